@@ -1,0 +1,1 @@
+"""Drivers of real hardware behind gate_controller.ports; found by name through the entry-point group gate_controller.drivers."""

@@ -1,0 +1,1 @@
+"""Controller of one two-door border e-channel lane. See docs/ARCHITECTURE.md."""

@@ -1,0 +1,1 @@
+"""gatectl, the local command line."""

@@ -1,0 +1,1 @@
+"""Control API on a unix socket and the kiosk page on the loopback."""

@@ -1,0 +1,44 @@
+"""What the control API and the kiosk page need of the running gate.
+
+Does not hold transport: the control package speaks HTTP, the runtime implements `GateControl`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+JsonObject = dict[str, Any]
+
+
+class EventSink(Protocol):
+    """Where the runtime publishes what happens, for whoever watches. Never blocks, never raises."""
+
+    def publish(self, kind: str, fields: JsonObject) -> None:
+        """Publish one event.
+
+        Kinds: "status" (the whole of `GateControl.status()`), "prompt" {"prompt"}, "crossing_recorded" {"crossing_id",
+        "outcome", "reason", "steps": [[name, at_s]], ...}, "device" {"device", "state", "code", "detail", "remedy"},
+        "officer_called" {"reason", "escalation"}, "officer_call_ended" {}. None carries personal data.
+        """
+        ...
+
+
+class GateControl(Protocol):
+    """The running gate, as an operator may see and move it. All calls are thread-safe and return at once."""
+
+    def status(self) -> JsonObject:
+        """State of the lane, without personal data.
+
+        {"gate", "region", "direction", "state", "reason", "prompt", "occupancy", "doors": {...},
+        "devices": {name: {"state", "code", "detail", "remedy"}},
+        "officer_call": null | {"reason", "escalation", "acknowledged_by"}, "since_s", "uptime_s"}
+        """
+        ...
+
+    def officer(self, action: str, identity: str, reason: str) -> None:
+        """An officer's act: "acknowledge", "release", "return", "rearm". The core decides whether the state allows it.
+
+        Raises:
+            ValueError: Unknown action, or identity or (for release) reason empty.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""One decision thread, one worker thread a blocking device, commands out, events in."""
