@@ -1,3 +1,68 @@
+# Every target prepares what it needs (requirements/setup says how) and does nothing twice. `make help` lists them.
 SHELL := /bin/bash
-check:
-	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+PYTHON ?= python3
+export PYTHON
+
+bin := .venv/bin
+runtime := .venv/.runtime
+dev := .venv/.dev
+models := var/models/face_detection_yunet_2023mar.onnx var/models/face_recognition_sface_2021dec.onnx
+
+# A virtual environment holds absolute paths: it is of no use half made, moved, or without the python it was made from.
+ifeq ($(shell [ "$$(cat .venv/.made-for 2>/dev/null)" = "$(CURDIR)" ] && $(bin)/python -c pass 2>/dev/null && echo whole),whole)
+venv :=
+else
+venv := rebuild
+endif
+
+.PHONY: help
+help:  ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-7s %s\n", $$1, $$2 }'
+
+.PHONY: run
+run: $(runtime) $(models)  ## simulate the lane; options in ARGS, e.g. make run ARGS="--travellers 10 --seed 1"
+	@exec $(bin)/gatectl simulate $(ARGS)
+
+.PHONY: test
+test: $(dev) $(models)  ## all tests; options for pytest in ARGS
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && $(bin)/pytest -n 2 --dist loadscope --basetemp "$$scratch/pytest" $(ARGS)
+
+.PHONY: check
+check: $(dev)  ## linters, formatter, types and the direction of the imports
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy
+	$(bin)/lint-imports
+
+.PHONY: bench
+bench: $(dev) $(models)  ## every tests/bench/bench_*.py in turn; tables here, JSON in build/bench/
+	@mkdir -p build/bench; for bench in tests/bench/bench_*.py; do \
+	  name=$$(basename "$$bench" .py); echo "== $$name"; \
+	  $(bin)/python "$$bench" --json "build/bench/$$name.json" $(ARGS) || exit 1; done
+
+.PHONY: models
+models: $(runtime)  ## check the face models by their hashes, fetch them where they are missing or damaged
+	@requirements/setup models
+
+.PHONY: lock
+lock:  ## resolve pyproject.toml into requirements/*.lock; ARGS=--upgrade takes newer releases
+	@requirements/setup lock $(ARGS)
+
+.PHONY: clean
+clean:  ## remove what make made: .venv, build, var/models, caches
+	rm -rf .venv build var/models *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(runtime): requirements/runtime.lock pyproject.toml $(venv)
+	@requirements/setup runtime
+
+$(dev): requirements/dev.lock $(runtime)
+	@requirements/setup dev
+
+$(models) &: requirements/models.lock | $(runtime)
+	@requirements/setup models
+
+.PHONY: rebuild
+rebuild:

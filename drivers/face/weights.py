@@ -1,0 +1,49 @@
+"""Which weights files the face drivers know, and the check every file passes before a net is built from it.
+
+Does not fetch anything: `make models` does (requirements/fetch_models.py), and a gate's package ships the files.
+Imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from gate_controller.ports.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """One weights file.
+
+    Attributes:
+        file: File name inside the directory of models.
+        sha256: Hex digest of its bytes.
+    """
+
+    file: str
+    sha256: str
+
+
+# From the OpenCV Zoo: YuNet is MIT, SFace is Apache-2.0.
+YUNET = Weights("face_detection_yunet_2023mar.onnx", "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4")
+SFACE = Weights("face_recognition_sface_2021dec.onnx", "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79")
+
+
+def read_checked(directory: Path, weights: Weights) -> bytes:
+    """The file's bytes, which are exactly the ones that were checked (a net built from a path could read others).
+
+    Raises:
+        ConfigurationError: The file is missing, unreadable, or not the one that `weights` names.
+    """
+    path = directory / weights.file
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        msg = f"face model {path}: {error.strerror or error}"
+        raise ConfigurationError(msg, "run `make models`, or set the directory of models") from error
+    if hashlib.sha256(data).hexdigest() != weights.sha256:
+        msg = f"face model {path}: not the expected file (sha256 differs)"
+        raise ConfigurationError(msg, "run `make models`, or configure this file with its own sha256")
+    return data
