@@ -35,10 +35,17 @@ class GateControl(Protocol):
         """
         ...
 
-    def officer(self, action: str, identity: str, reason: str) -> None:
+    def officer(self, action: str, identity: str, reason: str, uid: int | None = None) -> None:
         """An officer's act: "acknowledge", "release", "return", "rearm". The core decides whether the state allows it.
+
+        Args:
+            action: One of the four.
+            identity: Who acts, as the officer gave it.
+            reason: Why; may be empty except for a release.
+            uid: User id of the process that asked (SO_PEERCRED), for the journal; None when nobody but this process asked.
 
         Raises:
             ValueError: Unknown action, or identity or (for release) reason empty.
+            RefusedByStateError: The lane's state does not allow the act; nothing was done.
         """
         ...

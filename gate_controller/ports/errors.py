@@ -3,6 +3,7 @@
     GateError
     |- ConfigurationError          settings that cannot be used (exit code 8)
     |- StoreError                  a store on disk cannot be read or written
+    |- RefusedByStateError         a request that the gate's state does not allow (exit code 7)
     `- DeviceError                 a device cannot do what was asked
        |- DeviceAbsentError        not there: never plugged in, unplugged, endpoint refuses
        |- DevicePermissionError    there, but this user may not open it
@@ -41,6 +42,10 @@ class ConfigurationError(GateError):
 
 class StoreError(GateError):
     """A store on disk cannot be read or written."""
+
+
+class RefusedByStateError(GateError):
+    """A request that the gate's state does not allow; nothing was done."""
 
 
 class DeviceError(GateError):
