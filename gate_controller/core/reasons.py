@@ -75,6 +75,7 @@ class Reason(Enum):
     FACE_NOT_CAPTURED = ("face_not_captured", "no usable face in time", Prompt.WAIT_FOR_OFFICER)
     SEVERAL_FACES = ("several_faces", "a second face near the traveller: a tailgating signal", Prompt.ONE_AT_A_TIME)
     REFERENCE_REFUSED = ("reference_refused", "the reader refused the enrolled template: broken, or of another family", Prompt.WAIT_FOR_OFFICER)
+    OFFICER_CONFIRMATION = ("officer_confirmation", "the biometric rule wants an officer to confirm the face", Prompt.WAIT_FOR_OFFICER)
     IDENTITY_TIMED_OUT = ("identity_timed_out", "the identity check did not end in time", Prompt.WAIT_FOR_OFFICER)
 
     # Doors and inputs
@@ -85,6 +86,7 @@ class Reason(Enum):
     DOOR_FORCED = ("door_forced", "a door left its closed position without a command", Prompt.WAIT_FOR_OFFICER)
     BOTH_DOORS_OPEN = ("both_doors_open", "both doors are away from closed at once", Prompt.WAIT_FOR_OFFICER)
     INPUTS_UNKNOWN = ("inputs_unknown", "the inputs of the lane are unknown", Prompt.LANE_CLOSED)
+    BEAM_BLOCKED = ("beam_blocked", "a beam stays interrupted with the doors closed: an object, or a broken beam", Prompt.WAIT_FOR_OFFICER)
     TAMPER = ("tamper", "a housing is open", Prompt.LANE_CLOSED)
 
     # Devices, system, people

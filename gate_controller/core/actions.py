@@ -1,0 +1,406 @@
+"""What rows order: each action appends commands or notes a fact of the crossing. Nothing here asks a question that a guard should ask.
+
+The two exceptions are the interlock and the release, asserted once more where a door is commanded: a table that asked for a forbidden opening
+raises `InterlockError`, and the machine turns that into a fail-secure out-of-service (INV-1, INV-2).
+"""
+
+from __future__ import annotations
+
+from gate_controller.core import commands as c
+from gate_controller.core import events as e
+from gate_controller.core.facts import Crossing, Verdict
+from gate_controller.core.guards import Guards
+from gate_controller.core.prompts import Prompt
+from gate_controller.core.reasons import Reason
+from gate_controller.core.states import State
+from gate_controller.core.table import Row
+from gate_controller.core.values import Door, Lamp, Modality, Outcome
+
+HOLD_MARGIN_S = 1.0
+"""A door's opening is timed by the board and must outlast the state's own deadline, which ends it earlier by a command."""
+
+NO_CALL = frozenset({Reason.STARTING, Reason.STOPPING, Reason.MAINTENANCE})
+"""Reasons for being out of service that need nobody to come."""
+
+LAMPS: dict[State, tuple[Lamp, ...]] = {
+    State.READY: (Lamp.ENTRY_GREEN,),
+    State.ENTRY_OPEN: (Lamp.ENTRY_GREEN,),
+    State.EXIT_OPEN: (Lamp.EXIT_GREEN,),
+}
+"""Lamps lit in a state; in all others only ENTRY_RED."""
+
+
+class InterlockError(Exception):
+    """An opening was ordered that an invariant forbids: a bug in the table."""
+
+
+class Actions(Guards):
+    """All actions, and what entering a state does."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type] # handed on as they are
+        self.out: list[c.Command] = []
+        self._row_reason: Reason | None = Reason.STARTING
+        self._lit: frozenset[Lamp] | None = None
+        self._prompt: Prompt | None = None
+        self._called: tuple[Reason, int] | None = None
+
+    def apply(self, row: Row) -> None:
+        """Carry out a row's left side: reason, outcome, actions; in this order."""
+        self._row_reason = getattr(self, row.reason)() if isinstance(row.reason, str) else row.reason
+        if row.outcome is not None:
+            self.verdict = Verdict(row.outcome, self._row_reason)
+        for name in row.do:
+            getattr(self, name)()
+
+    def enter(self, target: State) -> None:
+        """Enter a state: deadlines, lamps, and what ENTER lists for it."""
+        self.reason = self._row_reason
+        self.arm(target)
+        for name in ENTER[target]:
+            getattr(self, name)()
+        lit = frozenset(LAMPS.get(target, (Lamp.ENTRY_RED,)))
+        if lit != self._lit:
+            self.out.extend(c.SetLamp(lamp, lamp in lit) for lamp in Lamp if self._lit is None or (lamp in lit) != (lamp in self._lit))
+            self._lit = lit
+
+    # -- doors -----------------------------------------------------------------------------------------------------
+
+    def open_entry(self) -> None:
+        """Open the entry for as long as the state entered next may last."""
+        self._open(Door.ENTRY, max(self.policy.entry_open_s, self.policy.return_path_s) + HOLD_MARGIN_S)
+
+    def open_exit(self) -> None:
+        """Open the exit: on a complete positive decision (INV-2) or by an officer's hand."""
+        if not (self.by_officer() or (self.crossing is not None and self.crossing.verified)):
+            raise InterlockError("exit ordered open without a decision")
+        self._open(Door.EXIT, self.policy.exit_open_s + HOLD_MARGIN_S)
+        if self.crossing is not None:
+            self.crossing.exit_commanded = True
+        self._step("exit_commanded")
+
+    def close_entry(self) -> None:
+        """End the entry's opening."""
+        self.out.append(c.CloseDoor(Door.ENTRY))
+
+    def close_exit(self) -> None:
+        """End the exit's opening."""
+        self.out.append(c.CloseDoor(Door.EXIT))
+
+    def close_both(self) -> None:
+        """End every opening."""
+        self.close_exit()
+        self.close_entry()
+
+    def hold_emergency_doors(self) -> None:
+        """Open the doors that the policy opens in an emergency, again and again; close the others."""
+        self.rearm("renew")
+        hold = self.policy.emergency_hold_s + HOLD_MARGIN_S
+        for door, opens in ((Door.EXIT, self.policy.emergency_opens_exit), (Door.ENTRY, self.policy.emergency_opens_entry)):
+            self.out.append(c.OpenDoor(door, hold) if opens else c.CloseDoor(door))
+
+    def _open(self, door: Door, hold_s: float) -> None:
+        other_closed = self.exit_closed() if door is Door.ENTRY else self.entry_closed()
+        if not other_closed or self.emergency_reported():
+            msg = f"{door.value} ordered open while the other is not confirmed closed"
+            raise InterlockError(msg)
+        self.out.append(c.OpenDoor(door, hold_s))
+
+    # -- the crossing --------------------------------------------------------------------------------------------------
+
+    def begin_crossing(self) -> None:
+        """Begin a crossing with the text just read."""
+        self.crossing = Crossing(self._event_crossing_id(), self.now)
+        self.verdict = None
+        self.refusal = None
+        self._step("pass_read")
+
+    def verify_pass(self) -> None:
+        """Have the text verified."""
+        if isinstance(self.event, e.PassRead):
+            self.out.append(c.VerifyPass(self.event.crossing_id, self.event.text))
+
+    def note_pass(self) -> None:
+        """Keep the facts of the verified pass."""
+        if isinstance(self.event, e.PassVerified):
+            self._crossing().pass_facts = self.event.facts
+            self._step("pass_verified")
+
+    def find_enrolment(self) -> None:
+        """Have the enrolment looked up."""
+        crossing = self._crossing()
+        if crossing.pass_facts is not None:
+            self.out.append(c.FindEnrolment(crossing.crossing_id, crossing.pass_facts.enrolment_reference))
+
+    def authorise(self) -> None:
+        """Pass and enrolment entitle the holder."""
+        if isinstance(self.event, e.EnrolmentFound):
+            self._crossing().enrolment = self.event.facts
+            self._crossing().authorised = True
+            self._step("authorised")
+
+    def record_admission(self) -> None:
+        """Claim the presentation and journal the admission before a door opens (INV-6, INV-8)."""
+        crossing = self._crossing()
+        facts = crossing.pass_facts
+        if facts is not None:
+            self.out.append(c.RecordAdmission(crossing.crossing_id, facts.pass_id, facts.issued_at, facts.issuer, self.policy.direction))
+
+    def admit(self) -> None:
+        """The traveller may come in."""
+        self._crossing().admitted = True
+        self._step("admitted")
+
+    def prepare_biometrics(self) -> None:
+        """Load the template and look for the face while the traveller walks in."""
+        self._crossing().biometrics_running = True
+        self.out.append(c.PrepareBiometrics(self._crossing().crossing_id))
+
+    def start_checks(self) -> None:
+        """Fingerprint and face, at the same time."""
+        crossing = self._crossing()
+        self.out.extend(c.StartCheck(crossing.crossing_id, modality, self.policy.identity_s) for modality in Modality)
+
+    def end_biometrics(self) -> None:
+        """Stop what still runs; templates and images of the crossing are forgotten (INV-7)."""
+        if self.crossing is not None and self.crossing.biometrics_running:
+            self.crossing.biometrics_running = False
+            self.out.append(c.EndBiometrics(self.crossing.crossing_id))
+
+    def note_entered(self) -> None:
+        """One person, counted, with the entry closed behind."""
+        self._crossing().entered = True
+        self._step("entered")
+
+    def note_verified(self) -> None:
+        """The biometric rule is met."""
+        self._crossing().verified = True
+        self._step("verified")
+
+    def note_exited(self) -> None:
+        """Seen leaving through the exit."""
+        if self.crossing is not None:
+            self.crossing.exited = True
+        self._step("exited")
+
+    def note_cleared(self) -> None:
+        """Counted empty with both doors closed."""
+        self._step("chamber_empty")
+
+    def annul(self) -> None:
+        """The outcome fixed so far no longer stands."""
+        self.verdict = None
+
+    def finish(self) -> None:
+        """Record the crossing, exactly once (INV-6)."""
+        crossing, verdict = self.crossing, self.verdict
+        self.crossing, self.verdict = None, None
+        if crossing is None:
+            return
+        verdict = verdict or Verdict(Outcome.ABORTED, self._row_reason or Reason.INTERNAL_ERROR)
+        record = c.CrossingRecord(
+            crossing_id=crossing.crossing_id,
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+            admitted=crossing.admitted,
+            issuer=crossing.pass_facts.issuer if crossing.pass_facts else None,
+            direction=self.policy.direction,
+            authorised=crossing.authorised,
+            entered=crossing.entered,
+            verified=crossing.verified,
+            exited=crossing.exited,
+            chamber_empty=self.chamber_clear(),
+            steps=tuple(crossing.steps),
+            checks=dict(crossing.checks),
+            officer=crossing.officer,
+            officer_reason=crossing.officer_reason,
+        )
+        self.out.append(c.RecordCrossing(record))
+
+    # -- people --------------------------------------------------------------------------------------------------------
+
+    def call(self) -> None:
+        """Call an officer, unless one is called for this reason already."""
+        reason = self.reason or Reason.INTERNAL_ERROR
+        if self._called is None or self._called[0] is not reason:
+            self.acknowledged_by = None
+            self.escalation = 0
+            self._called = (reason, 0)
+            self.out.append(c.CallOfficer(reason))
+
+    def call_if_needed(self) -> None:
+        """Call an officer if the reason for being out of service needs one."""
+        if self.reason in NO_CALL:
+            self.end_call()
+        else:
+            self.call()
+
+    def escalate(self) -> None:
+        """Nobody came: call again, louder."""
+        self.rearm("officer")
+        if self._called is not None:
+            self.acknowledged_by = None
+            self.escalation += 1
+            self._called = (self._called[0], self.escalation)
+            self.out.append(c.CallOfficer(self._called[0], self.escalation))
+
+    def note_nobody_came(self) -> None:
+        """Nobody came, and the way back is opened instead; the call goes on."""
+        self._note("officer_did_not_come", reason=self.reason.code if self.reason else "")
+
+    def acknowledge(self) -> None:
+        """An officer took the call."""
+        if isinstance(self.event, e.OfficerAcknowledged):
+            self.acknowledged_by = self.event.identity
+            if "officer" in self.deadlines:
+                self.deadlines["officer"] = self.now + self.policy.officer_attend_s
+            self._note("officer_acknowledged", identity=self.event.identity)
+
+    def by_officer_hand(self) -> None:
+        """An officer decided, by identity and reason; a crossing is opened for the record where there is none."""
+        if isinstance(self.event, (e.OfficerReleased, e.OfficerReturned)):
+            if self.crossing is None:
+                self.crossing = Crossing(self.event.crossing_id, self.now)
+            self.crossing.officer = self.event.identity
+            self.crossing.officer_reason = self.event.reason
+            self._note(
+                "officer_released" if isinstance(self.event, e.OfficerReleased) else "officer_returned",
+                identity=self.event.identity,
+                reason=self.event.reason,
+                crossing_id=self.crossing.crossing_id,
+            )
+
+    def end_call(self) -> None:
+        """The call is over."""
+        if self._called is not None:
+            self._called = None
+            self.acknowledged_by = None
+            self.out.append(c.EndOfficerCall())
+
+    def latch(self) -> None:
+        """Only an officer's re-arm brings the lane back."""
+        self.latched = self._row_reason
+
+    def unlatch(self) -> None:
+        """An officer re-armed the lane."""
+        self.latched = None
+
+    def note_rearmed(self) -> None:
+        """Journal the re-arm."""
+        self.latched = None
+        self._note("rearmed", identity=getattr(self.event, "identity", ""))
+
+    def note_rearm_refused(self) -> None:
+        """The emergency still stands, or the chamber is not verified empty."""
+        self._note("rearm_refused", identity=getattr(self.event, "identity", ""))
+
+    def note_emergency(self) -> None:
+        """Journal the emergency."""
+        self._note("emergency")
+
+    def note_maintenance(self) -> None:
+        """Journal who has the lane."""
+        if isinstance(self.event, e.MaintenanceSwitched):
+            self._note("maintenance_on" if self.event.on else "maintenance_off", identity=self.event.identity)
+
+    # -- the traveller's display ---------------------------------------------------------------------------------------
+
+    def show_refusal(self) -> None:
+        """Keep the refusal on the display for a while."""
+        self.refusal = self._row_reason
+
+    def show_ready(self) -> None:
+        """Invite the next traveller, or tell the last one why not."""
+        if self.expired("refusal_shown"):
+            self.refusal = None
+        self._show(self.refusal.prompt if self.refusal else Prompt.SHOW_CODE)
+
+    def show_progress(self) -> None:
+        """A running check has something to tell."""
+        if isinstance(self.event, e.CheckProgressed):
+            self._show(self.event.prompt)
+
+    def show_reason(self) -> None:
+        """Tell what the reason tells."""
+        self._show(self.reason.prompt if self.reason else Prompt.LANE_CLOSED)
+
+    def show_closed(self) -> None:
+        """The lane is closed, or just starting."""
+        self._show(Prompt.STARTING if self.reason is Reason.STARTING else Prompt.LANE_CLOSED)
+
+    def show_checking(self) -> None:
+        """The code is being checked."""
+        self._show(Prompt.CHECKING_CODE)
+
+    def show_step_in(self) -> None:
+        """Come in."""
+        self._show(Prompt.STEP_IN)
+
+    def show_wait_inside(self) -> None:
+        """Wait a moment."""
+        self._show(Prompt.WAIT_INSIDE)
+
+    def show_finger_and_face(self) -> None:
+        """Finger and face."""
+        self._show(Prompt.FINGER_AND_FACE)
+
+    def show_step_out(self) -> None:
+        """Go out."""
+        self._show(Prompt.STEP_OUT)
+
+    def show_go_back(self) -> None:
+        """Go back; one at a time, if that was the reason."""
+        self._show(Prompt.ONE_AT_A_TIME if self.reason is Reason.TAILGATING else Prompt.GO_BACK)
+
+    def show_wait_for_officer(self) -> None:
+        """Somebody is coming."""
+        self._show(Prompt.WAIT_FOR_OFFICER)
+
+    # -- helpers -------------------------------------------------------------------------------------------------------
+
+    def _show(self, prompt: Prompt) -> None:
+        if prompt is not self._prompt:
+            self._prompt = prompt
+            self.out.append(c.ShowPrompt(prompt))
+
+    @property
+    def prompt(self) -> Prompt | None:
+        """What the display shows."""
+        return self._prompt
+
+    @property
+    def called(self) -> tuple[Reason, int] | None:
+        """The officer call that is pending: reason and escalation."""
+        return self._called
+
+    def _note(self, kind: str, **fields: str) -> None:
+        self.out.append(c.NoteEvent(kind, tuple(sorted(fields.items()))))
+
+    def _step(self, name: str) -> None:
+        if self.crossing is not None:
+            self.crossing.steps.append(c.Step(name, self.now - self.crossing.began_at))
+
+    def _crossing(self) -> Crossing:
+        if self.crossing is None:
+            raise InterlockError("a row needs a crossing where there is none")
+        return self.crossing
+
+    def _event_crossing_id(self) -> str:
+        return str(getattr(self.event, "crossing_id", ""))
+
+
+ENTER: dict[State, tuple[str, ...]] = {
+    State.OUT_OF_SERVICE: ("close_both", "end_biometrics", "finish", "call_if_needed", "show_closed"),
+    State.READY: ("end_biometrics", "finish", "end_call", "show_ready"),
+    State.PASS_CHECK: ("show_checking",),
+    State.ENTRY_OPEN: ("show_step_in",),
+    State.OCCUPANCY_CHECK: ("show_wait_inside",),
+    State.IDENTITY_CHECK: ("show_finger_and_face", "start_checks"),
+    State.EXIT_OPEN: ("end_biometrics", "show_step_out"),
+    State.CLEARING: ("end_biometrics",),
+    State.RETURN_PATH: ("end_biometrics", "open_entry", "show_go_back"),
+    State.OFFICER_REFERRAL: ("close_both", "end_biometrics", "call", "show_wait_for_officer"),
+    State.EMERGENCY: ("hold_emergency_doors", "end_biometrics", "finish", "note_emergency", "call", "show_reason"),
+    State.MAINTENANCE: ("close_both", "finish", "end_call", "show_closed"),
+}
+"""What entering a state does, in this order."""

@@ -1,0 +1,179 @@
+"""What the core knows: the latest inputs and since when, which devices are missing, and the crossing under way.
+
+Takes events in (`absorb`) and answers questions of time; decides nothing. Guards and actions build on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gate_controller.core import events as e
+from gate_controller.core.commands import Step
+from gate_controller.core.policy import CrossingPolicy
+from gate_controller.core.reasons import Reason
+from gate_controller.core.states import DEADLINES, State
+from gate_controller.core.values import (
+    UNKNOWN_INPUTS,
+    CheckOutcome,
+    Device,
+    DoorPosition,
+    EnrolmentFacts,
+    LaneInputs,
+    Modality,
+    Occupancy,
+    Outcome,
+    PassFacts,
+    TriState,
+)
+
+DEVICE_LOST: dict[Device, Reason] = {
+    # in the order in which a status names them
+    Device.IO_BOARD: Reason.IO_BOARD_LOST,
+    Device.JOURNAL: Reason.JOURNAL_LOST,
+    Device.PASS_VERIFIER: Reason.PASS_VERIFIER_LOST,
+    Device.ENROLMENT: Reason.ENROLMENT_LOST,
+    Device.FINGERPRINT: Reason.FINGERPRINT_LOST,
+    Device.FACE_CAMERA: Reason.FACE_CAMERA_LOST,
+    Device.QR_CAMERA: Reason.QR_CAMERA_LOST,
+}
+
+AJAR = frozenset({DoorPosition.OPEN, DoorPosition.MOVING})
+"""Known to be away from closed."""
+
+
+@dataclass(slots=True)
+class Crossing:
+    """The crossing under way; every fact of the passage truth has evidence of its own."""
+
+    crossing_id: str
+    began_at: float
+    pass_facts: PassFacts | None = None
+    enrolment: EnrolmentFacts | None = None
+    admitted: bool = False
+    authorised: bool = False
+    entered: bool = False
+    verified: bool = False
+    exited: bool = False
+    exit_commanded: bool = False
+    biometrics_running: bool = False
+    officer: str | None = None
+    officer_reason: str | None = None
+    steps: list[Step] = field(default_factory=list)
+    checks: dict[Modality, CheckOutcome] = field(default_factory=dict)
+    check_reasons: dict[Modality, Reason] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the crossing will be recorded once it ends."""
+
+    outcome: Outcome
+    reason: Reason | None
+
+
+class Facts:
+    """The core's memory. Every device is missing until it reports itself ready."""
+
+    def __init__(self, policy: CrossingPolicy) -> None:
+        self.policy = policy
+        self.now = 0.0
+        self.state = State.OUT_OF_SERVICE
+        self.inputs: LaneInputs = UNKNOWN_INPUTS
+        self.occupancy_since = 0.0
+        self.unknown_since: float | None = 0.0
+        self.missing: dict[Device, Reason] = dict.fromkeys(DEVICE_LOST, Reason.STARTING)
+        self.latched: Reason | None = None
+        self.stopping = False
+        self.crossing: Crossing | None = None
+        self.verdict: Verdict | None = None
+        self.reason: Reason | None = Reason.STARTING
+        self.refusal: Reason | None = None
+        self.deadlines: dict[str, float] = {}
+        self.entry_seen_ajar = False
+        self.exit_seen_ajar = False
+        self.exit_beam_broken = False
+        self.acknowledged_by: str | None = None
+        self.escalation = 0
+        self.event: e.Event = e.TimerExpired()
+
+    def absorb(self, event: e.Event, now: float) -> None:
+        """Take an event into the facts. Events of another crossing than the one under way are dropped by the guards."""
+        self.now = max(self.now, now)
+        self.event = event
+        match event:
+            case e.InputsRead(inputs):
+                self._absorb_inputs(inputs)
+            case e.DeviceLost(device):
+                self.missing[device] = DEVICE_LOST[device]
+                if device is Device.IO_BOARD:
+                    self._absorb_inputs(UNKNOWN_INPUTS)
+            case e.DeviceReady(device):
+                self.missing.pop(device, None)
+            case e.Started(latched):
+                self.latched = Reason.EMERGENCY if latched else self.latched
+            case e.StopRequested():
+                self.stopping = True
+            case e.CheckEnded(crossing_id, modality, outcome, reason) if self.crossing and self.crossing.crossing_id == crossing_id:
+                self._absorb_check(self.crossing, modality, outcome, reason)
+            case _:
+                pass
+
+    def arm(self, state: State) -> None:
+        """Start the deadlines of `state` and what is watched from its entry on."""
+        self.deadlines = {name: self.now + self._total(times) for name, times in DEADLINES[state].items()}
+        self.entry_seen_ajar = self.inputs.entry_door in AJAR
+        self.exit_seen_ajar = self.inputs.exit_door in AJAR
+        self.exit_beam_broken = self.inputs.exit_beam is TriState.ACTIVE
+
+    def rearm(self, name: str) -> None:
+        """Start one deadline of the current state again."""
+        self.deadlines[name] = self.now + self._total(DEADLINES[self.state][name])
+
+    def expired(self, name: str) -> bool:
+        """Whether the named deadline is armed and has passed."""
+        at = self.deadlines.get(name)
+        return at is not None and self.now >= at
+
+    def next_deadline(self) -> float | None:
+        """The next time at which something may change without an event; None when there is none."""
+        times = [at for at in self.deadlines.values() if at > self.now]
+        times.append(self.occupancy_since + self.policy.stable_s)
+        if self.unknown_since is not None:
+            times.append(self.unknown_since + self.policy.unknown_grace_s)
+        return min((at for at in times if at > self.now), default=None)
+
+    def stable(self, *values: Occupancy) -> bool:
+        """Whether the counter has shown one of `values` for long enough to count."""
+        return self.inputs.occupancy in values and self.now >= self.occupancy_since + self.policy.stable_s
+
+    def _total(self, times: tuple[str, ...]) -> float:
+        return float(sum(getattr(self.policy, name) for name in times))
+
+    def _absorb_inputs(self, inputs: LaneInputs) -> None:
+        if inputs.occupancy is not self.inputs.occupancy:
+            self.occupancy_since = self.now
+        self.inputs = inputs
+        self.entry_seen_ajar |= inputs.entry_door in AJAR
+        self.exit_seen_ajar |= inputs.exit_door in AJAR
+        self.exit_beam_broken |= inputs.exit_beam is TriState.ACTIVE
+        if _anything_unknown(inputs):
+            self.unknown_since = self.now if self.unknown_since is None else self.unknown_since
+        else:
+            self.unknown_since = None
+
+    def _absorb_check(self, crossing: Crossing, modality: Modality, outcome: CheckOutcome, reason: Reason | None) -> None:
+        # The first end of a check stands: a late or second answer never turns a failure into a success.
+        if self.state is not State.IDENTITY_CHECK or modality in crossing.checks:
+            return
+        crossing.checks[modality] = outcome
+        if reason is not None:
+            crossing.check_reasons[modality] = reason
+        crossing.steps.append(Step(f"{modality.value}_{outcome.value}", self.now - crossing.began_at))
+
+
+def _anything_unknown(inputs: LaneInputs) -> bool:
+    return (
+        DoorPosition.UNKNOWN in {inputs.entry_door, inputs.exit_door}
+        or TriState.UNKNOWN in {inputs.entry_beam, inputs.exit_beam, inputs.emergency, inputs.tamper}
+        or inputs.occupancy is Occupancy.UNKNOWN
+    )

@@ -1,0 +1,366 @@
+"""The conditions that rows of the table name. Each is a pure question to the facts; UNKNOWN answers none of them with yes (INV-3).
+
+A guard that asks for trouble ("not closed") is written so that UNKNOWN is neither trouble nor clearance: it only ever
+prevents progress, and deadlines end the wait.
+"""
+
+from __future__ import annotations
+
+from gate_controller.core import events as e
+from gate_controller.core.facts import AJAR, DEVICE_LOST, Facts
+from gate_controller.core.policy import BiometricRule
+from gate_controller.core.reasons import Reason
+from gate_controller.core.states import State
+from gate_controller.core.values import CheckOutcome, Device, DoorPosition, Modality, Occupancy, TriState
+
+NEEDED_INSIDE = (Device.IO_BOARD, Device.JOURNAL, Device.FINGERPRINT, Device.FACE_CAMERA)
+"""Devices without which the traveller inside cannot be decided on."""
+
+
+class Guards(Facts):
+    """All guards. A method without arguments answers for the present moment."""
+
+    # -- the event at hand ---------------------------------------------------------------------------------------
+
+    def mine(self) -> bool:
+        """The event belongs to the crossing under way."""
+        return self.crossing is not None and getattr(self.event, "crossing_id", None) == self.crossing.crossing_id
+
+    def forced_stop(self) -> bool:
+        """The stop does not wait for an open crossing."""
+        return isinstance(self.event, e.StopRequested) and self.event.now
+
+    def switched_on(self) -> bool:
+        """Maintenance was switched on."""
+        return isinstance(self.event, e.MaintenanceSwitched) and self.event.on
+
+    # -- inputs --------------------------------------------------------------------------------------------------
+
+    def emergency_reported(self) -> bool:
+        """The board reports the loop open. A silent board is not an emergency (INV-5)."""
+        return self.inputs.emergency is TriState.ACTIVE
+
+    def emergency_over(self) -> bool:
+        """The loop is reported whole again."""
+        return self.inputs.emergency is TriState.INACTIVE
+
+    def io_ready(self) -> bool:
+        """The I/O board answers."""
+        return Device.IO_BOARD not in self.missing
+
+    def io_lost(self) -> bool:
+        """The I/O board is lost: nothing is known and no door can be moved."""
+        return not self.io_ready()
+
+    def entry_closed(self) -> bool:
+        """The entry is confirmed closed."""
+        return self.inputs.entry_door is DoorPosition.CLOSED
+
+    def exit_closed(self) -> bool:
+        """The exit is confirmed closed."""
+        return self.inputs.exit_door is DoorPosition.CLOSED
+
+    def doors_closed(self) -> bool:
+        """Both doors are confirmed closed."""
+        return self.entry_closed() and self.exit_closed()
+
+    def entry_ajar(self) -> bool:
+        """The entry is known to be away from closed."""
+        return self.inputs.entry_door in AJAR
+
+    def exit_ajar(self) -> bool:
+        """The exit is known to be away from closed."""
+        return self.inputs.exit_door in AJAR
+
+    def a_door_ajar(self) -> bool:
+        """At least one door is known to be away from closed."""
+        return self.entry_ajar() or self.exit_ajar()
+
+    def entry_was_ajar(self) -> bool:
+        """The entry was seen away from closed in this state."""
+        return self.entry_seen_ajar
+
+    def exit_was_ajar(self) -> bool:
+        """The exit was seen away from closed in this state."""
+        return self.exit_seen_ajar
+
+    def passed_exit_beam(self) -> bool:
+        """The exit beam was interrupted in this state."""
+        return self.exit_beam_broken
+
+    def entry_beam_clear(self) -> bool:
+        """Nobody stands in the entry."""
+        return self.inputs.entry_beam is TriState.INACTIVE
+
+    def exit_beam_clear(self) -> bool:
+        """Nobody stands in the exit."""
+        return self.inputs.exit_beam is TriState.INACTIVE
+
+    def one_inside(self) -> bool:
+        """The counter has steadily shown exactly one."""
+        return self.stable(Occupancy.ONE)
+
+    def many_inside(self) -> bool:
+        """The counter has steadily shown more than one."""
+        return self.stable(Occupancy.MANY)
+
+    def somebody_inside(self) -> bool:
+        """The counter has steadily shown at least one."""
+        return self.stable(Occupancy.ONE, Occupancy.MANY)
+
+    def nobody_inside(self) -> bool:
+        """The counter has steadily shown zero."""
+        return self.stable(Occupancy.ZERO)
+
+    def unknown_too_long(self) -> bool:
+        """Some input has been unknown for longer than the policy's grace."""
+        return self.unknown_since is not None and self.now >= self.unknown_since + self.policy.unknown_grace_s
+
+    def chamber_clear(self) -> bool:
+        """Doors closed, beams clear, nobody inside: each confirmed."""
+        return self.io_ready() and self.doors_closed() and self.entry_beam_clear() and self.exit_beam_clear() and self.nobody_inside()
+
+    # -- service -------------------------------------------------------------------------------------------------
+
+    def in_service(self) -> bool:
+        """Every device works, nothing is latched, and the lane is verified empty and shut."""
+        return (
+            not self.missing
+            and self.latched is None
+            and not self.stopping
+            and self.chamber_clear()
+            and self.emergency_over()
+            and self.inputs.tamper is TriState.INACTIVE
+        )
+
+    def must_close(self) -> bool:
+        """An idle lane may not stay in service."""
+        return (
+            bool(self.missing)
+            or self.latched is not None
+            or self.stopping
+            or self.inputs.tamper is TriState.ACTIVE
+            or self.a_door_ajar()
+            or self.somebody_inside()
+            or self.unknown_too_long()
+        )
+
+    def clear_to_admit(self) -> bool:
+        """At this very moment: doors confirmed closed, nobody inside, no emergency, everything known."""
+        return not self.must_close() and self.unknown_since is None and self.doors_closed() and self.nobody_inside() and self.emergency_over()
+
+    def closed_reason_changed(self) -> bool:
+        """The reason for being out of service is no longer the one shown."""
+        return self.reason is not self.closed_reason()
+
+    def lost_inside(self) -> bool:
+        """A device needed to decide on the traveller inside is lost, or the inputs stay unknown."""
+        return any(device in self.missing for device in NEEDED_INSIDE) or self.unknown_too_long()
+
+    # -- decision ------------------------------------------------------------------------------------------------
+
+    def eligible(self) -> bool:
+        """Pass and enrolment entitle the holder to use this lane."""
+        return self.ineligible_reason() is None
+
+    def check_failed(self) -> bool:
+        """The biometric rule can no longer be met."""
+        return self.failed_check() is not None
+
+    def officer_must_confirm(self) -> bool:
+        """The face was right, and the rule leaves the last word to an officer."""
+        return self.policy.biometric_rule is BiometricRule.FACE_ONLY_WITH_OFFICER and self._check(Modality.FACE) is CheckOutcome.SUCCESSFUL
+
+    def rule_met(self) -> bool:
+        """The biometric checks ended as the rule demands."""
+        ended = {self._check(modality) for modality in Modality}
+        if self.policy.biometric_rule is BiometricRule.BOTH:
+            return ended == {CheckOutcome.SUCCESSFUL}
+        return self.policy.biometric_rule is BiometricRule.EITHER and CheckOutcome.SUCCESSFUL in ended
+
+    def release_allowed(self) -> bool:
+        """INV-2: authorised, rule met, exactly one inside, both doors confirmed closed, no emergency, everything known and working."""
+        return (
+            self.crossing is not None
+            and self.crossing.authorised
+            and self.crossing.entered
+            and self.rule_met()
+            and self.one_inside()
+            and self.doors_closed()
+            and self.emergency_over()
+            and self.inputs.tamper is TriState.INACTIVE
+            and self.unknown_since is None
+            and not self.lost_inside()
+        )
+
+    def officer_may_release(self) -> bool:
+        """INV-1 and INV-5 bind an officer, too."""
+        return self.io_ready() and self.doors_closed() and self.emergency_over()
+
+    def may_return(self) -> bool:
+        """Whoever is inside came in through the entry with a pass, and the exit was not opened since."""
+        return self.crossing is not None and self.crossing.admitted and not self.crossing.exit_commanded
+
+    def no_crossing(self) -> bool:
+        """Nobody was admitted: whoever was inside was not this lane's traveller."""
+        return self.crossing is None
+
+    def left_late(self) -> bool:
+        """The verified traveller went out just as the exit was closing, seen by door and beam."""
+        return self.reason is Reason.NEVER_EXITED and self.exit_seen_ajar and self.exit_beam_broken
+
+    def backed_out(self) -> bool:
+        """The entry was seen open, and the exit never was commanded."""
+        return self.entry_seen_ajar and self.may_return()
+
+    def by_officer(self) -> bool:
+        """An officer has let the traveller through."""
+        return self.crossing is not None and self.crossing.officer is not None
+
+    def verdict_reached(self) -> bool:
+        """How the crossing ends is already decided; only the chamber has to be clear."""
+        return self.verdict is not None
+
+    # -- deadlines (states.DEADLINES) ------------------------------------------------------------------------------
+
+    def expired_refusal_shown(self) -> bool:
+        """The refusal was on the display long enough."""
+        return self.refusal is not None and self.expired("refusal_shown")
+
+    def expired_pass_check(self) -> bool:
+        """The pass check took too long."""
+        return self.expired("pass_check")
+
+    def expired_door_moves(self) -> bool:
+        """The commanded door should have moved by now."""
+        return self.expired("door_moves")
+
+    def expired_entry_open(self) -> bool:
+        """The time to come in is over."""
+        return self.expired("entry_open")
+
+    def expired_entry_close(self) -> bool:
+        """The entry should be closed by now."""
+        return self.expired("entry_close")
+
+    def expired_occupancy(self) -> bool:
+        """The counter should have given a clear answer by now."""
+        return self.expired("occupancy")
+
+    def expired_identity(self) -> bool:
+        """The biometric checks took too long."""
+        return self.expired("identity")
+
+    def expired_exit_open(self) -> bool:
+        """The time to go out is over."""
+        return self.expired("exit_open")
+
+    def expired_clearing(self) -> bool:
+        """The chamber should be clear by now."""
+        return self.expired("clearing")
+
+    def expired_return_path(self) -> bool:
+        """The time to go back is over."""
+        return self.expired("return_path")
+
+    def expired_officer(self) -> bool:
+        """Nobody took the call, or whoever took it did not act."""
+        return self.expired("officer")
+
+    def expired_renew(self) -> bool:
+        """The doors released in an emergency are about to close."""
+        return self.expired("renew")
+
+    # -- reasons that depend on the facts --------------------------------------------------------------------------
+
+    def closed_reason(self) -> Reason:
+        """Why the lane is (or must go) out of service: the gravest first."""
+        for device in DEVICE_LOST:
+            if device in self.missing:
+                return self.missing[device]
+        if self.latched is not None:
+            return self.latched
+        if self.emergency_reported():
+            return Reason.EMERGENCY
+        if self.inputs.tamper is TriState.ACTIVE:
+            return Reason.TAMPER
+        if self.entry_ajar() and self.exit_ajar():
+            return Reason.BOTH_DOORS_OPEN
+        if self.a_door_ajar():
+            return Reason.ENTRY_DOOR_DID_NOT_CLOSE if self.entry_ajar() else Reason.EXIT_DOOR_DID_NOT_CLOSE
+        if self.somebody_inside():
+            return Reason.REVERSE_ENTRY
+        if self.unknown_too_long():
+            return Reason.INPUTS_UNKNOWN
+        if self.stopping:
+            return Reason.STOPPING
+        if TriState.ACTIVE in {self.inputs.entry_beam, self.inputs.exit_beam}:
+            return Reason.BEAM_BLOCKED
+        return Reason.STARTING
+
+    def lost_reason(self) -> Reason:
+        """Which device needed inside is lost."""
+        return next((self.missing[device] for device in NEEDED_INSIDE if device in self.missing), Reason.INPUTS_UNKNOWN)
+
+    def event_reason(self) -> Reason:
+        """The reason the event carries."""
+        reason = getattr(self.event, "reason", None)
+        return reason if isinstance(reason, Reason) else Reason.INTERNAL_ERROR
+
+    def present_reason(self) -> Reason:
+        """The reason already known for what is going on."""
+        return self.reason or Reason.INTERNAL_ERROR
+
+    def ineligible_reason(self) -> Reason | None:
+        """Why the enrolment does not entitle to this lane, or None. The first that applies."""
+        event, policy = self.event, self.policy
+        if not isinstance(event, e.EnrolmentFound):
+            return Reason.NOT_ENROLLED
+        facts = event.facts
+        fingers_needed = policy.biometric_rule is BiometricRule.BOTH
+        rules = (
+            (facts.suspended, Reason.ENROLMENT_SUSPENDED),
+            (policy.region not in facts.registered_with, Reason.NOT_REGISTERED_HERE),
+            (facts.registered_for_s < policy.registered_min_s, Reason.REGISTERED_TOO_RECENTLY),
+            (facts.age_years < policy.minimum_age, Reason.UNDER_AGE),
+            (not facts.face or (fingers_needed and facts.fingers < 1), Reason.NO_TEMPLATE),
+        )
+        return next((reason for applies, reason in rules if applies), None)
+
+    def failed_check(self) -> Reason | None:
+        """Why the biometric rule can no longer be met, or None."""
+        if self.crossing is None:
+            return None
+        ended = {modality: outcome for modality, outcome in self.crossing.checks.items() if outcome is not CheckOutcome.SUCCESSFUL}
+        needed = set(Modality)
+        if self.policy.biometric_rule is BiometricRule.FACE_ONLY_WITH_OFFICER:
+            needed = {Modality.FACE}
+        hopeless = bool(ended.keys() & needed) if self.policy.biometric_rule is not BiometricRule.EITHER else ended.keys() == needed
+        if not hopeless:
+            return None
+        # A mismatch says more than a capture that did not come about.
+        worst = min(ended.keys() & needed, key=lambda modality: (ended[modality] is not CheckOutcome.FAILED, modality.value))
+        return self.crossing.check_reasons.get(worst, Reason.IDENTITY_TIMED_OUT)
+
+    def unclear_reason(self) -> Reason:
+        """Why the chamber is not clear though it should be."""
+        if self.exit_ajar():
+            return Reason.EXIT_DOOR_DID_NOT_CLOSE
+        if self.entry_ajar():
+            return Reason.ENTRY_DOOR_DID_NOT_CLOSE
+        if self.somebody_inside():
+            return Reason.REVERSE_ENTRY if self.crossing is not None and self.crossing.exit_commanded else Reason.STAYED_INSIDE
+        if TriState.ACTIVE in {self.inputs.entry_beam, self.inputs.exit_beam}:
+            return Reason.BEAM_BLOCKED
+        return Reason.OCCUPANCY_UNKNOWN
+
+    def return_reason(self) -> Reason:
+        """Why the way back did not end."""
+        return Reason.STAYED_INSIDE if self.somebody_inside() else self.unclear_reason()
+
+    def idle(self) -> bool:
+        """No traveller is being dealt with."""
+        return self.state in {State.OUT_OF_SERVICE, State.READY, State.MAINTENANCE}
+
+    def _check(self, modality: Modality) -> CheckOutcome | None:
+        return self.crossing.checks.get(modality) if self.crossing is not None else None

@@ -1,0 +1,170 @@
+"""The lane's controller: the table driven by `transitions`. The only module that imports it.
+
+`handle(event, now)` takes one event and returns the commands it leads to; `next_deadline()` says when to send a TimerExpired. An exception
+inside becomes a fail-secure out-of-service that lasts until a restart, never a half-made transition: the commands of the broken step
+are dropped, both doors are closed and an officer is called (INV-4). Keeps no clock and starts no timer.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from transitions import Machine
+
+from gate_controller.core import commands as c
+from gate_controller.core import events as e
+from gate_controller.core.actions import Actions
+from gate_controller.core.policy import CrossingPolicy
+from gate_controller.core.prompts import Prompt
+from gate_controller.core.reasons import Reason
+from gate_controller.core.states import State
+from gate_controller.core.table import EVALUATE, TABLE, Row
+from gate_controller.core.values import Door, LaneInputs
+
+TRIGGERS: dict[type, str] = {
+    e.PassRead: "pass_read",
+    e.PassVerified: "pass_verified",
+    e.PassRefused: "pass_refused",
+    e.EnrolmentFound: "enrolment_found",
+    e.EnrolmentNotFound: "enrolment_not_found",
+    e.AdmissionRecorded: "admission_recorded",
+    e.CheckProgressed: "check_progressed",
+    e.OfficerAcknowledged: "officer_acknowledged",
+    e.OfficerReturned: "officer_returned",
+    e.OfficerReleased: "officer_released",
+    e.Rearmed: "rearmed",
+    e.MaintenanceSwitched: "maintenance_switched",
+    e.StopRequested: "stop_requested",
+}
+"""Events that have rows of their own; all others change facts, and `evaluate` acts on them."""
+
+ACTS = (e.OfficerAcknowledged, e.OfficerReturned, e.OfficerReleased, e.Rearmed, e.MaintenanceSwitched)
+MOST_ROWS = 16
+"""No event leads through more rows than this; more means rows that chase each other."""
+
+
+class Controller:
+    """One lane. Not thread-safe: one thread hands it events.
+
+    Args:
+        policy: The lane's rules.
+        table: The rows; another table than TABLE is for checking the checks (mutations).
+    """
+
+    def __init__(self, policy: CrossingPolicy, table: tuple[Row, ...] = TABLE) -> None:
+        self._lane = Actions(policy)
+        self._failure: Exception | None = None
+        self._machine = Machine(
+            model=self._lane, states=State, initial=State.OUT_OF_SERVICE, auto_transitions=False, ignore_invalid_triggers=True, send_event=False
+        )
+        for row in table:
+            self._machine.add_transition(
+                row.trigger,
+                list(row.sources),
+                row.target,
+                conditions=[name for name in row.when if not name.startswith("!")],
+                unless=[name[1:] for name in row.when if name.startswith("!")],
+                before=partial(self._lane.apply, row),
+                after=partial(self._lane.enter, row.target) if row.target is not None else None,
+            )
+
+    def handle(self, event: e.Event, now: float) -> list[c.Command]:
+        """Take one event at monotonic time `now` (seconds) and return what must be done, in order."""
+        if self._failure is not None:
+            return self._handle_failed(event)
+        lane = self._lane
+        try:
+            lane.absorb(event, now)
+            if isinstance(event, e.Started):
+                lane.enter(State.OUT_OF_SERVICE)
+            trigger = TRIGGERS.get(type(event))
+            taken = trigger is not None and bool(lane.trigger(trigger))  # type: ignore[attr-defined] # added by transitions
+            if isinstance(event, ACTS) and not taken:
+                lane.out.append(c.NoteEvent("act_refused", (("act", trigger or ""), ("identity", event.identity), ("state", lane.state.value))))
+            for _ in range(MOST_ROWS):
+                if not lane.trigger(EVALUATE):  # type: ignore[attr-defined] # added by transitions
+                    break
+            else:
+                msg = f"rows chase each other in {lane.state.value}"
+                raise RuntimeError(msg)  # noqa: TRY301 - handled right below like any other bug
+        except Exception as error:  # noqa: BLE001 - any bug at all must end fail-secure
+            return self._fail(error)
+        out, lane.out = lane.out, []
+        return out
+
+    def next_deadline(self) -> float | None:
+        """Monotonic time at which a TimerExpired is due; None when nothing waits for time alone."""
+        return None if self._failure is not None else self._lane.next_deadline()
+
+    def _fail(self, error: Exception) -> list[c.Command]:
+        self._failure = error
+        lane = self._lane
+        lane.out = []
+        lane.reason = Reason.INTERNAL_ERROR
+        lane.verdict = None
+        crossing = lane.crossing
+        out: list[c.Command] = [c.CloseDoor(Door.EXIT), c.CloseDoor(Door.ENTRY)]
+        if crossing is not None:
+            out.append(c.EndBiometrics(crossing.crossing_id))
+        lane._row_reason = Reason.INTERNAL_ERROR  # noqa: SLF001 - finish() names it in the record
+        lane.finish()
+        out.extend(lane.out)
+        out += [c.CallOfficer(Reason.INTERNAL_ERROR), c.ShowPrompt(Prompt.LANE_CLOSED), c.NoteEvent("internal_error", (("type", type(error).__name__),))]
+        lane.out = []
+        return out
+
+    def _handle_failed(self, event: e.Event) -> list[c.Command]:
+        """After a bug only the emergency is still served: doors as the policy opens them."""
+        lane = self._lane
+        if isinstance(event, e.InputsRead) and event.inputs.emergency is not lane.inputs.emergency:
+            lane.inputs = event.inputs
+            if lane.emergency_reported():
+                lane.out = []
+                lane.deadlines = {}
+                hold = lane.policy.emergency_hold_s
+                doors = ((Door.EXIT, lane.policy.emergency_opens_exit), (Door.ENTRY, lane.policy.emergency_opens_entry))
+                return [c.OpenDoor(door, hold) if opens else c.CloseDoor(door) for door, opens in doors]
+        return []
+
+    # -- what a status shows ---------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """The state; OUT_OF_SERVICE after a bug."""
+        return State.OUT_OF_SERVICE if self._failure is not None else self._lane.state
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why the state was entered, where a reason applies."""
+        return self._lane.reason
+
+    @property
+    def failure(self) -> Exception | None:
+        """The bug that closed the lane, or None."""
+        return self._failure
+
+    @property
+    def inputs(self) -> LaneInputs:
+        """The latest inputs."""
+        return self._lane.inputs
+
+    @property
+    def prompt(self) -> Prompt | None:
+        """What the display shows."""
+        return self._lane.prompt
+
+    @property
+    def officer_call(self) -> tuple[Reason, int, str | None] | None:
+        """The pending call: reason, escalation, who acknowledged it."""
+        called = self._lane.called
+        return None if called is None else (called[0], called[1], self._lane.acknowledged_by)
+
+    @property
+    def crossing_id(self) -> str | None:
+        """Id of the crossing under way."""
+        return self._lane.crossing.crossing_id if self._lane.crossing is not None else None
+
+    @property
+    def idle(self) -> bool:
+        """No traveller is being dealt with."""
+        return self._failure is not None or self._lane.idle()

@@ -1,0 +1,187 @@
+"""The crossing, row by row: on TRIGGER in STATE, if all guards hold, do ACTIONS and go to NEXT STATE.
+
+How to read it. Rows of one state and trigger are tried from top to bottom; the first whose guards hold is taken. `evaluate` is
+tried after every event and every deadline, again and again until no row holds. A row without a next state stays where it is.
+Guards are methods of `guards.Guards`, actions of `actions.Actions`. A row with an outcome fixes how the crossing will be recorded;
+a row with a reason says why the next state was entered. A reason in quotes is asked of the facts at that moment.
+
+What each state does when it is entered (lamps, prompts, doors to close, checks to start) stands in `actions.ENTER`; its deadlines in
+`states.DEADLINES`. This module holds no logic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gate_controller.core.reasons import Reason
+from gate_controller.core.states import State
+from gate_controller.core.values import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One transition.
+
+    Attributes:
+        trigger: Name of the event's trigger, or "evaluate".
+        sources: States it applies in.
+        target: Next state; None stays without entering again.
+        when: Guards that must all hold; a leading "!" negates.
+        do: Actions, before the next state is entered.
+        outcome: Fixes the crossing's outcome (with `reason`).
+        reason: Why; a string names a method of Guards that gives it.
+    """
+
+    trigger: str
+    sources: tuple[State, ...]
+    target: State | None
+    when: tuple[str, ...] = ()
+    do: tuple[str, ...] = ()
+    outcome: Outcome | None = None
+    reason: Reason | str | None = None
+
+
+S, O, R = State, Outcome, Reason  # noqa: E741 - the table is read by column, short names keep it one line a row
+EVALUATE = "evaluate"
+NOT_EMERGENCY = tuple(state for state in State if state is not State.EMERGENCY)
+INSIDE = (S.OCCUPANCY_CHECK, S.IDENTITY_CHECK)
+
+TABLE: tuple[Row, ...] = (
+    # An emergency wins in every state (INV-5).
+    Row(EVALUATE, NOT_EMERGENCY, S.EMERGENCY, ("emergency_reported",), (), O.EMERGENCY, R.EMERGENCY),
+    Row(EVALUATE, (S.EMERGENCY,), None, ("expired_renew",), ("hold_emergency_doors",)),
+    Row(EVALUATE, (S.EMERGENCY,), None, ("expired_officer",), ("escalate",)),
+    Row("rearmed", (S.EMERGENCY,), S.OUT_OF_SERVICE, ("emergency_over", "io_ready", "nobody_inside"), ("note_rearmed",), None, R.EMERGENCY),
+    Row("rearmed", (S.EMERGENCY,), None, (), ("note_rearm_refused",)),
+    Row("officer_acknowledged", (S.EMERGENCY,), None, (), ("acknowledge",)),
+    # Stopping and maintenance: at once when idle; a crossing is finished first unless the stop is forced.
+    Row("stop_requested", NOT_EMERGENCY, S.OUT_OF_SERVICE, ("forced_stop",), (), O.ABORTED, R.STOPPING),
+    Row("maintenance_switched", (S.OUT_OF_SERVICE, S.READY), S.MAINTENANCE, ("switched_on", "!somebody_inside"), ("note_maintenance",), None, R.MAINTENANCE),
+    Row("maintenance_switched", (S.MAINTENANCE,), S.OUT_OF_SERVICE, ("!switched_on",), ("note_maintenance",), None, "closed_reason"),
+    # Out of service: back when every device works and the lane is verified empty and shut.
+    Row(EVALUATE, (S.OUT_OF_SERVICE,), S.OFFICER_REFERRAL, ("io_ready", "somebody_inside"), (), None, R.REVERSE_ENTRY),
+    Row(EVALUATE, (S.OUT_OF_SERVICE,), S.READY, ("in_service",)),
+    Row(EVALUATE, (S.OUT_OF_SERVICE,), S.OUT_OF_SERVICE, ("closed_reason_changed",), (), None, "closed_reason"),
+    Row(EVALUATE, (S.OUT_OF_SERVICE,), None, ("expired_officer",), ("escalate",)),
+    Row("rearmed", (S.OUT_OF_SERVICE,), None, (), ("unlatch", "note_rearmed")),
+    Row("officer_acknowledged", (S.OUT_OF_SERVICE,), None, (), ("acknowledge",)),
+    Row(
+        "officer_returned", (S.OUT_OF_SERVICE,), S.RETURN_PATH, ("officer_may_release", "!nobody_inside"), ("by_officer_hand",), O.RETURNED, R.OFFICER_RETURNED
+    ),
+    Row(
+        "officer_released",
+        (S.OUT_OF_SERVICE,),
+        S.EXIT_OPEN,
+        ("officer_may_release", "!nobody_inside"),
+        ("by_officer_hand", "open_exit"),
+        O.RELEASED_BY_OFFICER,
+        R.OFFICER_RELEASED,
+    ),
+    # Ready for the next traveller.
+    Row(EVALUATE, (S.READY,), S.OUT_OF_SERVICE, ("a_door_ajar",), ("latch",), None, R.DOOR_FORCED),
+    Row(EVALUATE, (S.READY,), S.OUT_OF_SERVICE, ("must_close",), (), None, "closed_reason"),
+    Row(EVALUATE, (S.READY,), None, ("expired_refusal_shown",), ("show_ready",)),
+    Row("pass_read", (S.READY,), S.PASS_CHECK, ("clear_to_admit",), ("begin_crossing", "verify_pass")),
+    # The pass: verified, enrolled, eligible, claimed and journalled; only then the entry.
+    Row(EVALUATE, (S.PASS_CHECK,), S.OUT_OF_SERVICE, ("a_door_ajar",), ("latch",), O.REFUSED, R.DOOR_FORCED),
+    Row(EVALUATE, (S.PASS_CHECK,), S.OUT_OF_SERVICE, ("must_close",), (), O.REFUSED, "closed_reason"),
+    Row(EVALUATE, (S.PASS_CHECK,), S.READY, ("expired_pass_check",), ("show_refusal",), O.REFUSED, R.PASS_CHECK_TIMED_OUT),
+    Row("pass_refused", (S.PASS_CHECK,), S.READY, ("mine",), ("show_refusal",), O.REFUSED, "event_reason"),
+    Row("pass_verified", (S.PASS_CHECK,), None, ("mine",), ("note_pass", "find_enrolment")),
+    Row("enrolment_not_found", (S.PASS_CHECK,), S.READY, ("mine",), ("show_refusal",), O.REFUSED, R.NOT_ENROLLED),
+    Row("enrolment_found", (S.PASS_CHECK,), S.READY, ("mine", "!eligible"), ("show_refusal",), O.REFUSED, "ineligible_reason"),
+    Row("enrolment_found", (S.PASS_CHECK,), None, ("mine",), ("authorise", "record_admission")),
+    Row("admission_recorded", (S.PASS_CHECK,), S.ENTRY_OPEN, ("mine", "clear_to_admit"), ("admit", "open_entry", "prepare_biometrics")),
+    Row("admission_recorded", (S.PASS_CHECK,), S.READY, ("mine",), ("show_refusal",), O.REFUSED, R.INPUTS_UNKNOWN),
+    # The entry is open.
+    Row(EVALUATE, (S.ENTRY_OPEN,), S.OFFICER_REFERRAL, ("io_lost",), (), None, R.IO_BOARD_LOST),
+    Row(EVALUATE, (S.ENTRY_OPEN,), S.OFFICER_REFERRAL, ("exit_ajar",), ("latch",), None, R.BOTH_DOORS_OPEN),
+    Row(EVALUATE, (S.ENTRY_OPEN,), S.RETURN_PATH, ("many_inside", "exit_closed"), (), O.RETURNED, R.TAILGATING),
+    Row(EVALUATE, (S.ENTRY_OPEN,), S.RETURN_PATH, ("lost_inside", "somebody_inside", "exit_closed"), (), O.RETURNED, "lost_reason"),
+    Row(EVALUATE, (S.ENTRY_OPEN,), S.CLEARING, ("lost_inside", "nobody_inside"), ("close_entry",), O.ABORTED, "lost_reason"),
+    Row(EVALUATE, (S.ENTRY_OPEN,), S.OCCUPANCY_CHECK, ("one_inside", "entry_beam_clear"), ("close_entry",)),
+    Row(
+        EVALUATE,
+        (S.ENTRY_OPEN,),
+        S.CLEARING,
+        ("expired_door_moves", "entry_closed", "!entry_was_ajar"),
+        ("close_entry", "latch"),
+        O.ABORTED,
+        R.ENTRY_DOOR_DID_NOT_OPEN,
+    ),
+    Row(EVALUATE, (S.ENTRY_OPEN,), S.CLEARING, ("expired_entry_open", "nobody_inside", "entry_beam_clear"), ("close_entry",), O.ABANDONED, R.NOBODY_ENTERED),
+    Row(EVALUATE, (S.ENTRY_OPEN,), S.OCCUPANCY_CHECK, ("expired_entry_open",), ("close_entry",)),
+    # Exactly one inside, entry closed behind them.
+    Row(EVALUATE, INSIDE, S.OFFICER_REFERRAL, ("exit_ajar",), ("latch",), None, R.DOOR_FORCED),
+    Row(EVALUATE, (S.IDENTITY_CHECK,), S.OFFICER_REFERRAL, ("entry_ajar",), ("latch",), None, R.DOOR_FORCED),
+    Row(EVALUATE, INSIDE, S.OFFICER_REFERRAL, ("lost_inside",), (), None, "lost_reason"),
+    Row(EVALUATE, INSIDE, S.RETURN_PATH, ("many_inside", "exit_closed"), (), O.RETURNED, R.TAILGATING),
+    Row(EVALUATE, (S.OCCUPANCY_CHECK,), S.CLEARING, ("nobody_inside", "entry_closed"), (), O.ABANDONED, R.BACKED_OUT),
+    Row(EVALUATE, (S.OCCUPANCY_CHECK,), S.IDENTITY_CHECK, ("one_inside", "doors_closed", "entry_beam_clear", "exit_beam_clear"), ("note_entered",)),
+    Row(EVALUATE, (S.OCCUPANCY_CHECK,), S.OFFICER_REFERRAL, ("expired_entry_close", "!entry_closed"), (), None, R.ENTRY_DOOR_DID_NOT_CLOSE),
+    Row(EVALUATE, (S.OCCUPANCY_CHECK,), S.OFFICER_REFERRAL, ("expired_occupancy",), (), None, R.OCCUPANCY_UNKNOWN),
+    # The right person.
+    Row(EVALUATE, (S.IDENTITY_CHECK,), S.CLEARING, ("nobody_inside",), ("latch",), O.ABORTED, R.LEFT_UNSEEN),
+    Row(EVALUATE, (S.IDENTITY_CHECK,), S.OFFICER_REFERRAL, ("check_failed",), (), None, "failed_check"),
+    Row(EVALUATE, (S.IDENTITY_CHECK,), S.OFFICER_REFERRAL, ("officer_must_confirm",), (), None, R.OFFICER_CONFIRMATION),
+    Row(EVALUATE, (S.IDENTITY_CHECK,), S.EXIT_OPEN, ("release_allowed",), ("note_verified", "open_exit"), O.COMPLETED),
+    Row(EVALUATE, (S.IDENTITY_CHECK,), S.OFFICER_REFERRAL, ("expired_identity",), (), None, R.IDENTITY_TIMED_OUT),
+    Row("check_progressed", (S.IDENTITY_CHECK,), None, ("mine",), ("show_progress",)),
+    # The exit is open.
+    Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("io_lost",), ("annul",), None, R.IO_BOARD_LOST),
+    Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("entry_ajar",), ("annul", "latch"), None, R.BOTH_DOORS_OPEN),
+    Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("many_inside", "!by_officer"), ("annul",), None, R.REVERSE_ENTRY),
+    Row(EVALUATE, (S.EXIT_OPEN,), S.CLEARING, ("nobody_inside", "exit_beam_clear", "passed_exit_beam", "exit_was_ajar"), ("close_exit", "note_exited")),
+    Row(EVALUATE, (S.EXIT_OPEN,), S.CLEARING, ("nobody_inside", "exit_beam_clear", "expired_exit_open"), ("close_exit", "latch"), O.ABORTED, R.LEFT_UNSEEN),
+    Row(
+        EVALUATE,
+        (S.EXIT_OPEN,),
+        S.OFFICER_REFERRAL,
+        ("expired_door_moves", "exit_closed", "!exit_was_ajar"),
+        ("annul", "latch"),
+        None,
+        R.EXIT_DOOR_DID_NOT_OPEN,
+    ),
+    Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("expired_exit_open",), ("annul",), None, R.NEVER_EXITED),
+    # The lane must be verified empty and shut; then the crossing is recorded, with the outcome fixed above.
+    Row(EVALUATE, (S.CLEARING,), S.OUT_OF_SERVICE, ("io_lost",), (), O.ABORTED, R.IO_BOARD_LOST),
+    Row(EVALUATE, (S.CLEARING,), S.READY, ("chamber_clear", "in_service"), ("note_cleared",)),
+    Row(EVALUATE, (S.CLEARING,), S.OUT_OF_SERVICE, ("chamber_clear",), ("note_cleared",), None, "closed_reason"),
+    Row(EVALUATE, (S.CLEARING,), S.RETURN_PATH, ("somebody_inside", "doors_closed", "may_return"), (), O.RETURNED, R.STAYED_INSIDE),
+    Row(EVALUATE, (S.CLEARING,), S.OFFICER_REFERRAL, ("expired_clearing", "somebody_inside"), ("annul",), None, "unclear_reason"),
+    Row(EVALUATE, (S.CLEARING,), S.OFFICER_REFERRAL, ("expired_clearing",), (), None, "unclear_reason"),
+    # The way back through the entry.
+    Row(EVALUATE, (S.RETURN_PATH,), S.OFFICER_REFERRAL, ("io_lost",), (), None, R.IO_BOARD_LOST),
+    Row(EVALUATE, (S.RETURN_PATH,), S.OFFICER_REFERRAL, ("exit_ajar",), ("latch",), None, R.BOTH_DOORS_OPEN),
+    Row(EVALUATE, (S.RETURN_PATH,), S.CLEARING, ("nobody_inside", "entry_beam_clear", "entry_was_ajar"), ("close_entry",)),
+    Row(EVALUATE, (S.RETURN_PATH,), S.OFFICER_REFERRAL, ("expired_door_moves", "entry_closed", "!entry_was_ajar"), ("latch",), None, R.ENTRY_DOOR_DID_NOT_OPEN),
+    Row(EVALUATE, (S.RETURN_PATH,), S.OFFICER_REFERRAL, ("expired_return_path",), (), None, "return_reason"),
+    # An officer is called, until acknowledged by identity; whoever came in with a pass gets the way back if nobody comes (INV-4).
+    Row("officer_acknowledged", (S.OFFICER_REFERRAL, S.RETURN_PATH), None, (), ("acknowledge",)),
+    Row("officer_returned", (S.OFFICER_REFERRAL,), S.RETURN_PATH, ("officer_may_release",), ("by_officer_hand",), O.RETURNED, "present_reason"),
+    Row(
+        "officer_released",
+        (S.OFFICER_REFERRAL,),
+        S.EXIT_OPEN,
+        ("officer_may_release",),
+        ("by_officer_hand", "open_exit"),
+        O.RELEASED_BY_OFFICER,
+        R.OFFICER_RELEASED,
+    ),
+    Row("rearmed", (S.OFFICER_REFERRAL,), None, (), ("unlatch", "note_rearmed")),
+    Row(EVALUATE, (S.OFFICER_REFERRAL,), S.CLEARING, ("chamber_clear", "verdict_reached")),
+    Row(EVALUATE, (S.OFFICER_REFERRAL,), S.OUT_OF_SERVICE, ("chamber_clear", "no_crossing"), (), None, "closed_reason"),
+    Row(EVALUATE, (S.OFFICER_REFERRAL,), S.CLEARING, ("chamber_clear", "left_late"), ("note_exited",), O.COMPLETED),
+    Row(EVALUATE, (S.OFFICER_REFERRAL,), S.CLEARING, ("chamber_clear", "backed_out"), (), O.ABANDONED, R.BACKED_OUT),
+    Row(EVALUATE, (S.OFFICER_REFERRAL,), S.CLEARING, ("chamber_clear",), ("latch",), O.ABORTED, R.LEFT_UNSEEN),
+    Row(
+        EVALUATE,
+        (S.OFFICER_REFERRAL,),
+        S.RETURN_PATH,
+        ("expired_officer", "may_return", "doors_closed", "io_ready"),
+        ("note_nobody_came",),
+        O.RETURNED,
+        "present_reason",
+    ),
+    Row(EVALUATE, (S.OFFICER_REFERRAL,), None, ("expired_officer",), ("escalate",)),
+)
