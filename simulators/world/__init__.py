@@ -1,0 +1,32 @@
+"""The physical lane and the people in it, in virtual time.
+
+Has no clock, no threads and no devices: somebody else tells it the time, switches its coils and reads its inputs.
+Knows nothing of the gate under test; what it records is its own ground truth.
+"""
+
+from simulators.world.bodies import Body, Passage, Place
+from simulators.world.counter import CounterErrors, OccupancyCounter
+from simulators.world.doors import DoorLeaf
+from simulators.world.faults import WorldFaults
+from simulators.world.geometry import LaneGeometry, Pace
+from simulators.world.monitor import InterlockMonitor, Violation, ViolationKind
+from simulators.world.world import COILS, INPUTS, Scene, World
+
+__all__ = [
+    "COILS",
+    "INPUTS",
+    "Body",
+    "CounterErrors",
+    "DoorLeaf",
+    "InterlockMonitor",
+    "LaneGeometry",
+    "OccupancyCounter",
+    "Pace",
+    "Passage",
+    "Place",
+    "Scene",
+    "Violation",
+    "ViolationKind",
+    "World",
+    "WorldFaults",
+]
