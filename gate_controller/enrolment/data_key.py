@@ -1,0 +1,75 @@
+"""The data key of one store: what is found by HMAC, sealed as a record, and proved absent.
+
+Does not touch the disk. Three keys are derived from the data key (keys.derive), one a purpose.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+
+from nacl import utils
+
+from gate_controller.enrolment.keys import KEY_BYTES, MasterKey, derive, seal, unseal
+from gate_controller.enrolment.schema import Bucket
+
+KEY_ID_BYTES = 8
+_WRAP = b"enrolment data key/1"
+_RECORD = b"enrolment record/1"
+_BUCKET = b"enrolment bucket/1"
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """One store's keys. Its repr shows nothing but the id.
+
+    Attributes:
+        key_id: 8 random bytes that name the data key; part of everything it seals.
+    """
+
+    key_id: bytes
+    _secret: bytes = field(repr=False)
+    _index: bytes = field(repr=False)
+    _records: bytes = field(repr=False)
+    _buckets: bytes = field(repr=False)
+
+    @classmethod
+    def generate(cls) -> DataKey:
+        """A new random data key."""
+        return cls._of(utils.random(KEY_ID_BYTES), utils.random(KEY_BYTES))
+
+    @classmethod
+    def unwrap(cls, wrapped: bytes, key_id: bytes, master: MasterKey) -> DataKey | None:
+        """The data key that `wrap` gave, or None when the master key is another or a bit differs."""
+        secret = unseal(wrapped, _WRAP + master.key_id + key_id, master.secret)
+        return None if secret is None else cls._of(key_id, secret)
+
+    @classmethod
+    def _of(cls, key_id: bytes, secret: bytes) -> DataKey:
+        return cls(key_id, secret, derive(secret, "enrolment/index/1"), derive(secret, "enrolment/record/1"), derive(secret, "enrolment/bucket/1"))
+
+    def wrap(self, master: MasterKey) -> bytes:
+        """The data key sealed by the master key."""
+        return seal(self._secret, _WRAP + master.key_id + self.key_id, master.secret)
+
+    def record_id(self, reference: bytes) -> bytes:
+        """HMAC-SHA256 of an enrolment reference, 32 bytes: the store's look-up key; without the data key it leads nowhere."""
+        return hmac.digest(self._index, reference, "sha256")
+
+    def seal_record(self, record_id: bytes, version: int, plain: bytes) -> bytes:
+        """Seal one record; it opens only under the same id, version and data key."""
+        return seal(plain, self._associated(record_id, version), self._records)
+
+    def open_record(self, record_id: bytes, version: int, sealed: bytes) -> bytes | None:
+        """The plain record, or None when it is not what was sealed under this id and version."""
+        return unseal(sealed, self._associated(record_id, version), self._records)
+
+    def prove_bucket(self, bucket: Bucket) -> bytes:
+        """HMAC-SHA256 over all ids and versions of a bucket, in order: an id that is not among them is proved absent."""
+        fields = [_BUCKET, self.key_id, bucket.bits.to_bytes(1, "big"), bucket.number.to_bytes(4, "big")]
+        for record_id, version in bucket.entries:
+            fields += (record_id, version.to_bytes(8, "big"))
+        return hmac.digest(self._buckets, b"".join(fields), "sha256")
+
+    def _associated(self, record_id: bytes, version: int) -> bytes:
+        return b"".join((_RECORD, self.key_id, record_id, version.to_bytes(8, "big")))

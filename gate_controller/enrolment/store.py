@@ -1,0 +1,153 @@
+"""The enrolment store as the lane reads it: SQLite, records sealed with XChaCha20-Poly1305, every answer authenticated.
+
+Does not import records (importer.py) and does not judge them (the core does). A fault, a tampered or lost record, or a
+wrong key raises StoreError; None means proved absent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from gate_controller.enrolment import records, schema
+from gate_controller.enrolment.data_key import DataKey
+from gate_controller.enrolment.keys import MasterKey
+from gate_controller.ports import sqlite
+from gate_controller.ports.errors import StoreError
+from gate_controller.ports.services import EnrolmentRecord
+
+WHAT = "enrolment store"
+REIMPORT = "import the enrolments with this version of the program"
+RESTORE = "put the file aside and import the enrolments again; check the disk, and who can write to the file"
+
+
+class SealedEnrolmentStore:
+    """Enrolment records by reference (ports.services.EnrolmentStore). Safe to use from several threads.
+
+    Args:
+        path: The database.
+        master: The key that opens its data key.
+
+    Raises:
+        StoreError: Missing, not permitted, damaged, of another format, or sealed under another master key.
+    """
+
+    def __init__(self, path: Path, master: MasterKey) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection = sqlite.connect(path, WHAT, "write")  # WAL shares its index through a file, so reading writes too
+        try:
+            with sqlite.store_errors(path, WHAT):
+                self._connection.execute("PRAGMA query_only=ON").fetchall()
+                self._key = open_data_key(self._connection, path, master)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def find(self, reference: bytes) -> EnrolmentRecord | None:
+        """See ports.services.EnrolmentStore. One look into the bucket's ids proves both presence and absence."""
+        record_id = self._key.record_id(reference)
+        with self._lock, sqlite.store_errors(self._path, WHAT):
+            with _snapshot(self._connection):
+                version = _proved_version(self._connection, self._key, record_id, self._path)
+                if version is None:
+                    return None
+                row = self._connection.execute("SELECT sealed FROM records WHERE id = ? AND version = ?", (record_id, version)).fetchone()
+            return open_record(self._key, self._path, reference, version, row[0] if row else None)
+
+    def close(self) -> None:
+        """See ports.services.EnrolmentStore."""
+        with self._lock:
+            self._connection.close()
+
+
+def open_data_key(connection: sqlite3.Connection, path: Path, master: MasterKey) -> DataKey:
+    """Unwrap the store's data key.
+
+    Raises:
+        StoreError: Not an enrolment store, of another format, under another master key, or the wrapped key is damaged.
+    """
+    application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+    if application_id != schema.APPLICATION_ID:
+        raise sqlite.store_error(path, WHAT, "the file is not an enrolment store", "is the path in [enrolment] right?")
+    row = connection.execute("SELECT format, master_key_id, key_id, wrapped_key FROM store").fetchone()
+    if row is None:
+        raise damaged(path, "its own description is missing")
+    number, master_key_id, key_id, wrapped = row
+    if not all(type(column) is bytes for column in (master_key_id, key_id, wrapped)):
+        raise damaged(path, "its own description fails its authentication")
+    if number != schema.FORMAT:
+        raise sqlite.store_error(path, WHAT, f"format {number}, this program reads {schema.FORMAT}", REIMPORT)
+    if master_key_id != master.key_id:
+        raise sqlite.store_error(
+            path,
+            WHAT,
+            f"sealed under another master key than {master.source}",
+            "give the gate the master key the store was imported with, or import the enrolments again under this one",
+        )
+    key = DataKey.unwrap(wrapped, key_id, master)
+    if key is None:
+        raise damaged(path, "its data key fails its authentication")
+    return key
+
+
+def open_record(key: DataKey, path: Path, reference: bytes, version: int, sealed: bytes | None) -> EnrolmentRecord:
+    """Unseal and decode the record of `reference` in `version`.
+
+    Raises:
+        StoreError: It fails its authentication, or is not the record of `reference`.
+    """
+    plain = key.open_record(key.record_id(reference), version, sealed) if type(sealed) is bytes else None
+    if plain is None:
+        raise damaged(path, "a record fails its authentication")
+    try:
+        record = records.decode(plain)
+    except ValueError as error:
+        raise sqlite.store_error(path, WHAT, str(error), REIMPORT) from None
+    if record.reference != reference or record.version != version:
+        raise damaged(path, "a record stands under another's id")
+    return record
+
+
+def damaged(path: Path, how: str) -> StoreError:
+    """The error of a store that was damaged or tampered with."""
+    return sqlite.store_error(path, WHAT, f"damaged or tampered with: {how}", RESTORE)
+
+
+def read_bucket_bits(connection: sqlite3.Connection, path: Path) -> int:
+    """Bits of an id that number its bucket, now; a change of them is an import's."""
+    row = connection.execute("SELECT bucket_bits FROM store").fetchone()
+    bits = row[0] if row else None
+    if type(bits) is not int or not 0 <= bits <= schema.MAX_BUCKET_BITS:
+        raise damaged(path, "its own description fails its authentication")
+    return bits
+
+
+def _proved_version(connection: sqlite3.Connection, key: DataKey, record_id: bytes, path: Path) -> int | None:
+    bits = read_bucket_bits(connection, path)
+    number = schema.bucket_of(record_id, bits)
+    rows = connection.execute("SELECT id, version FROM records WHERE id >= ? AND id < ? ORDER BY id", schema.bucket_range(number, bits))
+    bucket = schema.Bucket(bits, number, rows.fetchall())
+    proof = connection.execute("SELECT proof FROM buckets WHERE number = ?", (number,)).fetchone()
+    check_bucket(key, path, bucket, proof[0] if proof else None)
+    return dict(bucket.entries).get(record_id)
+
+
+def check_bucket(key: DataKey, path: Path, bucket: schema.Bucket, proof: bytes | None) -> None:
+    """Raise StoreError unless `proof` stands for exactly this bucket."""
+    if type(proof) is not bytes or not bucket.well_formed() or not hmac.compare_digest(proof, key.prove_bucket(bucket)):
+        raise damaged(path, "its list of records fails its authentication")
+
+
+@contextlib.contextmanager
+def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """One state of the store for several queries, while an import may commit beside them."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")

@@ -1,0 +1,150 @@
+"""SQLite as every store here uses it: opened by one rule, and each of its errors turned into a StoreError.
+
+Does not know any schema, and never repeats SQLite's own text: it can quote a row.
+
+Rules: WAL with synchronous FULL (a commit that returned survives a power cut), no memory mapping (an I/O error
+would be a SIGBUS instead of an error), a damaged page is an error rather than a guess (cell_size_check), and
+nothing in the schema may call what the file's author chose (trusted_schema off). What cannot be set is an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from gate_controller.ports.errors import StoreError
+
+BUSY_TIMEOUT_S = 1.0
+"""How long a statement waits for another process's lock before it is an error."""
+
+_SYNCHRONOUS_FULL = 2
+
+_ADVICE: dict[int, tuple[str, str]] = {
+    sqlite3.SQLITE_FULL: ("the disk is full", "free space on its file system; nothing of this write was kept"),
+    sqlite3.SQLITE_READONLY: ("it can only be read", "give the gate's user write access to the file and its directory; is the disk mounted read-only?"),
+    sqlite3.SQLITE_PERM: ("access is not permitted", "give the gate's user access to the file and its directory"),
+    sqlite3.SQLITE_AUTH: ("access is not permitted", "give the gate's user access to the file and its directory"),
+    sqlite3.SQLITE_CORRUPT: ("the file is damaged", "put it aside and restore it from its source or a backup; check the disk"),
+    sqlite3.SQLITE_NOTADB: ("the file is not a database", "is the path right? else put it aside and restore it from its source or a backup"),
+    sqlite3.SQLITE_BUSY: ("another program holds it locked", "find the other program (fuser FILE) and end it"),
+    sqlite3.SQLITE_LOCKED: ("another program holds it locked", "find the other program (fuser FILE) and end it"),
+    sqlite3.SQLITE_IOERR: ("reading or writing it failed", "check the disk (dmesg, smartctl) and its free space"),
+    sqlite3.SQLITE_CONSTRAINT: ("an entry breaks a rule of the file", "a bug, or somebody else wrote into the file"),
+    sqlite3.SQLITE_TOOBIG: ("an entry is too large", "a bug, or the file is damaged"),
+}
+
+
+def connect(path: Path, what: str, mode: Literal["create", "write", "read"]) -> sqlite3.Connection:
+    """Open a database, in autocommit; the caller closes it and holds a lock if several threads use it.
+
+    Args:
+        path: The file.
+        what: Its name in messages, e.g. "journal".
+        mode: "create" makes a missing file (rw-r-----, its directory must exist); "write" and "read" want it there.
+            Also "read" needs write access to the directory unless another process has the file open: WAL shares its
+            index through a file.
+
+    Raises:
+        StoreError: It is missing, not permitted, damaged, or a setting does not read back.
+    """
+    try:
+        if mode == "create":
+            _create(path)
+        elif not path.is_file():
+            raise store_error(path, what, "is missing", "is the path in the configuration right? else create or import it")
+    except PermissionError as error:
+        raise store_error(path, what, "access is not permitted", _ADVICE[sqlite3.SQLITE_PERM][1]) from error
+    except OSError as error:
+        raise store_error(path, what, error.strerror or type(error).__name__, "check the path and the disk; the directory must exist") from error
+    with store_errors(path, what):
+        uri = f"{path.absolute().as_uri()}?mode={'ro' if mode == 'read' else 'rw'}"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+        try:
+            _set_up(connection, path, what)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Everything inside becomes durable together, or nothing does."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def store_errors(path: Path, what: str) -> Iterator[None]:
+    """Turn sqlite3's errors into a StoreError about `what` at `path`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translate(error, path, what) from error
+
+
+def store_error(path: Path, what: str, how: str, remedy: str) -> StoreError:
+    """A StoreError about `what` at `path`: one line how it failed, one line of remedy."""
+    return StoreError(f"{what} {path}: {how}", remedy)
+
+
+def _translate(error: sqlite3.Error, path: Path, what: str) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # raised by the Python module: a closed connection, a column that is not UTF-8
+        return store_error(
+            path,
+            what,
+            f"unusable ({type(error).__name__})",
+            "a bug (used after it was closed), or the file is damaged: restore it from its source or a backup",
+        )
+    primary = code & 0xFF
+    name = getattr(error, "sqlite_errorname", str(code))
+    if primary == sqlite3.SQLITE_CANTOPEN:
+        return store_error(path, what, f"cannot be opened ({name})", _why_not_opened(path))
+    if primary in _ADVICE:
+        text, remedy = _ADVICE[primary]
+        return store_error(path, what, f"{text} ({name})", remedy)
+    return store_error(path, what, f"refused by SQLite ({name})", "not made by this program, by another version of it, or damaged")
+
+
+def _why_not_opened(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"make the directory {path.parent}"
+    if not path.exists():
+        return "is the path in the configuration right? else create or import it"
+    return "give the gate's user write access to the file and its directory"
+
+
+def _create(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o640)
+    except FileExistsError:
+        return
+    os.close(descriptor)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)  # the name must survive a power cut, too
+    finally:
+        os.close(directory)
+
+
+def _set_up(connection: sqlite3.Connection, path: Path, what: str) -> None:
+    for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0", "synchronous=FULL", "wal_autocheckpoint=1000"):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    # On a connection that may only read, this reports the mode it finds.
+    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
+    if mode != "wal" or synchronous != _SYNCHRONOUS_FULL:
+        how = "write-ahead logging or full synchronisation cannot be switched on"
+        raise store_error(path, what, how, "put it on a local disk; network file systems cannot do it")
