@@ -14,7 +14,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from drivers.face.weights import SFACE, YUNET, Weights, read_checked
+from drivers.face.weights import SFACE_2021DEC, YUNET_2023MAR, Weights, read_checked
 from gate_controller.ports.errors import ConfigurationError
 
 LOCK = Path(__file__).with_name("models.lock")
@@ -22,7 +22,7 @@ LOCK = Path(__file__).with_name("models.lock")
 
 def main(directory: Path) -> int:
     """Check what is there; fetch what is missing or damaged. Returns the exit code."""
-    needed = [weights for weights in (YUNET, SFACE) if not _present(directory, weights)]
+    needed = [weights for weights in (YUNET_2023MAR, SFACE_2021DEC) if not _present(directory, weights)]
     if not needed:
         print(f"[setup] Face models in {directory}: present, hashes right")
         return 0

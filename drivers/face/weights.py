@@ -27,8 +27,8 @@ class Weights:
 
 
 # From the OpenCV Zoo: YuNet is MIT, SFace is Apache-2.0.
-YUNET = Weights("face_detection_yunet_2023mar.onnx", "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4")
-SFACE = Weights("face_recognition_sface_2021dec.onnx", "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79")
+YUNET_2023MAR = Weights("face_detection_yunet_2023mar.onnx", "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4")
+SFACE_2021DEC = Weights("face_recognition_sface_2021dec.onnx", "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79")
 
 
 def read_checked(directory: Path, weights: Weights) -> bytes:

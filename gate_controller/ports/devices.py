@@ -212,7 +212,7 @@ class FaceModel:
 
 @dataclass(frozen=True, slots=True)
 class FaceTemplate:
-    """An enrolled face: the model that made it and its embedding (float32 little-endian, unit length)."""
+    """An enrolled face: the model that made it and its embedding (float32 little-endian; of unit length for sface, of dlib's own length for dlib)."""
 
     model: FaceModel
     data: bytes
@@ -265,11 +265,16 @@ class FaceMatcher(Protocol):
         ...
 
     def analyse(self, image: Image) -> FaceAnalysis:
-        """Detect faces and encode the largest central one."""
+        """Detect faces and encode the largest central one.
+
+        Raises:
+            ValueError: Not an image as defined here.
+            DeviceError: The model failed; never because there is no face or a bad one.
+        """
         ...
 
     def compare(self, probe: FaceProbe, reference: FaceTemplate) -> float:
-        """Distance between probe and reference: L2 on unit vectors, 0 identical .. 2.
+        """Distance between probe and reference: the model's own L2, 0 identical; up to 2 on unit vectors (sface). Thresholds are per model.
 
         Raises:
             ValueError: The reference was made by another model, or is broken.

@@ -1,0 +1,75 @@
+"""dlib's face model through face_recognition: five landmarks, a crop of 150 x 150, 128 numbers of their own length (1.2 to 1.5).
+
+Finds no faces: the detection is YuNet's. dlib's landmarks expect the square that its own HOG detector would have given; on 24 portraits of the
+synthetic people that square is, on average, 2.25 times the distance between eyes and mouth wide and centred midway between them, and the embedding
+made from such a square lies .04 (at most .1) from the one made from HOG's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.face.detection import Face
+from drivers.face.templates import Embeddings
+from gate_controller.ports.devices import FaceModel, Image
+from gate_controller.ports.errors import ConfigurationError, DeviceRejectedError
+
+_SQUARE = 2.25
+
+
+class DlibEncoder:
+    """dlib_face_recognition_resnet_model_v1 as face_recognition ships it.
+
+    Raises:
+        ConfigurationError: face_recognition, dlib or their weights are not installed.
+    """
+
+    def __init__(self) -> None:
+        self._face_recognition, weights = _load()
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        self._embeddings = Embeddings(FaceModel("dlib-resnet-v1", digest), 128, 0.5, 2.5)
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """Not of unit length: dlib's thresholds are distances between its own vectors."""
+        return self._embeddings
+
+    def encode(self, image: Image, face: Face, chip: Image) -> NDArray[np.float32]:  # noqa: ARG002 - dlib aligns by landmarks of its own
+        """See Encoder."""
+        rgb = np.ascontiguousarray(image[:, :, ::-1])
+        try:
+            (encoding,) = self._face_recognition.face_encodings(rgb, known_face_locations=[_square(face)], model="small")
+        except RuntimeError as error:
+            msg = f"dlib failed on a face: {error}"
+            raise DeviceRejectedError(msg, "report this as a bug") from error
+        return np.asarray(encoding, np.float32)
+
+
+def _square(face: Face) -> tuple[int, int, int, int]:
+    """Top, right, bottom, left of the square dlib's landmarks start from."""
+    landmarks = face.landmarks.astype(np.float64)
+    eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
+    x, y = (eyes + mouth) / 2
+    # A face in profile or looking down has hardly any distance between eyes and mouth left; its box then gives the size.
+    half = max(_SQUARE * float(np.linalg.norm(mouth - eyes)), 0.5 * face.width) / 2
+    return round(y - half), round(x + half), round(y + half), round(x - half)
+
+
+def _load() -> tuple[Any, Path]:
+    with warnings.catch_warnings():
+        # face_recognition_models 0.3.0 finds its files through pkg_resources and cannot do otherwise.
+        warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
+        try:
+            import face_recognition_models  # noqa: I001 - first: face_recognition ends the process when its models are not there
+
+            import face_recognition
+        except ImportError as error:
+            msg = f"face.dlib needs face_recognition and dlib: {error}"
+            raise ConfigurationError(msg, "install the locked requirements, or use face.sface") from error
+    return face_recognition, Path(face_recognition_models.face_recognition_model_location())
