@@ -1,0 +1,112 @@
+"""Command line of the simulated fingerprint module.
+
+python -m simulators.fingerprint --family r503 --link PATH --control SOCKET [--paced] [--with-parent]
+python -m simulators.fingerprint ctl SOCKET place FINGER | remove | fault NAME [KEY=NUMBER...] | fault list | clear | reset | state
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+from gate_controller.ports.devices import Family
+from simulators.control import ControlClient, ControlError, ControlServer
+from simulators.fingerprint.module import Module
+from simulators.fingerprint.wire import WireSimulator
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def main(arguments: list[str]) -> int:
+    """Run the simulator, or send it one request; returns the exit code."""
+    return _control(arguments[1:]) if arguments[:1] == ["ctl"] else _serve(arguments)
+
+
+def _serve(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m simulators.fingerprint", description="A simulated fingerprint module on a pseudo-terminal.")
+    parser.add_argument("--family", choices=[family.value for family in Family], required=True)
+    parser.add_argument("--link", type=Path, required=True, help="symlink to the pseudo-terminal")
+    parser.add_argument("--control", type=Path, required=True, help="control socket")
+    parser.add_argument("--paced", action="store_true", help="bytes take as long as on a real line")
+    parser.add_argument("--with-parent", action="store_true", help="end when the parent process does")
+    parser.add_argument("--baud", type=int, default=57600, choices=[9600 * n for n in range(1, 13)], metavar="9600*N", help="baud rate in flash")
+    parser.add_argument("--password", type=lambda text: int(text, 0), default=0, help="password in flash")
+    parser.add_argument("--seed", type=int, default=0, help="seeds noise and faults")
+    options = parser.parse_args(arguments)
+    if options.with_parent:
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            return 1  # it died before the request took effect
+    module = Module(Family(options.family), seed=options.seed, baud=options.baud, password=options.password)
+    try:
+        simulator = WireSimulator(module, options.link, paced=options.paced)
+    except OSError as error:
+        print(f"link {options.link}: {error.strerror}", file=sys.stderr)
+        return 1
+    try:
+        return _run(simulator, options.link, options.control)
+    finally:
+        simulator.close()
+
+
+def _run(simulator: WireSimulator, link: Path, control: Path) -> int:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: simulator.stop())
+    try:
+        server = ControlServer(control, simulator.control)
+    except ControlError as error:
+        print(error, file=sys.stderr)
+        return 1
+    try:
+        print(f"ready {link}", flush=True)
+        simulator.run()
+    finally:
+        server.close()
+    return 0
+
+
+def _control(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m simulators.fingerprint ctl")
+    parser.add_argument("socket", type=Path)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("place").add_argument("finger")
+    fault = verbs.add_parser("fault")
+    fault.add_argument("name", help='a fault, or "list"')
+    fault.add_argument("parameters", nargs="*", metavar="KEY=NUMBER")
+    for verb in ("remove", "clear", "reset", "state"):
+        verbs.add_parser(verb)
+    options = parser.parse_args(arguments)
+    fields: dict[str, object] = {}
+    if options.verb == "place":
+        fields["finger"] = options.finger
+    elif options.verb == "fault":
+        fields = {key: value for key, _, value in (text.partition("=") for text in options.parameters)} | {"name": options.name}
+    try:
+        client = ControlClient(options.socket)
+    except ControlError as error:
+        print(error, file=sys.stderr)
+        return 1
+    try:
+        reply = client.ask(options.verb, **fields)
+    except ControlError as error:
+        print(error, file=sys.stderr)
+        return 1
+    finally:
+        client.close()
+    if "list" in reply:
+        for name, what in reply["list"].items():
+            print(f"{name:21} {what}")
+    else:
+        print(json.dumps({key: value for key, value in reply.items() if key != "ok"}, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
