@@ -144,7 +144,7 @@ class Actions(Guards):
         crossing = self._crossing()
         facts = crossing.pass_facts
         if facts is not None:
-            self.out.append(c.RecordAdmission(crossing.crossing_id, facts.pass_id, facts.issued_at, facts.issuer, self.policy.direction))
+            self.out.append(c.RecordAdmission(crossing.crossing_id, facts.pass_id, facts.issued_at, facts.pass_expires_at, facts.issuer, self.policy.direction))
 
     def admit(self) -> None:
         """The traveller may come in."""

@@ -111,6 +111,7 @@ class RecordAdmission:
     crossing_id: str
     pass_id: bytes = field(repr=False)
     issued_at: int
+    expires_at: int
     issuer: Region
     direction: Direction
 

@@ -153,6 +153,7 @@ class PassFacts:
         traveller_class: 1 permanent resident, 2 other resident.
         issued_at: iat of the presentation, seconds since the epoch.
         pass_issued_at: iat of the pass, seconds since the epoch.
+        pass_expires_at: exp of the pass, seconds since the epoch.
     """
 
     pass_id: bytes
@@ -161,6 +162,7 @@ class PassFacts:
     traveller_class: int
     issued_at: int
     pass_issued_at: int
+    pass_expires_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

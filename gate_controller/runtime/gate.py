@@ -1,0 +1,319 @@
+"""The running gate: one decision thread between the inbox and the workers.
+
+Events come in from the workers, the core decides, its commands go out to the workers. Time-outs are the core's; this loop only wakes it.
+Inputs that nobody refreshed are made unknown here, so that a worker that hangs cannot keep an old picture alive (INV-3). Decides nothing else.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import structlog
+
+from gate_controller.core import commands as c
+from gate_controller.core import events as e
+from gate_controller.core.machine import Controller
+from gate_controller.core.policy import CrossingPolicy
+from gate_controller.core.states import State
+from gate_controller.core.values import UNKNOWN_INPUTS, Device, Door, Modality
+from gate_controller.ports.clock import Clock
+from gate_controller.ports.control import EventSink, JsonObject
+from gate_controller.ports.devices import Camera, FaceMatcher, FingerprintReader, IoBoard, QrDecoder
+from gate_controller.ports.errors import RefusedByStateError
+from gate_controller.ports.services import TravellerDisplay
+from gate_controller.runtime.desk import Desk, Stores
+from gate_controller.runtime.face_worker import FaceWorker
+from gate_controller.runtime.fingerprint_worker import FingerprintWorker
+from gate_controller.runtime.io_worker import IoWorker
+from gate_controller.runtime.options import RuntimeOptions
+from gate_controller.runtime.presentations import PresentationFilter
+from gate_controller.runtime.qr_worker import QrWorker
+from gate_controller.runtime.session import Session
+from gate_controller.runtime.worker import DeviceReport, DeviceWorker, Surroundings
+
+WAKE_S = 0.2
+"""The loop looks at the freshness of the inputs at least this often."""
+ANSWER_WITHIN_S = 2.0
+log = structlog.get_logger("gate")
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """The lane's devices."""
+
+    qr_camera: Camera
+    qr_decoder: QrDecoder
+    face_camera: Camera
+    face_matcher: FaceMatcher
+    fingerprint: FingerprintReader
+    io_board: IoBoard
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """One item of the inbox."""
+
+    event: e.Event
+    report: DeviceReport | None = None
+    answer: Future[list[c.Command]] | None = field(default=None, compare=False)
+
+
+class Gate:
+    """The gate of one lane; implements ports.control.GateControl.
+
+    Args:
+        policy: The lane's rules.
+        options: The workers' settings.
+        devices: The devices, not yet opened.
+        stores: The services, open.
+        display: What the traveller sees and hears.
+        sink: Where events are published.
+        clock: The gate's clocks.
+        emergency_latched: An emergency before the start was never re-armed.
+    """
+
+    def __init__(
+        self,
+        policy: CrossingPolicy,
+        options: RuntimeOptions,
+        devices: Devices,
+        stores: Stores,
+        display: TravellerDisplay,
+        sink: EventSink,
+        clock: Clock,
+        emergency_latched: bool = False,
+    ) -> None:
+        self._policy = policy
+        self._options = options
+        self._display = display
+        self._sink = sink
+        self._clock = clock
+        self._emergency_latched = emergency_latched
+        self._controller = Controller(policy)
+        self._inbox: queue.SimpleQueue[_Letter] = queue.SimpleQueue()
+        self._presentations = PresentationFilter(options.forget_presentation_s)
+        self._reports = {device: DeviceReport(device, "starting") for device in Device}
+        self._session = Session()
+        self._stop_asked = False
+        self._finished = threading.Event()
+        self._started_at = self._state_since = clock.monotonic()
+        around = Surroundings(clock, self._post, options)
+        self._desk = Desk(stores, self._session, around, lambda: devices.fingerprint.template_format, devices.face_matcher.model)
+        self._io = IoWorker(devices.io_board, around)
+        self._fingerprint = FingerprintWorker(devices.fingerprint, self._session, around)
+        self._face = FaceWorker(devices.face_camera, devices.face_matcher, self._session, around)
+        self._qr = QrWorker(devices.qr_camera, devices.qr_decoder, around, wanted=lambda: self._controller.state is State.READY)
+        self._workers: tuple[DeviceWorker, ...] = (self._io, self._fingerprint, self._face, self._qr)
+        self._thread = threading.Thread(target=self._run, name="decision", daemon=True)
+        self._status = self._snapshot()
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the decision thread and all workers."""
+        self._thread.start()
+        self._desk.start()
+        for worker in self._workers:
+            worker.start()
+
+    def request_stop(self, now: bool = False) -> None:
+        """Take no new traveller; with `now` also end an open crossing. `wait()` tells when the gate is idle."""
+        self._post(e.StopRequested(now))
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until the gate has stopped deciding; True when it has."""
+        return self._finished.wait(timeout_s)
+
+    def close(self) -> None:
+        """End all threads: doors closed, templates forgotten, everything journalled. Call after `wait()`."""
+        self._finished.set()
+        self._post(e.TimerExpired())
+        self._thread.join(timeout=5)
+        for worker in self._workers:
+            worker.stop()
+        for worker in self._workers:
+            worker.join(timeout=10)
+        self._desk.stop()
+        self._desk.join(timeout=10)
+
+    @property
+    def failure(self) -> Exception | None:
+        """The bug that closed the lane, or None."""
+        return self._controller.failure
+
+    # -- GateControl ---------------------------------------------------------------------------------------------------
+
+    def status(self) -> JsonObject:
+        """See ports.control.GateControl."""
+        now = self._clock.monotonic()
+        return {**self._status, "since_s": round(now - self._state_since, 1), "uptime_s": round(now - self._started_at, 1)}
+
+    def officer(self, action: str, identity: str, reason: str, uid: int | None = None) -> None:
+        """See ports.control.GateControl."""
+        if not identity.strip():
+            raise ValueError("an officer acts by identity: it must not be empty")
+        if action == "release" and not reason.strip():
+            raise ValueError("a release needs a reason")
+        crossing_id = f"officer-{int(self._clock.wall() * 1000):x}"
+        who = identity if uid is None else f"{identity} (uid {uid})"
+        acts: dict[str, e.Event] = {
+            "acknowledge": e.OfficerAcknowledged(who),
+            "release": e.OfficerReleased(crossing_id, who, reason),
+            "return": e.OfficerReturned(crossing_id, who, reason),
+            "rearm": e.Rearmed(who),
+        }
+        if action not in acts:
+            msg = f"unknown act {action!r}: one of {', '.join(acts)}"
+            raise ValueError(msg)
+        answer: Future[list[c.Command]] = Future()
+        self._inbox.put(_Letter(acts[action], answer=answer))
+        try:
+            commands = answer.result(timeout=ANSWER_WITHIN_S)
+        except TimeoutError as error:
+            raise RefusedByStateError("the gate did not answer", "look at `gatectl status`") from error
+        refused = [command for command in commands if isinstance(command, c.NoteEvent) and command.kind in {"act_refused", "rearm_refused"}]
+        if refused:
+            msg = f"{action} is not possible in state {self._controller.state.value}"
+            raise RefusedByStateError(msg, "both doors must be confirmed closed and the emergency over; see `gatectl status`")
+
+    # -- the decision thread -------------------------------------------------------------------------------------------
+
+    def _post(self, event: e.Event, report: DeviceReport | None = None) -> None:
+        self._inbox.put(_Letter(event, report))
+
+    def _run(self) -> None:
+        self._decide(_Letter(e.Started(self._emergency_latched)))
+        while not self._finished.is_set():
+            letter = self._next_letter()
+            try:
+                if letter is not None:
+                    self._decide(letter)
+                self._watch_freshness()
+            except Exception:
+                log.exception("decision thread failed")
+                self._controller.handle(e.StopRequested(now=True), self._clock.monotonic())
+                self._io.submit(c.CloseDoor(Door.EXIT))
+                self._io.submit(c.CloseDoor(Door.ENTRY))
+                self._finished.set()
+
+    def _next_letter(self) -> _Letter | None:
+        now = self._clock.monotonic()
+        deadline = self._controller.next_deadline()
+        wait_s = WAKE_S if deadline is None else min(WAKE_S, max(0.0, deadline - now))
+        try:
+            return self._inbox.get(timeout=wait_s) if wait_s > 0 else self._inbox.get_nowait()
+        except queue.Empty:
+            due = deadline is not None and self._clock.monotonic() >= deadline
+            return _Letter(e.TimerExpired()) if due else None
+
+    def _decide(self, letter: _Letter) -> None:
+        event = letter.event
+        now = self._clock.monotonic()
+        if letter.report is not None:
+            self._note_report(letter.report)
+        if isinstance(event, e.PassRead) and (self._controller.state is not State.READY or not self._presentations.is_new(event.text, now)):
+            self._presentations.is_new(event.text, now)
+            return
+        before = self._controller.state
+        commands = self._controller.handle(event, now)
+        if isinstance(event, e.PassRead) and self._controller.crossing_id == event.crossing_id:
+            self._presentations.handed_on(event.text, now)
+        for command in commands:
+            self._dispatch(command)
+        if self._controller.state is not before:
+            self._state_since = now
+            log.info("state", state=self._controller.state.value, reason=self._controller.reason.code if self._controller.reason else None)
+        self._publish_status()
+        if letter.answer is not None:
+            letter.answer.set_result(commands)
+        if isinstance(event, e.StopRequested):
+            self._stop_asked = True
+        if (self._stop_asked and self._controller.idle) or self._controller.failure is not None:
+            self._finished.set()
+
+    def _watch_freshness(self) -> None:
+        """A worker that hangs must not keep an old picture of the lane alive."""
+        late = self._clock.monotonic() - self._io.last_read
+        if late > self._options.io_lost_after_s and self._controller.inputs != UNKNOWN_INPUTS:
+            self._decide(_Letter(e.InputsRead(UNKNOWN_INPUTS)))
+        if late > 2 * self._options.io_lost_after_s and self._reports[Device.IO_BOARD].state == "ready":
+            report = DeviceReport(Device.IO_BOARD, "lost", "timeout", "io_board: the worker does not come back from the board", "restart the controller")
+            self._decide(_Letter(e.DeviceLost(Device.IO_BOARD, "timeout"), report))
+
+    def _dispatch(self, command: c.Command) -> None:
+        match command:
+            case c.OpenDoor() | c.CloseDoor() | c.SetLamp():
+                self._io.submit(command)
+            case c.ShowPrompt(prompt):
+                self._display.show(prompt)
+                self._sink.publish("prompt", {"prompt": prompt.value})
+            case c.PrepareBiometrics():
+                self._fingerprint.submit(command)
+            case c.StartCheck(_, modality):
+                (self._fingerprint if modality is Modality.FINGERPRINT else self._face).submit(command)
+            case c.EndBiometrics():
+                self._fingerprint.submit(command)
+                self._face.submit(command)
+            case c.CallOfficer(reason, escalation):
+                self._io.submit(command)
+                self._desk.submit(c.NoteEvent("officer_called", (("escalation", str(escalation)), ("reason", reason.code))))
+                self._sink.publish("officer_called", {"reason": reason.code, "escalation": escalation})
+            case c.EndOfficerCall():
+                self._io.submit(command)
+                self._sink.publish("officer_call_ended", {})
+            case c.RecordCrossing(record):
+                self._session.forget()
+                self._desk.submit(command)
+                self._sink.publish("crossing_recorded", _as_json(record))
+            case _:
+                self._desk.submit(command)
+
+    def _note_report(self, report: DeviceReport) -> None:
+        self._reports[report.device] = report
+        fields = {"device": report.device.value, "state": report.state, "code": report.code, "detail": report.detail, "remedy": report.remedy}
+        (log.info if report.state == "ready" else log.warning)("device", **fields)
+        self._sink.publish("device", dict(fields))
+        self._desk.submit(c.NoteEvent(f"device_{report.state}", (("code", report.code), ("detail", report.detail), ("device", report.device.value))))
+
+    def _publish_status(self) -> None:
+        status = self._snapshot()
+        if status != self._status:
+            self._status = status
+            self._sink.publish("status", self.status())
+
+    def _snapshot(self) -> JsonObject:
+        controller = self._controller
+        call = controller.officer_call
+        return {
+            "gate": self._options.gate_id,
+            "region": self._policy.region.value,
+            "direction": self._policy.direction.name,
+            "state": controller.state.value,
+            "reason": controller.reason.code if controller.reason else None,
+            "prompt": controller.prompt.value if controller.prompt else None,
+            "occupancy": controller.inputs.occupancy.value,
+            "doors": {"entry_door": controller.inputs.entry_door.value, "exit_door": controller.inputs.exit_door.value},
+            "devices": {
+                device.value: {"state": report.state, "code": report.code, "detail": report.detail, "remedy": report.remedy}
+                for device, report in self._reports.items()
+            },
+            "officer_call": None if call is None else {"reason": call[0].code, "escalation": call[1], "acknowledged_by": call[2]},
+        }
+
+
+def _as_json(record: c.CrossingRecord) -> JsonObject:
+    return {
+        "crossing_id": record.crossing_id,
+        "outcome": record.outcome.value,
+        "reason": record.reason.code if record.reason else None,
+        "admitted": record.admitted,
+        "issuer": record.issuer.value if record.issuer else None,
+        "direction": record.direction.name,
+        "truth": {name: getattr(record, name) for name in ("authorised", "entered", "verified", "exited", "chamber_empty")},
+        "checks": {modality.value: outcome.value for modality, outcome in record.checks.items()},
+        "steps": [[step.name, round(step.at_s, 4)] for step in record.steps],
+        "officer": record.officer,
+    }

@@ -1,0 +1,125 @@
+"""Doors, lamps and inputs: polls the board, sends commands, keeps lamps and officer call as they should be.
+
+A reading that fails makes every input unknown at once (INV-3); the board counts as lost when that lasts. Door openings are never repeated:
+an opening that may or may not have reached the board shows in the door's position, and nowhere else. Closings are repeated until the board took them.
+"""
+
+from __future__ import annotations
+
+from gate_controller.core import commands as c
+from gate_controller.core import events as e
+from gate_controller.core.values import UNKNOWN_INPUTS, Device, Door, Lamp, LaneInputs
+from gate_controller.ports.devices import IoBoard
+from gate_controller.ports.errors import DeviceError, DeviceTimeoutError, DeviceUntrustedError
+from gate_controller.runtime.worker import DeviceWorker, Surroundings
+
+CALL_WITHIN_S = 0.5
+"""Deadline of one exchange with the board."""
+
+
+class IoWorker(DeviceWorker):
+    """The board's worker. `last_read` is the monotonic time of the last good reading."""
+
+    def __init__(self, board: IoBoard, around: Surroundings) -> None:
+        super().__init__(Device.IO_BOARD, board, around)
+        self._board = board
+        self.last_read = around.clock.monotonic()
+        self._inputs: LaneInputs | None = None
+        self._lamps: dict[Lamp, bool] = {}
+        self._lamps_sent: dict[Lamp, bool] = {}
+        self._call = False
+        self._call_sent: bool | None = None
+        self._closings: list[Door] = []
+
+    def opened(self) -> None:
+        """Everything is sent anew to a board that was away; it counts as ready after its first good reading."""
+        self._lamps_sent, self._call_sent, self._inputs = {}, None, None
+        self._closings = []
+        while self.take(0) is not None:
+            pass  # commands for doors meant for the time before; open() has released both
+
+    def step(self) -> None:
+        """Commands first, then a reading, then the lamps; then wait for the next command until the next reading is due."""
+        due = self.clock.monotonic() + self.around.options.poll_s
+        try:
+            self._close_doors()
+            self._read()
+            self._send_lamps()
+        except (DeviceTimeoutError, DeviceUntrustedError) as error:
+            self._publish(UNKNOWN_INPUTS)
+            if self.clock.monotonic() - self.last_read > self.around.options.io_lost_after_s:
+                raise
+            if isinstance(error, DeviceUntrustedError):
+                self._stopping.wait(self.around.options.poll_s)
+        while (wait_s := due - self.clock.monotonic()) > 0:
+            command = self.take(wait_s)
+            if command is not None:
+                self._obey(command)
+
+    def submit(self, command: c.Command) -> None:
+        """Lamps and call are kept as a wish, so that a board that comes back gets them again; doors are queued."""
+        match command:
+            case c.SetLamp(lamp, on):
+                self._lamps[lamp] = on
+            case c.CallOfficer():
+                self._call = True
+            case c.EndOfficerCall():
+                self._call = False
+            case _:
+                super().submit(command)
+
+    def lost(self) -> None:
+        """Nothing is known any more."""
+        self._publish(UNKNOWN_INPUTS)
+
+    def leave(self) -> None:
+        """Close both doors before letting go, if the board still listens."""
+        if self._is_open:
+            self._closings = [Door.EXIT, Door.ENTRY]
+            try:
+                self._close_doors()
+            except DeviceError:
+                return  # the board's own pulse timer closes them
+
+    def _obey(self, command: c.Command) -> None:
+        try:
+            match command:
+                case c.OpenDoor(door, hold_s):
+                    self._closings = [closing for closing in self._closings if closing is not door]
+                    self._board.hold_open(door, hold_s, self._deadline())
+                case c.CloseDoor(door):
+                    self._closings.append(door)
+                    self._close_doors()
+                case _:
+                    pass
+        except (DeviceTimeoutError, DeviceUntrustedError):
+            self._publish(UNKNOWN_INPUTS)
+
+    def _close_doors(self) -> None:
+        while self._closings:
+            self._board.release(self._closings[0], self._deadline())
+            self._closings.pop(0)
+
+    def _read(self) -> None:
+        inputs = self._board.read(self._deadline())
+        self.last_read = self.clock.monotonic()
+        self.ready()
+        self._publish(inputs)
+
+    def _send_lamps(self) -> None:
+        for lamp, on in list(self._lamps.items()):
+            if self._lamps_sent.get(lamp) is not on:
+                self._board.set_lamp(lamp, on, self._deadline())
+                self._lamps_sent[lamp] = on
+        call = self._call
+        if self._call_sent is not call:
+            self._board.set_officer_call(call, self._deadline())
+            self._call_sent = call
+
+    def _publish(self, inputs: LaneInputs) -> None:
+        if inputs != self._inputs:
+            self._inputs = inputs
+            self.around.post(e.InputsRead(inputs))
+
+    def _deadline(self) -> float:
+        return self.clock.monotonic() + CALL_WITHIN_S

@@ -1,0 +1,146 @@
+"""One worker thread for one blocking device: opens it, works, reports it lost, opens it again.
+
+A worker decides nothing about the crossing: it carries out commands and posts events. Whatever goes wrong in it, a bug included, ends as
+DeviceLost (INV-4), never as an answer.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from gate_controller.core import events as e
+from gate_controller.core.commands import Command
+from gate_controller.core.values import Device
+from gate_controller.ports.clock import Clock
+from gate_controller.ports.devices import OpenableDevice
+from gate_controller.ports.errors import DeviceError, GateError
+from gate_controller.runtime.options import RuntimeOptions
+
+OPEN_WITHIN_S = 5.0
+log = structlog.get_logger("gate.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReport:
+    """State of a device for status and journal. `state` is "starting", "ready" or "lost"."""
+
+    device: Device
+    state: str
+    code: str = ""
+    detail: str = ""
+    remedy: str = ""
+
+
+class Post(Protocol):
+    """Hands an event (and, with it, a device's report) to the decision thread."""
+
+    def __call__(self, event: e.Event, report: DeviceReport | None = None) -> None:
+        """Never blocks."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every worker is given."""
+
+    clock: Clock
+    post: Post
+    options: RuntimeOptions
+
+
+class DeviceWorker(threading.Thread):
+    """Base of the device workers.
+
+    Args:
+        device: Which device.
+        port: Its port.
+        around: Clock, inbox, options.
+    """
+
+    def __init__(self, device: Device, port: OpenableDevice, around: Surroundings) -> None:
+        super().__init__(name=device.value, daemon=True)
+        self.device = device
+        self.around = around
+        self.clock = around.clock
+        self.beat = around.clock.monotonic()
+        self._port = port
+        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._is_open = False
+        self._told_ready = False
+        self._told_lost = ""
+        self._retry_s = around.options.retry_s[0]
+
+    def submit(self, command: Command) -> None:
+        """Queue a command for this device."""
+        self._commands.put(command)
+
+    def stop(self) -> None:
+        """Ask the thread to end; `join()` waits for it."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """The thread's body."""
+        while not self._stopping.is_set():
+            self.beat = self.clock.monotonic()
+            try:
+                if not self._is_open:
+                    self._port.open(self.clock.monotonic() + OPEN_WITHIN_S)
+                    self._is_open = True
+                    self.opened()
+                self.step()
+            except GateError as error:
+                self._lose(error)
+            except Exception as error:
+                log.exception("worker failed", device=self.device.value)
+                self._lose(DeviceError(f"{self.device.value}: {type(error).__name__} in the worker", "this is a bug: send a support bundle"))
+        self.leave()
+        self._port.close()
+
+    def opened(self) -> None:
+        """The device was opened; a subclass may add to it. By default it counts as ready."""
+        self.ready()
+
+    def step(self) -> None:
+        """One piece of work; must return within about a second."""
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """The last thing before the device is closed for good."""
+
+    def ready(self) -> None:
+        """Report the device ready, once."""
+        self._retry_s = self.around.options.retry_s[0]
+        if not self._told_ready:
+            self._told_ready, self._told_lost = True, ""
+            self.around.post(e.DeviceReady(self.device), DeviceReport(self.device, "ready"))
+
+    def take(self, wait_s: float) -> Command | None:
+        """The next command, or None after `wait_s`."""
+        try:
+            return self._commands.get(timeout=wait_s) if wait_s > 0 else self._commands.get_nowait()
+        except queue.Empty:
+            return None
+
+    def lost(self) -> None:
+        """The device was lost; a subclass may clean up."""
+
+    def _lose(self, error: GateError) -> None:
+        self._port.close()
+        self._is_open = self._told_ready = False
+        code = error.code if isinstance(error, DeviceError) else "store"
+        if self._told_lost != code:
+            self._told_lost = code
+            self.around.post(e.DeviceLost(self.device, code), DeviceReport(self.device, "lost", code, error.what, error.remedy))
+        self.lost()
+        self._stopping.wait(self._retry_s)
+        self._retry_s = min(self._retry_s * 2, self.around.options.retry_s[1])
+
+
+Sender = Callable[[Command], None]
