@@ -1,0 +1,194 @@
+"""Steps 5 and 6 (types): the payloads' deterministic CBOR and their exact claims.
+
+Exact means: precisely the documented keys, precisely the documented types (True is not 1, 1.0 is not 1), every number and
+length within its bounds. Does not compare a claim with the clock, the lane or the keys; the verifier does.
+Error texts name claims by number and never repeat their content.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cbor2
+
+MAX_TIME = 1 << 33
+"""Latest time of the format, in the year 2242; as permit-until it means that the permit does not end."""
+
+_MAX_DEPTH = 8  # the deepest valid payload nests three maps
+_MAX_TEXT_CHARS = 256
+_MAX_STATUS_INDEX = (1 << 32) - 1
+_MAX_CLASS = 255
+_ALL_DIRECTIONS = 3
+
+# Claim keys: CWT (RFC 8392, 4), cnf (RFC 8747, 3.1), status (token status list), and the scheme's own private one.
+ISS, SUB, AUD, EXP, NBF, IAT, CTI, CNF = 1, 2, 3, 4, 5, 6, 7, 8
+STATUS = 65535
+SCHEME = -65537
+PASS_KEYS = (ISS, SUB, AUD, EXP, NBF, IAT, CTI, CNF, STATUS, SCHEME)
+PRESENTATION_KEYS = (AUD, IAT, CTI)
+CNF_COSE_KEY = 1
+KTY, CRV, X = 1, -1, -2
+OKP, ED25519 = 1, 6
+CLASS, DIRECTIONS, PERMIT_UNTIL = 1, 2, 3
+
+
+class CborError(ValueError):
+    """Not deterministic CBOR (RFC 8949, 4.2)."""
+
+
+class ClaimError(ValueError):
+    """A claim is missing, unknown, of another type, or out of bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassClaims:
+    """What a pass says. Times are seconds since the epoch, 0..2^33.
+
+    Attributes:
+        issuer: iss, text; which texts are regions is the verifier's business.
+        subject: sub, the opaque enrolment reference, 16 bytes.
+        audience: aud, the text of the scheme.
+        expires_at: exp.
+        not_before: nbf.
+        issued_at: iat.
+        pass_id: cti, 16 bytes.
+        holder_key: x of the cnf key, 32 bytes, not yet known to be a point.
+        status_index: Index in the status list.
+        status_uri: Which status list.
+        traveller_class: 1..255.
+        directions: Bits of `Direction`, 1..3.
+        permit_until: When the right to cross ends; MAX_TIME when it does not.
+    """
+
+    issuer: str
+    subject: bytes
+    audience: str
+    expires_at: int
+    not_before: int
+    issued_at: int
+    pass_id: bytes
+    holder_key: bytes
+    status_index: int
+    status_uri: str
+    traveller_class: int
+    directions: int
+    permit_until: int
+
+
+@dataclass(frozen=True, slots=True)
+class PresentationClaims:
+    """What a presentation says: for whom (a checkpoint or a gate), made when, and 8 bytes that make it unique."""
+
+    audience: str
+    issued_at: int
+    nonce: bytes
+
+
+def parse_deterministic(payload: bytes) -> object:
+    """Parse CBOR and require that encoding it again gives the same bytes.
+
+    That alone refuses trailing bytes, duplicate keys, indefinite lengths, long forms of integers and unsorted maps. cbor2's
+    own limits refuse the costly ones earlier.
+
+    Raises:
+        CborError: Whatever the parser or the encoder objects to, or other bytes came back.
+    """
+    try:
+        value: object = cbor2.loads(payload, max_depth=_MAX_DEPTH, allow_indefinite=False, allow_duplicate_keys=False)
+        again = cbor2.dumps(value, canonical=True)
+    except Exception as error:  # whatever a parser throws at hostile bytes is a refusal, named or not
+        msg = f"not CBOR of this format ({type(error).__name__})"
+        raise CborError(msg) from error
+    if again != payload:
+        raise CborError("not in deterministic encoding, or bytes follow it")
+    return value
+
+
+def parse_pass_claims(value: object) -> PassClaims:
+    """The claims of a pass out of its parsed payload.
+
+    Raises:
+        ClaimError: Any claim is missing, unknown, of another type or out of bounds, or not nbf <= iat < exp.
+    """
+    claims = _map(value, PASS_KEYS, "payload")
+    cose_key = _map(_map(claims[CNF], (CNF_COSE_KEY,), "cnf")[CNF_COSE_KEY], (KTY, CRV, X), "cnf key")
+    _integer(cose_key[KTY], OKP, OKP, "cnf key's kty")
+    _integer(cose_key[CRV], ED25519, ED25519, "cnf key's crv")
+    status_list = _map(_map(claims[STATUS], ("status_list",), "status")["status_list"], ("idx", "uri"), "status_list")
+    scheme = _map(claims[SCHEME], (CLASS, DIRECTIONS, PERMIT_UNTIL), f"claim {SCHEME}")
+    parsed = PassClaims(
+        issuer=_text(claims[ISS], "iss"),
+        subject=_bytes(claims[SUB], 16, "sub"),
+        audience=_text(claims[AUD], "aud"),
+        expires_at=_time(claims[EXP], "exp"),
+        not_before=_time(claims[NBF], "nbf"),
+        issued_at=_time(claims[IAT], "iat"),
+        pass_id=_bytes(claims[CTI], 16, "cti"),
+        holder_key=_bytes(cose_key[X], 32, "cnf key's x"),
+        status_index=_integer(status_list["idx"], 0, _MAX_STATUS_INDEX, "status idx"),
+        status_uri=_text(status_list["uri"], "status uri"),
+        traveller_class=_integer(scheme[CLASS], 1, _MAX_CLASS, "class"),
+        directions=_integer(scheme[DIRECTIONS], 1, _ALL_DIRECTIONS, "directions"),
+        permit_until=_time(scheme[PERMIT_UNTIL], "permit-until"),
+    )
+    if not parsed.not_before <= parsed.issued_at < parsed.expires_at:
+        raise ClaimError("not nbf <= iat < exp")
+    return parsed
+
+
+def parse_presentation_claims(value: object) -> PresentationClaims:
+    """The claims of a presentation out of its parsed payload.
+
+    Raises:
+        ClaimError: As for a pass.
+    """
+    claims = _map(value, PRESENTATION_KEYS, "presentation")
+    return PresentationClaims(
+        audience=_text(claims[AUD], "presentation aud"),
+        issued_at=_time(claims[IAT], "presentation iat"),
+        nonce=_bytes(claims[CTI], 8, "nonce"),
+    )
+
+
+def _map(value: object, keys: tuple[int | str, ...], name: str) -> dict[object, object]:
+    if type(value) is not dict:
+        msg = f"{name}: a map expected"
+        raise ClaimError(msg)
+    # Compared with their types: a map {true: ...} also answers to the key 1.
+    found: set[tuple[type, object]] = {(type(key), key) for key in value}
+    expected: set[tuple[type, object]] = {(type(key), key) for key in keys}
+    if missing := expected - found:
+        msg = f"{name}: missing {', '.join(sorted(str(key) for _, key in missing))}"
+        raise ClaimError(msg)
+    if unknown := found - expected:
+        msg = f"{name}: {len(unknown)} unknown"
+        raise ClaimError(msg)
+    return value
+
+
+def _integer(value: object, low: int, high: int, name: str) -> int:
+    if type(value) is not int:
+        msg = f"{name}: an integer expected"
+        raise ClaimError(msg)
+    if not low <= value <= high:
+        msg = f"{name}: out of range"
+        raise ClaimError(msg)
+    return value
+
+
+def _time(value: object, name: str) -> int:
+    return _integer(value, 0, MAX_TIME, name)
+
+
+def _bytes(value: object, length: int, name: str) -> bytes:
+    if type(value) is not bytes or len(value) != length:
+        msg = f"{name}: {length} bytes expected"
+        raise ClaimError(msg)
+    return value
+
+
+def _text(value: object, name: str) -> str:
+    if type(value) is not str or not 1 <= len(value) <= _MAX_TEXT_CHARS:
+        msg = f"{name}: text of 1 to {_MAX_TEXT_CHARS} characters expected"
+        raise ClaimError(msg)
+    return value

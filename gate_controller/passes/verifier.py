@@ -1,0 +1,268 @@
+"""The pass verifier: every step in its documented order, each with its own reason code.
+
+    1 text        length cap, prefix, Base45
+    2 frame       two nested COSE_Sign1 by hand, signatures of exactly 64 bytes
+    3 region key  the pass's exact protected-header bytes -> (key, region)
+    4 signature   of the region over the pass, before any CBOR is parsed
+    5 CBOR        of the pass: deterministic or refused
+    6 claims      of the pass: types, issuer, times, audience, region, direction, class, permit
+    7 holder      the holder key is a valid point, and its signature over the presentation
+    5, 6          of the presentation, now that its signature is verified
+    8 status      NOT PERFORMED: there are no status lists yet; the step is reported as such
+    9 replay      strictly newer than the last accepted presentation of the pass
+
+Steps 5 and 6 appear twice because step 4's rule, no parsing before verification, holds for both signed objects, and the
+presentation's key is only known from the pass's claims.
+
+Does not write the replay memory (that is claimed when the admission is recorded), does not read a clock, does not log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from gate_controller.core.reasons import Reason
+from gate_controller.core.values import Direction, PassFacts, Region
+from gate_controller.passes.claims import (
+    CborError,
+    ClaimError,
+    PassClaims,
+    PresentationClaims,
+    parse_deterministic,
+    parse_pass_claims,
+    parse_presentation_claims,
+)
+from gate_controller.passes.frame import FrameError, PresentationFrame, parse_presentation
+from gate_controller.passes.holder import is_valid_point, require_point_check, verify_signature
+from gate_controller.passes.text import Base45Error, NotAPassError, TextTooLongError, decode_text
+from gate_controller.ports.errors import ConfigurationError
+from gate_controller.ports.services import KeyTable, PassAccepted, PassRejected, ReplayMemory, VerificationStep, VerifyingKey
+
+
+class Check(Enum):
+    """What is checked, in order, with the number of the documented step."""
+
+    def __init__(self, number: int, label: str) -> None:
+        self.number = number
+        self.label = label
+
+    TEXT = (1, "text")
+    FRAME = (2, "frame")
+    REGION_KEY = (3, "region key")
+    PASS_SIGNATURE = (4, "pass signature")
+    PASS_CBOR = (5, "pass CBOR")
+    PASS_CLAIMS = (6, "pass claims")
+    HOLDER = (7, "holder key and signature")
+    PRESENTATION_CBOR = (5, "presentation CBOR")
+    PRESENTATION_CLAIMS = (6, "presentation claims")
+    STATUS = (8, "status list")
+    REPLAY = (9, "replay")
+
+
+STATUS_NOT_PERFORMED = "not performed: status lists are not supported yet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassPolicy:
+    """What this lane admits.
+
+    Attributes:
+        lane_region: Region the lane stands in; for diagnostics, `admitted_issuers` decides.
+        direction: The lane's direction of travel.
+        presentation_audiences: Accepted aud of a presentation: the checkpoint's name and this gate's own.
+        admitted_issuers: Regions whose passes this lane admits.
+        admitted_classes: Traveller classes admitted; 1 permanent residents, 2 other residents.
+        pass_audience: Accepted aud of a pass: the text of the scheme.
+        ttl_s: Oldest presentation accepted, seconds since its iat.
+        skew_s: How far an iat may lie in the future, seconds. It does not lengthen `ttl_s`.
+
+    Raises:
+        ConfigurationError: A value that would admit nobody, or a presentation for ever.
+    """
+
+    lane_region: Region
+    direction: Direction
+    presentation_audiences: frozenset[str]
+    admitted_issuers: frozenset[Region]
+    admitted_classes: frozenset[int] = frozenset({1})
+    pass_audience: str = "HKMO"
+    ttl_s: int = 60
+    skew_s: int = 30
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if not (self.presentation_audiences and self.admitted_issuers and self.admitted_classes and self.pass_audience):
+            raise ConfigurationError("pass policy: an empty set of audiences, issuers or classes admits nobody", "name at least one of each")
+        if not (1 <= self.ttl_s <= 600 and 0 <= self.skew_s <= 600):
+            msg = f"pass policy: ttl_s {self.ttl_s} or skew_s {self.skew_s} out of range"
+            raise ConfigurationError(msg, "use 1..600 and 0..600 seconds; 60 and 30 are usual")
+
+
+class OfflinePassVerifier:
+    """Implements ports.services.PassVerifier without a network.
+
+    Args:
+        policy: What this lane admits.
+        keys: The regions' keys.
+        replays: Presentations used before; read here, written by the admission.
+
+    Raises:
+        ConfigurationError: libsodium cannot validate points.
+    """
+
+    def __init__(self, policy: PassPolicy, keys: KeyTable, replays: ReplayMemory) -> None:
+        require_point_check()
+        self._policy = policy
+        self._keys = keys
+        self._replays = replays
+
+    def verify(self, text: str, now: float) -> PassAccepted | PassRejected:
+        """See ports.services.PassVerifier.
+
+        Raises:
+            StoreError: From the keys or the replay memory, never because of `text`.
+        """
+        try:
+            facts = self._check(text, now)
+        except _RefusedError as refused:
+            return PassRejected(refused.reason, refused.check.number, refused.detail, _steps(refused))
+        return PassAccepted(facts, _ALL_PASSED)
+
+    def _check(self, text: str, now: float) -> PassFacts:
+        frame = _frame(text)
+        key = self._region_key(frame, now)
+        if not verify_signature(frame.pass_.signature, frame.pass_.signed, key.key):
+            raise _RefusedError(Check.PASS_SIGNATURE, Reason.PASS_BAD_SIGNATURE)
+        claims = _pass_claims(frame.pass_.payload)
+        self._admit_pass(claims, key.region, now)
+        if not is_valid_point(claims.holder_key):
+            raise _RefusedError(Check.HOLDER, Reason.PRESENTATION_BAD_KEY)
+        if not verify_signature(frame.presentation.signature, frame.presentation.signed, claims.holder_key):
+            raise _RefusedError(Check.HOLDER, Reason.PRESENTATION_BAD_SIGNATURE)
+        presentation = _presentation_claims(frame.presentation.payload)
+        self._admit_presentation(presentation, claims, now)
+        # Step 8, the status list, belongs here: after the claims that name it, before the replay memory.
+        last = self._replays.last_presented(claims.pass_id)
+        if last is not None and presentation.issued_at <= last:
+            raise _RefusedError(Check.REPLAY, Reason.PRESENTATION_REPLAYED, f"not newer than the last one used, which was made {now - last:.0f} s ago")
+        return PassFacts(
+            pass_id=claims.pass_id,
+            enrolment_reference=claims.subject,
+            issuer=key.region,
+            traveller_class=claims.traveller_class,
+            issued_at=presentation.issued_at,
+            pass_issued_at=claims.issued_at,
+            pass_expires_at=claims.expires_at,
+        )
+
+    def _region_key(self, frame: PresentationFrame, now: float) -> VerifyingKey:
+        key = self._keys.lookup(frame.pass_.protected)
+        if key is None:
+            raise _RefusedError(Check.REGION_KEY, Reason.PASS_UNKNOWN_KEY)
+        if not key.not_before <= now < key.not_after:
+            raise _RefusedError(Check.REGION_KEY, Reason.PASS_KEY_NOT_VALID_NOW, f"{key.region.value} key, valid {key.not_before} to {key.not_after}")
+        return key
+
+    def _admit_pass(self, claims: PassClaims, region: Region, now: float) -> None:
+        policy = self._policy
+
+        def refuse(reason: Reason, detail: str = "") -> _RefusedError:
+            return _RefusedError(Check.PASS_CLAIMS, reason, detail)
+
+        if claims.issuer != region.value:
+            raise refuse(Reason.PASS_WRONG_ISSUER, f"verified by a key of {region.value}")
+        if not claims.not_before <= now:
+            raise refuse(Reason.PASS_NOT_YET_VALID, f"nbf is {claims.not_before - now:.0f} s ahead")
+        if not now < claims.expires_at:
+            raise refuse(Reason.PASS_EXPIRED, f"exp was {now - claims.expires_at:.0f} s ago")
+        if not claims.issued_at <= now + policy.skew_s:
+            raise refuse(Reason.PASS_NOT_YET_VALID, f"iat is {claims.issued_at - now:.0f} s ahead")
+        if claims.audience != policy.pass_audience:
+            raise refuse(Reason.PASS_WRONG_AUDIENCE, "the pass is for another scheme")
+        if region not in policy.admitted_issuers:
+            raise refuse(Reason.PASS_WRONG_REGION, f"{region.value} pass in a lane of {policy.lane_region.value}")
+        if not claims.directions & policy.direction.value:
+            raise refuse(Reason.PASS_WRONG_DIRECTION, f"lane is {policy.direction.name}, pass has bits {claims.directions}")
+        if claims.traveller_class not in policy.admitted_classes:
+            raise refuse(Reason.PASS_CLASS_NOT_ADMITTED, f"class {claims.traveller_class}")
+        if not now < claims.permit_until:
+            raise refuse(Reason.PASS_PERMIT_ENDED, f"ended {now - claims.permit_until:.0f} s ago")
+
+    def _admit_presentation(self, presentation: PresentationClaims, claims: PassClaims, now: float) -> None:
+        policy, made_at = self._policy, presentation.issued_at
+
+        def refuse(reason: Reason, detail: str) -> _RefusedError:
+            return _RefusedError(Check.PRESENTATION_CLAIMS, reason, detail)
+
+        if presentation.audience not in policy.presentation_audiences:
+            raise refuse(Reason.PASS_WRONG_AUDIENCE, "the presentation is for another checkpoint or gate")
+        if not made_at <= now + policy.skew_s:
+            raise refuse(Reason.PRESENTATION_IN_FUTURE, f"made {made_at - now:.0f} s ahead, {policy.skew_s} s allowed")
+        if not now - made_at <= policy.ttl_s:
+            raise refuse(Reason.PRESENTATION_STALE, f"made {now - made_at:.0f} s ago, {policy.ttl_s} s allowed")
+        if made_at < claims.not_before:
+            raise refuse(Reason.PRESENTATION_STALE, "made before the pass was valid")
+        if made_at >= claims.expires_at:
+            raise refuse(Reason.PRESENTATION_IN_FUTURE, "made after the pass's end")
+
+
+class _RefusedError(Exception):
+    """One refusal, on its way out of the checks. Never leaves this module."""
+
+    def __init__(self, check: Check, reason: Reason, detail: str = "") -> None:
+        super().__init__(reason.code)
+        self.check = check
+        self.reason = reason
+        self.detail = detail
+
+
+def _frame(text: str) -> PresentationFrame:
+    try:
+        return parse_presentation(decode_text(text))
+    except TextTooLongError as error:
+        raise _RefusedError(Check.TEXT, Reason.PASS_TOO_LONG, str(error)) from error
+    except NotAPassError as error:
+        raise _RefusedError(Check.TEXT, Reason.PASS_NOT_A_PASS, str(error)) from error
+    except Base45Error as error:
+        raise _RefusedError(Check.TEXT, Reason.PASS_BAD_BASE45, str(error)) from error
+    except FrameError as error:
+        raise _RefusedError(Check.FRAME, Reason.PASS_BAD_FRAME, str(error)) from error
+
+
+def _pass_claims(payload: bytes) -> PassClaims:
+    try:
+        return parse_pass_claims(parse_deterministic(payload))
+    except CborError as error:
+        raise _RefusedError(Check.PASS_CBOR, Reason.PASS_BAD_CBOR, str(error)) from error
+    except ClaimError as error:
+        raise _RefusedError(Check.PASS_CLAIMS, Reason.PASS_BAD_CLAIM, str(error)) from error
+
+
+def _presentation_claims(payload: bytes) -> PresentationClaims:
+    try:
+        return parse_presentation_claims(parse_deterministic(payload))
+    except CborError as error:
+        raise _RefusedError(Check.PRESENTATION_CBOR, Reason.PASS_BAD_CBOR, str(error)) from error
+    except ClaimError as error:
+        raise _RefusedError(Check.PRESENTATION_CLAIMS, Reason.PASS_BAD_CLAIM, str(error)) from error
+
+
+def _steps(refused: _RefusedError) -> tuple[VerificationStep, ...]:
+    """Every step: passed up to the refused one, not reached after it."""
+    order = list(Check)
+    at = order.index(refused.check)
+    steps = [_ALL_PASSED[i] for i in range(at)]
+    steps.append(VerificationStep(refused.check.number, refused.check.label, passed=False, detail=refused.detail or refused.reason.advice))
+    steps.extend(
+        VerificationStep(check.number, check.label, passed=None, detail=STATUS_NOT_PERFORMED if check is Check.STATUS else "") for check in order[at + 1 :]
+    )
+    return tuple(steps)
+
+
+_ALL_PASSED = tuple(
+    VerificationStep(check.number, check.label, passed=None, detail=STATUS_NOT_PERFORMED)
+    if check is Check.STATUS
+    else VerificationStep(check.number, check.label, passed=True)
+    for check in Check
+)

@@ -1,0 +1,116 @@
+"""A pass laboratory: genuine authorities and a genuine holder, ready to sign whatever a test wants signed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import cbor2
+import pytest
+
+from gate_controller.core.values import Direction, Region
+from gate_controller.passes.verifier import OfflinePassVerifier, PassPolicy
+from gate_controller.ports.services import KeyTable, PassAccepted, PassRejected, ReplayMemory
+from gate_controller.trust.directory import load_key_directory
+from simulators.authority import Authorities, Permit, encode, sign1
+from simulators.phone import Phone, qr_text
+
+NOW = 1_800_000_000
+
+
+class RememberedInMemory:
+    """A replay memory without a disk, as strict as the real one."""
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, int] = {}
+
+    def last_presented(self, pass_id: bytes) -> int | None:
+        return self.rows.get(pass_id)
+
+    def claim(self, pass_id: bytes, issued_at: int, expires_at: int) -> bool:
+        if issued_at <= self.rows.get(pass_id, -1):
+            return False
+        self.rows[pass_id] = issued_at
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+class Laboratory:
+    def __init__(self, authorities: Authorities, keys: KeyTable) -> None:
+        self.authorities = authorities
+        self.keys = keys
+        self.now = NOW
+        self.hk = authorities.issuers[Region.HK]
+        self.mo = authorities.issuers[Region.MO]
+        self.policy = PassPolicy(
+            lane_region=Region.MO,
+            direction=Direction.HK_TO_MO,
+            presentation_audiences=frozenset({"MO-GB", "MO-GB-07"}),
+            admitted_issuers=frozenset({Region.HK}),
+        )
+        self.permit = Permit(enrolment_reference=bytes(range(16)), issued_at=NOW - 3600)
+        self.phone = Phone("laboratory", "holder", "MO-GB")
+        self.phone.obtain(self.hk, self.permit)
+
+    def verifier(self, replays: ReplayMemory | None = None, keys: KeyTable | None = None, **policy: Any) -> OfflinePassVerifier:
+        return OfflinePassVerifier(replace(self.policy, **policy), keys or self.keys, replays or RememberedInMemory())
+
+    def verify(self, text: str, now: float = NOW, **policy: Any) -> PassAccepted | PassRejected:
+        return self.verifier(**policy).verify(text, now)
+
+    def text(self) -> str:
+        """A genuine presentation made now."""
+        return self.phone.present(self.now)
+
+    def presented(self, pass_: bytes) -> str:
+        """Any pass bytes, presented by the genuine holder."""
+        self.phone.load(pass_)
+        try:
+            return self.phone.present(self.now)
+        finally:
+            self.phone.obtain(self.hk, self.permit)
+
+    def signed_payload(self, payload: bytes) -> str:
+        """Any payload, signed by the genuine authority, presented by the genuine holder."""
+        return self.presented(self.hk.sign(payload))
+
+    def claims(self) -> dict[int, Any]:
+        return self.hk.claims(self.phone.public_key, self.permit)
+
+    def with_claims(self, change: Callable[[dict[Any, Any]], Any]) -> str:
+        """The genuine claims after `change`, deterministically encoded and signed."""
+        claims = self.claims()
+        change(claims)
+        return self.signed_payload(encode(claims))
+
+    def with_header(self, header: object) -> str:
+        """Any protected header for the pass, signed by the genuine authority."""
+        protected = header if isinstance(header, bytes) else cbor2.dumps(header)
+        return self.presented(self.hk.sign(encode(self.claims()), protected))
+
+    def with_presentation(self, payload: object = None, protected: bytes | None = None) -> str:
+        """Any payload and header for the presentation, signed by the genuine holder."""
+        if payload is None:
+            payload = self.phone.payload(self.now, "MO-GB")
+        return qr_text(self.phone.sign(payload if isinstance(payload, bytes) else encode(payload), protected))
+
+    def presentation_claims(self) -> dict[int, Any]:
+        return {3: "MO-GB", 6: self.now, 7: bytes(8)}
+
+    def sign1(self, *args: Any) -> bytes:
+        return sign1(*args)
+
+
+@pytest.fixture(scope="session")
+def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
+    authorities = Authorities("laboratory")
+    directory = tmp_path_factory.mktemp("keys")
+    return Laboratory(authorities, load_key_directory(directory, authorities.publish(directory)))
+
+
+@pytest.fixture
+def replays() -> RememberedInMemory:
+    return RememberedInMemory()

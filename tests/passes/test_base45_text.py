@@ -1,0 +1,91 @@
+"""Step 1: RFC 9285's own examples and what a strict decoder refuses."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gate_controller.passes.text import MAX_TEXT_CHARS, Base45Error, NotAPassError, TextTooLongError, decode_base45, decode_text
+from simulators.phone import base45
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
+
+# RFC 9285, 4.3 and 4.4
+EXAMPLES = [(b"AB", "BB8"), (b"Hello!!", "%69 VD92EX0"), (b"base-45", "UJCLQE7W581"), (b"ietf!", "QED8WEX0")]
+
+
+@pytest.mark.parametrize(("data", "text"), EXAMPLES)
+def test_rfc_examples(data: bytes, text: str) -> None:
+    assert decode_base45(text) == data
+    assert base45(data) == text  # the simulated phone's own encoder
+
+
+@pytest.mark.parametrize(("text", "data"), [("FGW", b"\xff\xff"), ("U5", b"\xff"), ("000", b"\0\0"), ("00", b"\0"), ("", b"")])
+def test_largest_and_smallest(text: str, data: bytes) -> None:
+    assert decode_base45(text) == data
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("GGW", "65536 in three characters"),
+        (":::", "91124 in three characters"),
+        ("V5", "256 in two characters"),
+        ("::", "2024 in two characters"),
+        ("B", "length 1 mod 3"),
+        ("BB8B", "length 1 mod 3"),
+        ("bb8", "lower case"),
+        ("BB8\n", "a line feed, which the library alone lets pass"),
+        ("BB8\r\n", "a line end"),
+        ("\nBB8", "a line feed in front"),
+        ("BB\t", "a tabulator"),
+        ("BBé", "not ASCII"),
+        ("BB\ud800", "a lone surrogate"),
+        ("BB\0", "NUL"),
+        ("BB٣", "a digit of another script"),
+    ],
+)
+def test_refused(text: str, why: str) -> None:
+    with pytest.raises(Base45Error):
+        decode_base45(text)
+
+
+@given(st.binary(max_size=300))
+def test_encoder_and_decoder_agree(data: bytes) -> None:
+    assert decode_base45(base45(data)) == data
+
+
+@given(st.text(ALPHABET, max_size=60))
+def test_every_value_has_one_text(text: str) -> None:
+    """No two texts decode to the same bytes, so a text cannot be varied without changing what it says."""
+    try:
+        data = decode_base45(text)
+    except Base45Error:
+        return
+    assert base45(data) == text
+
+
+def test_line_ends_around_the_text_are_dropped_and_spaces_are_not() -> None:
+    assert decode_text("ECH1:BB8\r\n") == b"AB"
+    assert decode_text("\r\nECH1:BB8\n") == b"AB"
+    assert decode_text("ECH1: 00\n") == b"\x00\x24"  # the space is a digit, the line feed is nothing
+    with pytest.raises(Base45Error):
+        decode_text("ECH1:BB8 \n")
+    with pytest.raises(NotAPassError):
+        decode_text(" ECH1:BB8")
+
+
+@pytest.mark.parametrize("text", ["", "E", "ECH1", "ech1:BB8", "ECH2:BB8", "HC1:BB8", "ECH1 :BB8", "https://example.test/ECH1:", "ECH1：BB8"])
+def test_prefix_is_exact(text: str) -> None:
+    with pytest.raises(NotAPassError):
+        decode_text(text)
+
+
+def test_length_cap() -> None:
+    longest = "ECH1:" + base45(bytes(964))
+    assert len(longest) == MAX_TEXT_CHARS
+    assert decode_text(longest + "\r\n") == bytes(964)
+    for text in (longest + "0", longest + "000", "x" * 1_000_000, "\n" * 1_000_000, longest + "\r\n\n"):
+        with pytest.raises(TextTooLongError):
+            decode_text(text)
