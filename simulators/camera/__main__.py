@@ -1,0 +1,90 @@
+"""Command line of the simulated camera.
+
+python -m simulators.camera --control SOCKET [--port 0] [--fps 15] [--width 1280] [--height 720] [--seed 0] [--with-parent]
+python -m simulators.camera ctl SOCKET scene empty | phone text=... [tilt_deg=20 ...] | face person=person01 [picture=print]
+python -m simulators.camera ctl SOCKET fault black | freeze | stall | drop | corrupt | damage | refuse
+python -m simulators.camera ctl SOCKET clear | state
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from simulators.camera.server import FAULTS, MjpegCamera
+from simulators.control import ControlError, ControlServer
+from simulators.process import ask, end_signal, end_with_parent, pairs
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the simulator, or ask a running one something; the exit code."""
+    if arguments[:1] == ["ctl"]:
+        return _ctl(arguments[1:])
+    parser = argparse.ArgumentParser(prog="python -m simulators.camera", description="Simulated camera: MJPEG on the loopback (or: ctl SOCKET ...)")
+    parser.add_argument("--control", type=Path, required=True, help="control socket to make")
+    parser.add_argument("--port", type=int, default=0, help="TCP port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--fps", type=float, default=15.0, help="frames a second")
+    parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--height", type=int, default=720)
+    parser.add_argument("--seed", type=int, default=0, help="of the noise")
+    parser.add_argument("--with-parent", action="store_true", help="end when the parent process ends")
+    options = parser.parse_args(arguments)
+    if options.with_parent:
+        end_with_parent()
+    ended = end_signal()
+    cv2.setNumThreads(1)  # a simulator leaves the other cores to what it is used to test
+    try:
+        camera = MjpegCamera(options.port, options.fps, options.width, options.height, options.seed)
+    except OSError as error:
+        print(f"cannot serve on port {options.port}: {error.strerror}", file=sys.stderr)
+        return 1
+    try:
+        control = ControlServer(options.control, camera.handle)
+    except ControlError as error:
+        camera.close()
+        print(error, file=sys.stderr)
+        return 1
+    print(f"ready {camera.url}", flush=True)
+    try:
+        ended.wait()
+    finally:
+        control.close()
+        camera.close()
+    return 0
+
+
+def _ctl(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m simulators.camera ctl", description="Ask a running simulator")
+    parser.add_argument("socket", type=Path)
+    parser.add_argument("verb", choices=["scene", "fault", "clear", "state"])
+    parser.add_argument("words", nargs="*", metavar="WORD", help=f"scene KIND [FIELD=VALUE ...]; fault {' | '.join(FAULTS)}")
+    options = parser.parse_args(arguments)
+    try:
+        fields = _fields(options.verb, options.words)
+    except ValueError as error:
+        parser.error(str(error))
+    return ask(options.socket, options.verb, fields)
+
+
+def _fields(verb: str, words: Sequence[str]) -> dict[str, Any]:
+    match verb, words:
+        case "scene", [kind, *fields]:
+            # Texts and names stay texts, whatever they look like.
+            texts = {name: str(text) for name, _, text in (word.partition("=") for word in fields) if name in {"text", "person", "picture", "second"}}
+            return {"kind": kind, **pairs(fields), **texts}
+        case "fault", [name]:
+            return {"name": name}
+        case (("clear" | "state"), []):
+            return {}
+        case _:
+            msg = f"{verb}: these words do not fit"
+            raise ValueError(msg)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
