@@ -65,7 +65,8 @@ class Camera(OpenableDevice, Protocol):
         Raises:
             DeviceTimeoutError: No fresh frame before the deadline (stalled, stale).
             DeviceAbsentError: The stream is gone and could not be reopened so far.
-            DeviceUntrustedError: Frames come but are frozen (identical) or dark (no light at all).
+            DeviceUntrustedError: Frames come but are frozen (identical), dark (no light at all) or of another size than configured.
+            DeviceProtocolError: What comes does not decode to frames.
         """
         ...
 
@@ -286,5 +287,9 @@ class QrDecoder(Protocol):
     """Finds QR codes in a frame."""
 
     def decode(self, image: Image) -> list[str]:
-        """Texts of the QR codes in the frame (Latin-1 view of the raw bytes), in no particular order, no duplicates."""
+        """Texts of the QR codes in the frame (Latin-1 view of the raw bytes), in no particular order, no duplicates.
+
+        Raises:
+            DeviceProtocolError: `image` is no picture: nothing was looked at.
+        """
         ...
