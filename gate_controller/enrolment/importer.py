@@ -7,6 +7,7 @@ snapshots, which replace the whole file, do.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable
@@ -51,26 +52,33 @@ def import_records(path: Path, master: MasterKey, source: Iterable[EnrolmentReco
         StoreError: The store cannot be read or written; or a record is broken, or not newer than the one it would
             replace. A record is named by its place in `source`, never by its content.
     """
-    with contextlib.closing(sqlite.connect(path, WHAT, "create")) as connection, sqlite.store_errors(path, WHAT):
+    if os.path.lexists(path):
+        return _import(path, master, source)
+    # A gate that starts meanwhile finds no store, rather than an empty one that knows nobody.
+    with sqlite.created(path, WHAT) as draft:
+        _create(draft, master)
+        return _import(draft, master, source)
+
+
+def _create(path: Path, master: MasterKey) -> None:
+    with contextlib.closing(sqlite.connect(path, WHAT, "write")) as connection, sqlite.store_errors(path, WHAT), sqlite.transaction(connection):
+        key = DataKey.generate()
+        for statement in schema.CREATE:
+            connection.execute(statement)
+        connection.execute("INSERT INTO store VALUES (1, ?, ?, ?, ?, 0)", (schema.FORMAT, master.key_id, key.key_id, key.wrap(master)))
+        _prove_all(connection, key)
+
+
+def _import(path: Path, master: MasterKey, source: Iterable[EnrolmentRecord]) -> ImportResult:
+    with contextlib.closing(sqlite.connect(path, WHAT, "write")) as connection, sqlite.store_errors(path, WHAT):
         connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}").fetchall()
         with sqlite.transaction(connection):
-            key = _open_or_create(connection, path, master)
+            key = open_data_key(connection, path, master)
+            _check_all(connection, key, path)
             counts = Counter(_put(connection, key, record, place, path) for place, record in enumerate(source, 1))
             _prove_all(connection, key)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # best effort: a reader may hold it back
     return ImportResult(counts["added"], counts["updated"], counts["unchanged"])
-
-
-def _open_or_create(connection: sqlite3.Connection, path: Path, master: MasterKey) -> DataKey:
-    if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-        key = open_data_key(connection, path, master)
-        _check_all(connection, key, path)
-        return key
-    key = DataKey.generate()
-    for statement in schema.CREATE:
-        connection.execute(statement)
-    connection.execute("INSERT INTO store VALUES (1, ?, ?, ?, ?, 0)", (schema.FORMAT, master.key_id, key.key_id, key.wrap(master)))
-    return key
 
 
 def _put(connection: sqlite3.Connection, key: DataKey, record: EnrolmentRecord, place: int, path: Path) -> Literal["added", "updated", "unchanged"]:

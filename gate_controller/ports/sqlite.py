@@ -1,4 +1,4 @@
-"""SQLite as every store here uses it: opened by one rule, and each of its errors turned into a StoreError.
+"""SQLite as the journal and the enrolment store use it: opened by one rule, each of its errors turned into a StoreError.
 
 Does not know any schema, and never repeats SQLite's own text: it can quote a row.
 
@@ -38,28 +38,21 @@ _ADVICE: dict[int, tuple[str, str]] = {
 }
 
 
-def connect(path: Path, what: str, mode: Literal["create", "write", "read"]) -> sqlite3.Connection:
-    """Open a database, in autocommit; the caller closes it and holds a lock if several threads use it.
+def connect(path: Path, what: str, mode: Literal["write", "read"]) -> sqlite3.Connection:
+    """Open an existing database, in autocommit; the caller closes it and holds a lock if several threads use it.
 
     Args:
         path: The file.
         what: Its name in messages, e.g. "journal".
-        mode: "create" makes a missing file (rw-r-----, its directory must exist); "write" and "read" want it there.
-            Also "read" needs write access to the directory unless another process has the file open: WAL shares its
+        mode: Also "read" needs write access to the directory, unless another process has the file open: WAL shares its
             index through a file.
 
     Raises:
         StoreError: It is missing, not permitted, damaged, or a setting does not read back.
     """
-    try:
-        if mode == "create":
-            _create(path)
-        elif not path.is_file():
+    with _file_errors(path, what):
+        if not path.is_file():
             raise store_error(path, what, "is missing", "is the path in the configuration right? else create or import it")
-    except PermissionError as error:
-        raise store_error(path, what, "access is not permitted", _ADVICE[sqlite3.SQLITE_PERM][1]) from error
-    except OSError as error:
-        raise store_error(path, what, error.strerror or type(error).__name__, "check the path and the disk; the directory must exist") from error
     with store_errors(path, what):
         uri = f"{path.absolute().as_uri()}?mode={'ro' if mode == 'read' else 'rw'}"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
@@ -69,6 +62,38 @@ def connect(path: Path, what: str, mode: Literal["create", "write", "read"]) -> 
             connection.close()
             raise
         return connection
+
+
+@contextlib.contextmanager
+def created(path: Path, what: str) -> Iterator[Path]:
+    """Make a new database under another name and link it into place when it is complete: no half-made one is ever found.
+
+    Yields the draft's path, an empty file that its owner may write and its group may read; every connection to it must be
+    closed inside.
+
+    Raises:
+        StoreError: The directory is missing or not permitted, there is such a file already, or a write-ahead log of a lost
+            one, which SQLite would apply to the new one.
+    """
+    draft = path.with_name(f"{path.name}.new")
+    log = path.with_name(f"{path.name}-wal")
+    with _file_errors(path, what):
+        if log.exists() and log.stat().st_size:
+            raise store_error(path, what, f"is gone, but its {log.name} is there", f"restore it, or move {log.name} aside")
+        _remove(draft)  # left by a start that was killed
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o640))
+    try:
+        yield draft
+        with _file_errors(path, what):
+            os.link(draft, path)
+            directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(directory)  # the name must survive a power cut, too
+            finally:
+                os.close(directory)
+    finally:
+        with contextlib.suppress(OSError):
+            _remove(draft)
 
 
 @contextlib.contextmanager
@@ -92,6 +117,15 @@ def store_errors(path: Path, what: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _translate(error, path, what) from error
+
+
+@contextlib.contextmanager
+def _file_errors(path: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        remedy = "check the path, its permissions and the disk; the directory must exist"
+        raise store_error(path, what, error.strerror or type(error).__name__, remedy) from error
 
 
 def store_error(path: Path, what: str, how: str, remedy: str) -> StoreError:
@@ -126,17 +160,9 @@ def _why_not_opened(path: Path) -> str:
     return "give the gate's user write access to the file and its directory"
 
 
-def _create(path: Path) -> None:
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o640)
-    except FileExistsError:
-        return
-    os.close(descriptor)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)  # the name must survive a power cut, too
-    finally:
-        os.close(directory)
+def _remove(draft: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        draft.with_name(draft.name + suffix).unlink(missing_ok=True)
 
 
 def _set_up(connection: sqlite3.Connection, path: Path, what: str) -> None:

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from gate_controller.journal import JournalReader, SqliteJournal
+from gate_controller.ports.errors import StoreError
+
+
+def test_reading_goes_on_from_an_id_over_many_pages(journal: SqliteJournal, journal_path: Path) -> None:
+    for number in range(600):
+        journal.event("tick", {"number": str(number)}, 1.0)
+    with JournalReader(journal_path) as reader:
+        assert [entry.id for entry in reader.entries()] == list(range(1, 601))
+        assert [entry.body["fields"]["number"] for entry in reader.entries(since=598)] == ["598", "599"]
+        assert list(reader.entries(since=600)) == []
+        assert list(reader.entries(since=10_000)) == []
+        assert reader.last_id() == 600
+
+
+def test_reading_sees_what_is_written_meanwhile(journal: SqliteJournal, journal_path: Path) -> None:
+    with JournalReader(journal_path) as reader:
+        assert (list(reader.entries()), reader.last_id()) == ([], 0)
+        journal.event("one", {}, 1.0)
+        reading = reader.entries()
+        assert next(reading).id == 1
+        journal.event("two", {}, 1.0)
+        assert [entry.id for entry in reading] == [2]
+
+
+def test_reading_after_the_gate_has_ended(journal: SqliteJournal, journal_path: Path) -> None:
+    journal.event("one", {}, 1.0)
+    journal.close()
+    with JournalReader(journal_path) as reader:
+        assert reader.last_id() == 1
+
+
+def test_a_reader_cannot_write(journal: SqliteJournal, journal_path: Path) -> None:
+    with JournalReader(journal_path) as reader, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader._connection.execute("INSERT INTO entries(kind, body) VALUES ('event', '{}')")
+
+
+def test_a_missing_journal_is_an_error_and_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="is missing"):
+        JournalReader(tmp_path / "none.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("DELETE FROM entries WHERE id = 2", "rows are missing after row 0"),
+        ("DELETE FROM entries WHERE id = 1", "rows are missing after row 0"),
+        ("UPDATE entries SET body = json_object('kind', 'event', 'wall_ms', 'noon') WHERE id = 2", "row 2 is not a row of the journal"),
+        ("UPDATE entries SET kind = 'crossing', crossing_id = 'x' WHERE id = 2", "row 2 is not a row of the journal"),
+        ("UPDATE entries SET body = ' ' || body WHERE id = 2", "row 2 is not a row of the journal"),
+        ("UPDATE entries SET body = json_array() WHERE id = 2", "row 2 is not a row of the journal"),
+    ],
+)
+def test_a_row_that_was_changed_around_the_triggers_is_an_error(journal: SqliteJournal, journal_path: Path, statement: str, message: str) -> None:
+    for _ in range(3):
+        journal.event("tick", {}, 1.0)
+    with contextlib.closing(sqlite3.connect(journal_path, isolation_level=None)) as outsider:
+        for (name,) in outsider.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+            outsider.execute(f"DROP TRIGGER {name}")
+        outsider.execute("PRAGMA ignore_check_constraints=ON")
+        outsider.execute(statement)
+    with JournalReader(journal_path) as reader, pytest.raises(StoreError, match=message):
+        list(reader.entries())
