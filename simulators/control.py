@@ -148,9 +148,15 @@ class ControlClient:
             raise ControlError(str(reply.get("error", "refused")))
         return reply
 
-    def watch(self) -> Iterator[Message]:
-        """Events as they come, until the simulator hangs up or `close()` is called from another thread."""
+    def watch(self, started: Callable[[], None] | None = None) -> Iterator[Message]:
+        """Events as they come, until the simulator hangs up or `close()` is called from another thread.
+
+        Args:
+            started: Called once no event can be missed any more, before the first one is read.
+        """
         self.ask("watch")
+        if started is not None:
+            started()
         self._socket.settimeout(None)
         try:
             for line in self._lines:

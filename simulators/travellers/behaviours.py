@@ -37,7 +37,8 @@ class Patience:
     Attributes:
         queue_s: Waiting for a lane that does not invite.
         door_s: Holding the phone up without an answer.
-        red_s: Holding the phone up while the red lamp shines: people take that for a no.
+        red_s: Holding the phone up while the red lamp shines, without a display: people take that for a no.
+        green_s: Holding the phone up when the lamp was red and is green again with the door shut, likewise.
         go_back_s: Standing inside while the entry stays open.
         press_s: Pressing the finger without an answer of the reader.
         lift_s: Between two presses.
@@ -46,6 +47,7 @@ class Patience:
     queue_s: float = 120.0
     door_s: float = 20.0
     red_s: float = 6.0
+    green_s: float = 1.5
     go_back_s: float = 4.0
     press_s: float = 4.0
     lift_s: float = 0.6
@@ -150,27 +152,43 @@ def _show_phone(me: Person) -> Generator[None, None, bool | None]:
     """Hold the phone up until the entry opens (True), the answer is no (False), or the lane closes (None)."""
     yield from me.wait(me.pace.hesitation_s)
     began = me.eyes.now
-    red_since: float | None = None
+    lamp = _LampWatch(me)
     answer: bool | None = False
     while me.eyes.now < began + me.patience.door_s:
         if me.eyes.open(Door.ENTRY):
             answer = True
             break
-        if me.eyes.prompt in REFUSALS:
+        if me.eyes.prompt in REFUSALS or lamp.says_no():
             break
         if me.eyes.prompt in NOT_NOW or not me.eyes.closed(Door.EXIT):
             answer = None
-            break
-        if not me.eyes.lamp("entry_red"):
-            red_since = None
-        elif red_since is None:
-            red_since = me.eyes.now
-        elif me.eyes.prompt is None and me.eyes.now > red_since + me.patience.red_s:
             break
         me.hold_up_phone()
         yield
     me.lower_phone()
     return answer
+
+
+class _LampWatch:
+    """Reads the answer to a held-up phone off the lamps alone, for lanes whose display says nothing."""
+
+    def __init__(self, me: Person) -> None:
+        self._me = me
+        self._was_red = False
+        self._red = False
+        self._since = me.eyes.now
+
+    def says_no(self) -> bool:
+        """Whether the lamp has been red for long, or has gone back to green without the door moving."""
+        me = self._me
+        red = me.eyes.lamp("entry_red")
+        if red != self._red:
+            self._red, self._since = red, me.eyes.now
+            self._was_red |= red
+        if me.eyes.prompt is not None or not me.eyes.closed(Door.ENTRY):
+            return False
+        for_s = me.eyes.now - self._since
+        return for_s > me.patience.red_s if red else self._was_red and for_s > me.patience.green_s
 
 
 def _go_through(me: Person) -> Script:

@@ -16,8 +16,8 @@ REFUSALS = frozenset({Prompt.CODE_UNREADABLE, Prompt.CODE_EXPIRED, Prompt.CODE_N
 """Prompts that tell whoever holds up a phone to leave."""
 NOT_NOW = frozenset({Prompt.LANE_CLOSED, Prompt.STARTING, Prompt.EMERGENCY_EXIT})
 """Prompts that tell the queue to wait."""
-BACK = frozenset({Prompt.GO_BACK, Prompt.ONE_AT_A_TIME})
-"""Prompts that send whoever is inside back through the entry."""
+BACK = frozenset({Prompt.GO_BACK, Prompt.ONE_AT_A_TIME, Prompt.EMERGENCY_EXIT})
+"""Prompts that send whoever is inside out through the entry if that is the door that is open."""
 LIFT = frozenset({Prompt.LIFT_FINGER, Prompt.TRY_FINGER_AGAIN})
 """Prompts that ask to lift the finger."""
 
@@ -97,7 +97,7 @@ class Eyes:
         return self._world.coil(coil)
 
     def lane_invites(self) -> bool:
-        """Whether the lane looks ready for the next traveller: doors shut, no red lamp, no other message on the display."""
-        if not (self.closed(Door.ENTRY) and self.closed(Door.EXIT)) or self.lamp("entry_red"):
+        """Whether the lane looks ready for the next traveller: green lamp, doors shut, no refusal of somebody else on the display."""
+        if not (self.lamp("entry_green") and self.closed(Door.ENTRY) and self.closed(Door.EXIT)):
             return False
         return self.prompt is None or self.prompt not in REFUSALS | NOT_NOW

@@ -102,9 +102,9 @@ class World:
         self._watch()
 
     def _tick(self) -> bool:
-        moved = False
+        leaf_moved = False
         for door, leaf in self._leaves.items():
-            moved |= leaf.advance(
+            leaf_moved |= leaf.advance(
                 TICK_S,
                 commanded=self._coils[door.value],
                 obstructed=self._obstructed(door),
@@ -112,14 +112,17 @@ class World:
                 forced_to=self.faults.forced_doors.get(door, 0.0),
             )
         barriers = [self.geometry.plane_m(door) for door, leaf in self._leaves.items() if not leaf.passable]
+        body_moved = False
         for body in self._bodies.values():
             before = body.position_m
             if body.stride(TICK_S, barriers):
-                moved = True
+                body_moved = True
                 self._note_passages(body, before)
-        self._counter.observe(self._now, self.people_in_chamber())
-        self._watch()
-        return moved
+        if body_moved:
+            self._counter.observe(self._now, self.people_in_chamber())
+        if leaf_moved:
+            self._watch()
+        return leaf_moved or body_moved
 
     def _obstructed(self, door: Door) -> bool:
         plane = self.geometry.plane_m(door)
