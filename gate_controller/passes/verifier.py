@@ -154,7 +154,6 @@ class OfflinePassVerifier:
             issued_at=presentation.issued_at,
             pass_issued_at=claims.issued_at,
             pass_expires_at=claims.expires_at,
-            pass_expires_at=claims.expires_at,
         )
 
     def _region_key(self, frame: PresentationFrame, now: float) -> VerifyingKey:

@@ -13,7 +13,7 @@ from gate_controller.core.values import Direction, Region
 from gate_controller.passes.verifier import OfflinePassVerifier, PassPolicy
 from gate_controller.ports.services import KeyTable, PassAccepted, PassRejected, ReplayMemory
 from gate_controller.trust.directory import load_key_directory
-from simulators.authority import Authorities, Permit, encode, sign1
+from simulators.authority import Authorities, Permit, encode
 from simulators.phone import Phone, qr_text
 
 NOW = 1_800_000_000
@@ -28,7 +28,7 @@ class RememberedInMemory:
     def last_presented(self, pass_id: bytes) -> int | None:
         return self.rows.get(pass_id)
 
-    def claim(self, pass_id: bytes, issued_at: int, expires_at: int) -> bool:
+    def claim(self, pass_id: bytes, issued_at: int, expires_at: int) -> bool:  # noqa: ARG002 - forgets nothing
         if issued_at <= self.rows.get(pass_id, -1):
             return False
         self.rows[pass_id] = issued_at
@@ -97,11 +97,27 @@ class Laboratory:
             payload = self.phone.payload(self.now, "MO-GB")
         return qr_text(self.phone.sign(payload if isinstance(payload, bytes) else encode(payload), protected))
 
+    def parts(self) -> tuple[bytes, bytes, bytes]:
+        """Protected header, payload and signature of a genuine presentation."""
+        return self.taken_apart(self.phone.sign(self.phone.payload(self.now, "MO-GB")))
+
+    def pass_parts(self) -> tuple[bytes, bytes, bytes]:
+        """The same of the genuine pass."""
+        assert self.phone.pass_
+        return self.taken_apart(self.phone.pass_)
+
+    @staticmethod
+    def taken_apart(item: bytes) -> tuple[bytes, bytes, bytes]:
+        sign1 = cbor2.loads(item)
+        return sign1.value[0], sign1.value[2], sign1.value[3]
+
+    @staticmethod
+    def frame(protected: bytes, payload: bytes, signature: bytes, *, start: bytes = b"\xd2\x84", unprotected: bytes = b"\xa0", end: bytes = b"") -> bytes:
+        """A COSE_Sign1 put together by hand, in any shape."""
+        return start + cbor2.dumps(protected) + unprotected + cbor2.dumps(payload) + cbor2.dumps(signature) + end
+
     def presentation_claims(self) -> dict[int, Any]:
         return {3: "MO-GB", 6: self.now, 7: bytes(8)}
-
-    def sign1(self, *args: Any) -> bytes:
-        return sign1(*args)
 
 
 @pytest.fixture(scope="session")
