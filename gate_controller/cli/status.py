@@ -1,0 +1,83 @@
+"""gatectl status and gatectl events: what the lane does, now and as it happens.
+
+Does not act on the lane and does not open devices.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+from gate_controller.cli.socket_option import failures_as_exit_codes, one_line, socket_option
+from gate_controller.control.client import FeedEvent, GateClient
+from gate_controller.ports.control import JsonObject
+
+
+@click.command("status")
+@socket_option
+@click.option("as_json", "--json", is_flag=True, help="Print the daemon's answer as one JSON object.")
+def status_command(socket_path: Path, as_json: bool) -> None:
+    """Show the state of the lane, its doors and its devices."""
+    with failures_as_exit_codes():
+        status = GateClient(socket_path).status()
+    if as_json:
+        click.echo(json.dumps(status))
+        return
+    for name, value in _lines(status):
+        click.echo(f"{name:<13} {value}".rstrip())
+
+
+@click.command("events")
+@socket_option
+@click.option("--follow", is_flag=True, help="Go on with new events until interrupted.")
+@click.option("as_json", "--json", is_flag=True, help='One JSON object a line: {"sequence", "at", "kind", "fields"}.')
+def events_command(socket_path: Path, follow: bool, as_json: bool) -> None:
+    """Show the events that the daemon still holds in memory, oldest first."""
+    with failures_as_exit_codes(), GateClient(socket_path).events(after=0) as stream:
+        newest = 0
+        for event in stream:
+            if event.kind == "connected":
+                newest = int(event.fields.get("sequence", 0))
+            else:
+                click.echo(_event_as_json(event) if as_json else _event_as_line(event))
+            if not follow and (event.sequence or 0) >= newest:
+                return
+
+
+def _lines(status: JsonObject) -> list[tuple[str, str]]:
+    lines = [(name, one_line(status.get(name))) for name in ("gate", "region", "direction", "state", "reason", "prompt", "occupancy")]
+    lines += [("door", f"{one_line(name)}: {one_line(position)}") for name, position in _entries(status, "doors")]
+    for name, device in _entries(status, "devices"):
+        known = device if isinstance(device, dict) else {}
+        lines.append(("device", " - ".join([f"{one_line(name)}: {one_line(known.get('state'))}", *_given(known, "code", "detail")])))
+        lines += [("", f"remedy: {remedy}") for remedy in _given(known, "remedy")]
+    call = status.get("officer_call")
+    if isinstance(call, dict):
+        answered = f"acknowledged by {one_line(call['acknowledged_by'])}" if call.get("acknowledged_by") else "NOT ACKNOWLEDGED"
+        lines.append(("officer call", f"{one_line(call.get('reason'))}, escalation {one_line(call.get('escalation'))}, {answered}"))
+    lines += [(name.removesuffix("_s"), f"{one_line(status[name])} s") for name in ("since_s", "uptime_s") if name in status]
+    return lines
+
+
+def _entries(status: JsonObject, name: str) -> list[tuple[str, object]]:
+    entries = status.get(name)
+    return list(entries.items()) if isinstance(entries, dict) else []
+
+
+def _given(fields: JsonObject, *names: str) -> list[str]:
+    return [one_line(fields[name]) for name in names if fields.get(name)]
+
+
+def _event_as_json(event: FeedEvent) -> str:
+    return json.dumps({"sequence": event.sequence, "at": event.at, "kind": event.kind, "fields": event.fields})
+
+
+def _event_as_line(event: FeedEvent) -> str:
+    if event.kind == "lagged":
+        return f"({event.fields.get('missed')} events are no longer held in memory)"
+    at = time.strftime("%H:%M:%S", time.localtime(event.at)) if event.at is not None else "--:--:--"
+    fields = " ".join(f"{one_line(name)}={one_line(json.dumps(value))}" for name, value in event.fields.items())
+    return f"{at} {one_line(event.kind)} {fields}".rstrip()

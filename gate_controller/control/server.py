@@ -1,0 +1,147 @@
+"""The control server: API on the unix socket and kiosk page on the loopback, on one thread with its own event loop.
+
+To the daemon it is synchronous: `start()` returns when both are served or raises, `stop()` when nothing is left.
+Does not hold handlers (api, kiosk) and does not touch devices: all it knows of the gate is GateControl and the feed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gate_controller.control.api import control_app
+from gate_controller.control.feed import EventFeed
+from gate_controller.control.kiosk import kiosk_app
+from gate_controller.control.serving import Limits, Site
+from gate_controller.control.sockets import UnixListener, listen_loopback, listen_unix
+from gate_controller.ports.control import GateControl
+
+log = logging.getLogger(__name__)
+
+_START_S = 30.0
+_JOIN_S = 30.0
+
+
+class ControlServer:
+    """Serves the control API and, if a port is given, the kiosk page.
+
+    Args:
+        gate: The running gate.
+        feed: Where the gate publishes its events.
+        socket_path: Unix socket of the control API.
+        kiosk_port: Port of the kiosk page on 127.0.0.1; 0 takes a free one; None serves no page.
+        limits: What a client may cost.
+    """
+
+    def __init__(self, gate: GateControl, feed: EventFeed, *, socket_path: Path, kiosk_port: int | None, limits: Limits | None = None) -> None:
+        self._gate = gate
+        self._feed = feed
+        self._path = socket_path
+        self._port = kiosk_port
+        self._limits = limits or Limits()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self.kiosk_url: str | None = None
+
+    def start(self) -> None:
+        """Serve; returns when both places answer.
+
+        Raises:
+            ListenError: The socket or the port is in use, or not permitted; nothing is left open.
+        """
+        unix = listen_unix(self._path)
+        page: socket.socket | None = None
+        try:
+            if self._port is not None:
+                page = listen_loopback(self._port)
+                self.kiosk_url = f"http://127.0.0.1:{page.getsockname()[1]}/"
+            ready: Future[None] = Future()
+            self._thread = threading.Thread(target=self._run, args=(unix, page, ready), name="control", daemon=True)
+            self._thread.start()
+            ready.result(timeout=_START_S)
+        except BaseException:
+            self.stop()
+            if page is not None:
+                page.close()
+            unix.close()
+            raise
+
+    def stop(self) -> None:
+        """Hang up on everybody, at once on event streams, and remove the socket. Stopping twice is harmless."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        if self._loop is not None and self._stopping is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                self._loop.call_soon_threadsafe(self._stopping.set)
+        thread.join(_JOIN_S)
+        if thread.is_alive():
+            log.error("the control server did not stop within %g s", _JOIN_S)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the server's thread runs; for the daemon's watchdog."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def _run(self, unix: UnixListener, page: socket.socket | None, ready: Future[None]) -> None:
+        try:
+            with asyncio.Runner() as runner:
+                runner.run(self._serve(unix, page, ready))
+        except Exception as error:
+            if not ready.done():
+                ready.set_exception(error)
+            else:
+                log.exception("the control server failed")
+        finally:
+            unix.close()
+            if page is not None:
+                page.close()
+
+    async def _serve(self, unix: UnixListener, page: socket.socket | None, ready: Future[None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        async with contextlib.AsyncExitStack() as stack:
+            self._feed.attach(self._loop)
+            stack.callback(self._feed.detach)
+            sites = [(Site(control_app(self._gate, self._feed, self._limits), self._limits.api_connections, self._limits), unix.socket)]
+            if page is not None:
+                app = kiosk_app(self._feed, page.getsockname()[1], self._limits)
+                sites.append((Site(app, self._limits.kiosk_connections, self._limits), page))
+            for site, listener in sites:
+                stack.push_async_callback(site.stop)
+                await site.start(listener)
+            stack.callback(self._feed.end_subscriptions)  # first of all when stopping: streams end by themselves
+            beating = asyncio.create_task(self._beat())
+            stack.callback(beating.cancel)
+            ready.set_result(None)
+            await self._stopping.wait()
+
+    async def _beat(self) -> None:
+        """A heartbeat says that the gate answers, not merely that this thread runs: without a status there is none."""
+        answers = True
+        while True:
+            try:
+                self._gate.status()
+            except Exception:
+                if answers:
+                    log.exception("the gate gives no status; heartbeats have stopped")
+                answers = False
+            else:
+                answers = True
+                self._feed.beat()
+            await asyncio.sleep(self._limits.heartbeat_s)

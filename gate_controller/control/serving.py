@@ -1,0 +1,139 @@
+"""HTTP plumbing that the control API and the kiosk page share: limits, capped connections, server-sent events.
+
+Knows neither the gate nor the events' contents.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from aiohttp import hdrs, web
+
+log = logging.getLogger(__name__)
+
+SERVER_NAME = "gate-controller"  # instead of the library's name and version
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a client may cost the gate.
+
+    Attributes:
+        api_connections: Connections to the control socket at a time; more are hung up on.
+        kiosk_connections: Connections to the kiosk page at a time.
+        body_bytes: Largest request body.
+        request_s: Time a client has to send a request, and the time an idle connection is kept.
+        write_s: Time a client has to take what it was sent before it is hung up on.
+        heartbeat_s: Time between two heartbeats. The page shows "lane closed" after 3 s without one.
+        stop_s: Time running requests have to end when the server stops.
+    """
+
+    api_connections: int = 64
+    kiosk_connections: int = 16
+    body_bytes: int = 4096
+    request_s: float = 10.0
+    write_s: float = 10.0
+    heartbeat_s: float = 1.0
+    stop_s: float = 0.5
+
+
+class _Connection(web.RequestHandler):
+    """A connection that is hung up on at once when there are too many."""
+
+    def __init__(self, site: Site, server: web.Server, limits: Limits) -> None:
+        # auto_decompress=False: a small compressed body must not become a large one in memory.
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=limits.request_s,
+            lingering_time=1.0,
+            access_log=None,  # type: ignore[arg-type] # None switches it off: aiohttp's own default for AppRunner(access_log=None)
+            auto_decompress=False,
+        )
+        self._site = site
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._site.connections += 1
+        if self._site.connections > self._site.cap and isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._site.connections -= 1
+        super().connection_lost(exc)
+
+    def handle_error(self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None) -> web.StreamResponse:  # noqa: ARG002 - the signature of the base class
+        """Answer what never became a request (garbage instead of HTTP) in the API's own form, without repeating it."""
+        if status >= 500:
+            log.error("a request failed with status %d", status, exc_info=exc)
+        response = web.json_response({"error": "not a request", "remedy": "send HTTP/1.1"}, status=status)
+        response.force_close()
+        return response
+
+
+class Site:
+    """One application on one listening socket with a cap on its connections.
+
+    Args:
+        app: The application.
+        cap: Connections at a time.
+        limits: The other limits.
+    """
+
+    def __init__(self, app: web.Application, cap: int, limits: Limits) -> None:
+        self.connections = 0
+        self.cap = cap
+        self._limits = limits
+        # handler_cancellation: a stream whose client has gone ends at once, not at its next write.
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=limits.stop_s)
+        self._listening: asyncio.Server | None = None
+
+    async def start(self, listener: socket.socket) -> None:
+        """Accept connections on `listener`, a listening socket that is closed with the site."""
+        await self._runner.setup()
+        server = self._runner.server
+        if server is None:
+            msg = "the runner was set up without a server"
+            raise RuntimeError(msg)
+        self._listening = await asyncio.get_running_loop().create_server(lambda: _Connection(self, server, self._limits), sock=listener)
+
+    async def stop(self) -> None:
+        """Stop accepting, end what runs, close every connection."""
+        if self._listening is not None:
+            self._listening.close()
+        await self._runner.cleanup()
+
+
+async def name_server(_request: web.Request, response: web.StreamResponse) -> None:
+    """`on_response_prepare` signal: say what we are, not what we are made of."""
+    response.headers[hdrs.SERVER] = SERVER_NAME
+
+
+def frame(kind: str, data: str, event_id: str | None = None) -> bytes:
+    """One server-sent event (WHATWG HTML, section 9.2); `data` is one line of JSON text."""
+    head = f"id: {event_id}\n" if event_id is not None else ""
+    return f"{head}event: {kind}\ndata: {data}\n\n".encode()
+
+
+async def stream(request: web.Request, chunks: AsyncGenerator[bytes, None], write_s: float) -> web.StreamResponse:
+    """Answer with an event stream until `chunks` ends, the client leaves, or it does not read for `write_s`."""
+    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream; charset=utf-8", hdrs.CACHE_CONTROL: "no-store"})
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(write_s) as patience, aclosing(chunks):
+            await response.prepare(request)
+            async for chunk in chunks:
+                patience.reschedule(loop.time() + write_s)
+                await response.write(chunk)
+                patience.reschedule(None)  # waiting for the next event may take as long as it likes
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+    except ConnectionError:
+        pass  # the client has gone
+    return response

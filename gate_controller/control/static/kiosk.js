@@ -1,0 +1,80 @@
+// The kiosk page: shows the prompt that the daemon sends, and "lane closed" when the daemon has been silent for 3 s.
+// It acts on nothing, keeps nothing, and knows of the traveller only the prompt.
+
+import prompts from "./prompts.json" with { type: "json" };
+
+const LANGUAGES = ["zh-Hant", "zh-Hans", "pt", "en"];
+const SILENCE_MS = 3000; // three heartbeats of the daemon
+const CHECK_MS = 200;
+const RECONNECT_MS = 1000;
+const LANGUAGE_KEPT_MS = 60000; // a choice lasts one crossing; the next traveller finds the first language again
+
+const body = document.body;
+const section = document.querySelector("section");
+const buttons = [...document.querySelectorAll("nav button")];
+
+let language = LANGUAGES[0];
+let prompt = null; // what the daemon said last on this connection; null: nothing yet, or nothing that this page knows
+let heardAt = -Infinity;
+let languageTimer = 0;
+
+function shownPrompt() {
+  if (prompt !== null && performance.now() - heardAt < SILENCE_MS) return prompt;
+  // Silence closes the lane. Only an emergency stays: whoever is told to leave must not be told otherwise by a crash.
+  return body.dataset.prompt === "emergency_exit" ? "emergency_exit" : "lane_closed";
+}
+
+function line(tag, className, lang, text) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  element.lang = lang;
+  element.textContent = text;
+  return element;
+}
+
+function render() {
+  const name = shownPrompt();
+  if (body.dataset.prompt === name && document.documentElement.lang === language) return; // a live region speaks at each change
+  const entry = prompts[name];
+  const [title, detail] = entry[language];
+  const others = LANGUAGES.filter((other) => other !== language);
+  section.replaceChildren(
+    line("h1", "", language, title),
+    line("p", "detail", language, detail),
+    ...others.map((other) => line("p", "other", other, entry[other][0])),
+  );
+  document.documentElement.lang = language;
+  document.title = title;
+  body.dataset.prompt = name;
+  body.dataset.tone = entry.tone;
+  for (const picture of document.querySelectorAll("figure svg")) picture.toggleAttribute("hidden", picture.id !== `picture-${entry.picture}`);
+  for (const button of buttons) button.setAttribute("aria-pressed", String(button.lang === language));
+}
+
+function choose(chosen) {
+  language = chosen;
+  clearTimeout(languageTimer);
+  languageTimer = setTimeout(() => choose(LANGUAGES[0]), LANGUAGE_KEPT_MS);
+  render();
+}
+
+function connect() {
+  const source = new EventSource("events");
+  const heard = (event) => {
+    heardAt = performance.now();
+    const said = JSON.parse(event.data);
+    if ("prompt" in said) prompt = Object.hasOwn(prompts, said.prompt) ? said.prompt : null;
+    render();
+  };
+  source.addEventListener("open", () => { prompt = null; }); // what an earlier daemon said is void
+  for (const kind of ["prompt", "state", "heartbeat"]) source.addEventListener(kind, heard);
+  source.addEventListener("error", () => {
+    // The browser's own reconnecting gives up on some errors; this one never does.
+    source.close();
+    setTimeout(connect, RECONNECT_MS);
+  });
+}
+
+for (const button of buttons) button.addEventListener("click", () => choose(button.lang));
+setInterval(render, CHECK_MS);
+connect();
