@@ -1,0 +1,229 @@
+"""The fingerprint reader of the lane: one reference in the module, one live finger against it.
+
+Matching happens in the module; this driver makes sure that what is matched is what should be: the reference is read back after it was sent
+(DownChar is not acknowledged, and after a lost transfer the former traveller's template would still be there), the security level is
+asserted before every verification, and whatever may have cost the module its memory makes the reference void.
+
+Does not capture images, does not search the module's library and stores nothing in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from drivers.fingerprint.codes import Code
+from drivers.fingerprint.commands import Commands
+from drivers.fingerprint.families import AURA, TRAITS
+from drivers.fingerprint.link import Link
+from drivers.fingerprint.opening import Module, Opening, transfer_patience_s
+from drivers.fingerprint.options import FingerprintOptions
+from drivers.fingerprint.serial_port import PortOpener
+from gate_controller.ports.clock import Clock
+from gate_controller.ports.devices import FingerprintLight, FingerprintOutcome, FingerprintResult, FingerprintTemplate
+from gate_controller.ports.errors import (
+    DeviceAbsentError,
+    DeviceError,
+    DeviceProtocolError,
+    DeviceRejectedError,
+    DeviceTimeoutError,
+    DeviceUntrustedError,
+)
+
+_SMALLEST_PACKET_BYTES: Final = 32
+_EXTRACTION: Final = {
+    Code.TOO_MESSY: FingerprintOutcome.TOO_MESSY,
+    Code.TOO_FEW_FEATURES: FingerprintOutcome.TOO_FEW_FEATURES,
+    Code.NO_IMAGE: FingerprintOutcome.CAPTURE_FAILED,
+}
+
+
+class ZhianTecReader:
+    """A FingerprintReader (ports.devices) over the ZhianTec protocol.
+
+    Two things are tried again here: Match once, when the module acknowledges it only by 01 (a known fault of some firmware), and a template
+    whose transfer failed, in smaller packets.
+
+    Args:
+        options: The driver's options.
+        clock: Time.
+        open_port: Opens the serial port at a baud rate.
+        warn: Called with one line about what the driver can do without.
+    """
+
+    def __init__(self, options: FingerprintOptions, clock: Clock, open_port: PortOpener, warn: Callable[[str], None]) -> None:
+        self._options = options
+        self._now = clock.monotonic
+        self._where = options.where
+        self._traits = TRAITS[options.family]
+        self._link = Link(open_port, clock, options.address, self._where)
+        self._commands = Commands(self._link, self._now, self._where)
+        self._opening = Opening(self._link, self._commands, options, self._traits, self._now, warn)
+        self._warn = warn
+        self._module: Module | None = None
+        self._packet_bytes: int = options.packet_bytes
+        self._has_light = True
+        self._has_reference = False
+        self._lifted = False
+
+    @property
+    def template_format(self) -> str:
+        """See FingerprintReader.
+
+        Raises:
+            DeviceAbsentError: Not open.
+        """
+        return f"zhiantec/{self._options.family.value}/{self._opened().template_bytes}"
+
+    def open(self, deadline: float) -> None:
+        """See OpenableDevice."""
+        self.close()
+        try:
+            self._module = self._opening.run(deadline)
+        except DeviceError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """See OpenableDevice."""
+        self._link.close()
+        self._module = None
+        self._packet_bytes = self._options.packet_bytes
+        self._has_light = True
+        self._has_reference = self._lifted = False
+
+    def describe(self) -> dict[str, str]:
+        """See OpenableDevice."""
+        described = {"driver": "fingerprint.zhiantec", "endpoint": self._options.port, "family": self._options.family.value}
+        if self._module is not None:
+            described |= {
+                "model": self._module.model,
+                "serial": self._module.serial,
+                "template_format": self.template_format,
+                "baud": str(self._module.parameters.baud),
+                "security_level": str(self._module.parameters.security_level),
+                "packet_bytes": str(self._packet_bytes),
+                "library_capacity": str(self._module.parameters.capacity),
+            }
+        return {key: value for key, value in described.items() if value}
+
+    def load_reference(self, template: FingerprintTemplate, deadline: float) -> None:
+        """See FingerprintReader. Sends the template, reads it back, and tries smaller packets when it is not there."""
+        self.clear_reference()
+        self._check_template(template)
+        configured = self._packet_bytes
+        while not self._send(template.data, deadline):
+            if self._packet_bytes == _SMALLEST_PACKET_BYTES:
+                self._set_packet_bytes(configured, deadline)
+                what = f"{self._where} does not take the template, in packets of {configured} bytes nor in smaller ones"
+                raise DeviceRejectedError(what, "the template is broken or of another family: enrol the finger again")
+            self._set_packet_bytes(self._packet_bytes // 2, deadline)
+        if self._packet_bytes != configured:
+            self._warn(f"{self._where} takes templates only in packets of {self._packet_bytes} bytes; set packet_bytes to that")
+        self._link.forget_boot()
+        self._has_reference = True
+
+    def clear_reference(self) -> None:
+        """See FingerprintReader."""
+        self._has_reference = self._lifted = False
+
+    def finger_present(self, deadline: float) -> bool:
+        """See FingerprintReader. A finger whose image cannot be taken is present."""
+        self._opened()
+        present = self._commands.get_image(deadline) != Code.NO_FINGER
+        self._lifted = self._lifted or not present
+        return present
+
+    def verify(self, deadline: float) -> FingerprintResult:
+        """See FingerprintReader. After an error the reference must be loaded again."""
+        self._opened()
+        if not self._has_reference:
+            what = f"{self._where} holds no reference"
+            raise DeviceRejectedError(what, "load the reference again before verifying")
+        try:
+            self._assert_unchanged(deadline)
+            return self._verify(deadline)
+        except DeviceError:
+            self.clear_reference()
+            raise
+
+    def light(self, light: FingerprintLight, deadline: float) -> None:
+        """See FingerprintReader."""
+        self._opened()
+        if not self._has_light:
+            return
+        if self._traits.has_product_information:
+            self._has_light = self._commands.aura_led(*AURA[light], deadline)
+        else:
+            self._has_light = self._commands.led(light is not FingerprintLight.OFF, deadline)
+
+    def _opened(self) -> Module:
+        if self._module is None:
+            what = f"{self._where} is not open"
+            raise DeviceAbsentError(what, "it must be opened first; see why the last attempt to open it failed")
+        return self._module
+
+    def _check_template(self, template: FingerprintTemplate) -> None:
+        module = self._opened()
+        remedy = "enrol the finger with a reader of this family"
+        if template.format != self.template_format:
+            what = f"{self._where} takes templates of {self.template_format}, not of {template.format}"
+            raise DeviceRejectedError(what, remedy)
+        if len(template.data) != module.template_bytes:
+            what = f"{self._where} takes templates of {module.template_bytes} bytes, not of {len(template.data)}"
+            raise DeviceRejectedError(what, remedy)
+        if len(set(template.data)) == 1:
+            what = f"{self._where} takes no template of one repeated byte: it is blank"
+            raise DeviceRejectedError(what, remedy)
+
+    def _send(self, data: bytes, deadline: float) -> bool:
+        """Send a template and read it back; False when it is not in the module afterwards."""
+        buffer = self._traits.reference_buffer
+        patience_s = transfer_patience_s(len(data), self._packet_bytes, self._opened().parameters.baud)
+        try:
+            code = self._commands.download_template(buffer, data, self._packet_bytes, min(deadline, self._now() + patience_s))
+            if code != Code.OK:
+                return False
+            held = self._commands.upload_template(buffer, len(data), min(deadline, self._now() + 2 * patience_s))
+        except (DeviceTimeoutError, DeviceProtocolError):
+            # A module that chokes on a packet size may fall silent; the next command settles the line, or raises.
+            if self._now() >= deadline:
+                raise
+            return False
+        return held is not None and held.data == data
+
+    def _set_packet_bytes(self, size: int, deadline: float) -> None:
+        self._opening.set_packet_bytes(size, deadline)
+        self._packet_bytes = size
+
+    def _assert_unchanged(self, deadline: float) -> None:
+        """The module must still be the one that was set up and loaded, at the level that was set."""
+        parameters = self._commands.read_parameters(deadline)
+        if self._link.boot_seen or (self._opened().reports_password and not parameters.password_verified):
+            what = f"{self._where} has started anew: its memory is gone"
+            raise DeviceUntrustedError(what, "open it and load the reference again; check its power supply if it happens again")
+        if parameters.security_level != self._options.security_level:
+            what = f"{self._where} is at security level {parameters.security_level} instead of {self._options.security_level}"
+            raise DeviceUntrustedError(what, "something else changed it: check what is connected to the serial line, then open it again")
+
+    def _verify(self, deadline: float) -> FingerprintResult:
+        captured = self._commands.get_image(deadline)
+        if captured == Code.NO_FINGER:
+            self._lifted = True
+            return FingerprintResult(FingerprintOutcome.NO_FINGER)
+        if not self._lifted:
+            return FingerprintResult(FingerprintOutcome.NOT_LIFTED)
+        if captured == Code.CAPTURE_FAILED:
+            return FingerprintResult(FingerprintOutcome.CAPTURE_FAILED)
+        extracted = self._commands.extract(self._traits.live_buffer, deadline)
+        if extracted != Code.OK:
+            return FingerprintResult(_EXTRACTION[Code(extracted)])
+        self._lifted = False
+        code, score = self._commands.match(deadline)
+        if self._link.boot_seen:
+            what = f"{self._where} started anew during a verification"
+            raise DeviceUntrustedError(what, "open it and load the reference again")
+        if code == Code.OK and score == 0:
+            what = f"{self._where} reports a match with a score of 0"
+            raise DeviceUntrustedError(what, "replace the module: its verdicts cannot be trusted")
+        return FingerprintResult(FingerprintOutcome.MATCH if code == Code.OK else FingerprintOutcome.NO_MATCH, score)
