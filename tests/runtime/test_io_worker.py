@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import pytest
+
+from gate_controller.core import commands as c
+from gate_controller.core import events as e
+from gate_controller.core.reasons import Reason
+from gate_controller.core.values import UNKNOWN_INPUTS, Door, DoorPosition, Lamp, LaneInputs, Occupancy, TriState
+from gate_controller.ports.errors import DeviceRejectedError, DeviceTimeoutError, DeviceUntrustedError
+from gate_controller.runtime.io_worker import IoWorker
+
+EMPTY = LaneInputs(DoorPosition.CLOSED, DoorPosition.CLOSED, TriState.INACTIVE, TriState.INACTIVE, TriState.INACTIVE, TriState.INACTIVE, Occupancy.ZERO)
+SILENT = DeviceTimeoutError("io_board: no answer", "check the cable")
+
+
+@pytest.fixture
+def board(make_board):
+    return make_board(EMPTY)
+
+
+@pytest.fixture
+def worker(board, around):
+    worker = IoWorker(board, around)
+    worker._is_open = True
+    worker.opened()
+    return worker
+
+
+def test_inputs_are_posted_when_they_change_only(worker, board, inbox):
+    worker.step()
+    worker.step()
+    assert [event.inputs for event in inbox.of(e.InputsRead)] == [EMPTY]
+    assert [report.state for report in inbox.reports] == ["ready"]
+
+
+@pytest.mark.invariant("INV-3")
+def test_one_missing_answer_makes_everything_unknown_at_once_but_the_board_is_not_lost(worker, board, inbox):
+    worker.step()
+    board.fail.append(SILENT)
+    worker.step()
+    worker.step()
+    assert [event.inputs for event in inbox.of(e.InputsRead)] == [EMPTY, UNKNOWN_INPUTS, EMPTY]
+    assert inbox.of(e.DeviceLost) == []
+
+
+def test_a_board_that_stays_silent_is_lost(worker, board, clock):
+    worker.step()
+    board.fail.extend([SILENT, SILENT])
+    worker.step()
+    clock.now += 1.1
+    with pytest.raises(DeviceTimeoutError):
+        worker.step()
+
+
+def test_a_refusal_is_lost_at_once(worker, board):
+    board.fail.append(DeviceRejectedError("io_board: illegal address", "check the map"))
+    with pytest.raises(DeviceRejectedError):
+        worker.step()
+
+
+def test_an_opening_is_never_repeated_but_a_closing_is(worker, board, around, monkeypatch):
+    worker.step()
+    board.log.clear()
+    board.fail.append(SILENT)
+    worker._obey(c.OpenDoor(Door.ENTRY, 3.0))
+    worker.step()
+    assert ("open", Door.ENTRY) not in board.log
+    board.fail.append(DeviceUntrustedError("io_board: quarantine", "wait"))
+    worker._obey(c.CloseDoor(Door.ENTRY))
+    worker.step()
+    assert board.log.count(("close", Door.ENTRY)) == 1
+
+
+def test_a_later_opening_cancels_a_closing_that_is_still_owed(worker, board):
+    board.fail.append(SILENT)
+    worker._obey(c.CloseDoor(Door.ENTRY))
+    worker._obey(c.OpenDoor(Door.ENTRY, 3.0))
+    worker.step()
+    assert ("close", Door.ENTRY) not in board.log
+    assert ("open", Door.ENTRY) in board.log
+
+
+def test_door_commands_from_before_the_loss_are_dropped(worker, board):
+    worker.submit(c.OpenDoor(Door.EXIT, 3.0))
+    worker.opened()
+    worker.step()
+    assert ("open", Door.EXIT) not in board.log
+
+
+def test_lamps_and_call_are_sent_again_to_a_board_that_comes_back(worker, board):
+    worker.submit(c.SetLamp(Lamp.ENTRY_RED, on=True))
+    worker.submit(c.CallOfficer(Reason.DOOR_FORCED))
+    worker.step()
+    worker.step()
+    assert board.log.count(("lamp", Lamp.ENTRY_RED, True)) == 1
+    worker.opened()
+    worker.step()
+    assert board.log.count(("lamp", Lamp.ENTRY_RED, True)) == 2
+    assert board.log.count(("call", True)) == 2
+
+
+def test_leaving_closes_both_doors(worker, board):
+    worker.leave()
+    assert [entry for entry in board.log if entry[0] == "close"] == [("close", Door.EXIT), ("close", Door.ENTRY)]
