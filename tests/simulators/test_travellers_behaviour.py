@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import pytest
 
 from gate_controller.core.prompts import Prompt
-from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Door, Outcome, Region
 from simulators.lane.hardware import CoilChange
 from simulators.lane.simulation import LaneSimulation
@@ -38,7 +37,7 @@ class VirtualClock:
 class PlainPhone:
     text: str = "good"
 
-    def text_at(self, now):
+    def text_at(self, _now):
         return self.text
 
 
@@ -85,11 +84,11 @@ class ToyGate:
     def acknowledge(self, identity):
         self.acts.append(("acknowledge", identity))
 
-    def return_traveller(self, identity, reason):
+    def return_traveller(self, identity, _reason):
         self.acts.append(("return", identity))
         self.state = self.enter("return")
 
-    def release(self, identity, reason):
+    def release(self, identity, _reason):
         self.acts.append(("release", identity))
         self.state = self.enter("exit")
 
@@ -290,7 +289,7 @@ def test_the_phone_is_lowered_as_soon_as_the_door_opens_and_shows_fresh_text_unt
     class Counting:
         asked = 0
 
-        def text_at(self, now):
+        def text_at(self, _now):
             self.asked += 1
             return "good"
 
