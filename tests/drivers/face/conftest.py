@@ -1,4 +1,4 @@
-"""Pictures of the synthetic people, and matchers that are built once a module."""
+"""Pictures of the synthetic people, and matchers that are built once."""
 
 from functools import cache
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from drivers.face import DLIB, SFACE
+from drivers.face.portrait import template_from
 from gate_controller.ports.clock import SystemClock
 from gate_controller.ports.drivers import DriverContext
 
@@ -42,14 +43,20 @@ def context():
     return DriverContext(SystemClock(), TOP / "var" / "models", warn)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sface(context):
     return SFACE.build(SFACE.options(), context)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def dlib(context):
     return DLIB.build(DLIB.options(), context)
+
+
+@pytest.fixture(scope="session")
+def enrolled(sface):
+    """The template of a person's portrait, by SFace."""
+    return cache(lambda person: template_from(sface, _picture(f"{person}_1")))
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ import pytest
 from drivers.face.portrait import PortraitError, PortraitLimits, template_from
 
 
-def test_every_synthetic_portrait_can_be_enrolled(sface, picture, people):
+def test_every_synthetic_portrait_can_be_enrolled(sface, people, enrolled):
     for person in people:
-        template = template_from(sface, picture(f"{person}_1"))
+        template = enrolled(person)
         assert template.model == sface.model
         vector = np.frombuffer(template.data, "<f4")
         assert vector.shape == (128,)

@@ -5,27 +5,26 @@ import numpy as np
 import pytest
 
 from drivers.face import SFACE
-from drivers.face.portrait import template_from
 
 
-def nearest(matcher, probe, picture, names):
-    distances = {name: matcher.compare(probe, template_from(matcher, picture(f"{name}_1"))) for name in names}
+def nearest(matcher, probe, enrolled, names):
+    distances = {name: matcher.compare(probe, enrolled(name)) for name in names}
     return min(distances, key=distances.get)
 
 
-def test_the_larger_of_two_central_faces_is_the_probe_and_both_are_counted(sface, compose, picture):
+def test_the_larger_of_two_central_faces_is_the_probe_and_both_are_counted(sface, compose, enrolled):
     for large, small in (("person01", "person08"), ("person08", "person01")):
         frame = compose((f"{large}_2", 0.9, 100, 60), (f"{small}_2", 0.5, 420, 120))
         analysis = sface.analyse(frame)
         assert analysis.faces == 2
-        assert nearest(sface, analysis.probe, picture, (large, small)) == large
+        assert nearest(sface, analysis.probe, enrolled, (large, small)) == large
 
 
-def test_a_larger_face_at_the_edge_does_not_win_over_the_one_in_front(sface, compose, picture):
+def test_a_larger_face_at_the_edge_does_not_win_over_the_one_in_front(sface, compose, enrolled):
     frame = compose(("person08_2", 0.6, 190, 120), ("person01_2", 1.0, 400, 60))
     analysis = sface.analyse(frame)
     assert analysis.faces == 2
-    assert nearest(sface, analysis.probe, picture, ("person01", "person08")) == "person08"
+    assert nearest(sface, analysis.probe, enrolled, ("person01", "person08")) == "person08"
 
 
 def test_a_face_in_the_corner_is_counted_but_is_nobodys_probe(context, compose):
@@ -35,10 +34,10 @@ def test_a_face_in_the_corner_is_counted_but_is_nobodys_probe(context, compose):
         assert (analysis.faces, analysis.probe is not None) == (1, has_probe)
 
 
-def test_a_small_face_behind_is_counted_and_is_not_the_probe(sface, compose, picture):
+def test_a_small_face_behind_is_counted_and_is_not_the_probe(sface, compose, enrolled):
     analysis = sface.analyse(compose(("person05_2", 0.9, 150, 60), ("person01_2", 0.35, 500, 60)))
     assert analysis.faces == 2
-    assert nearest(sface, analysis.probe, picture, ("person01", "person05")) == "person05"
+    assert nearest(sface, analysis.probe, enrolled, ("person01", "person05")) == "person05"
 
 
 def test_faces_below_the_configured_sizes_are_neither_probe_nor_counted(context, compose):
@@ -49,15 +48,15 @@ def test_faces_below_the_configured_sizes_are_neither_probe_nor_counted(context,
         assert (analysis.faces, analysis.probe is not None) == (faces, has_probe)
 
 
-def test_a_portrait_format_camera_works_as_well(sface, compose, picture):
+def test_a_portrait_format_camera_works_as_well(sface, compose, enrolled):
     analysis = sface.analyse(compose(("person02_2", 1.5, 100, 300), size=(1280, 720)))
     assert analysis.faces == 1
-    assert sface.compare(analysis.probe, template_from(sface, picture("person02_1"))) < 0.82
+    assert sface.compare(analysis.probe, enrolled("person02")) < 0.82
 
 
-def test_a_mirrored_camera_does_not_change_who_it_is(sface, picture):
+def test_a_mirrored_camera_does_not_change_who_it_is(sface, picture, enrolled):
     probe = sface.analyse(np.ascontiguousarray(picture("person04_2")[:, ::-1])).probe
-    assert sface.compare(probe, template_from(sface, picture("person04_1"))) < 0.82
+    assert sface.compare(probe, enrolled("person04")) < 0.82
 
 
 @pytest.mark.parametrize("kind", ["sface", "dlib"])
@@ -78,7 +77,7 @@ def test_images_without_a_face_give_no_probe_and_no_error(kind, request):
         assert (analysis.faces, analysis.probe) == (0, None), name
 
 
-def test_degraded_faces_never_pass_for_somebody_else_and_lose_quality(sface, picture, people):
+def test_degraded_faces_never_pass_for_somebody_else_and_lose_quality(sface, picture, people, enrolled):
     good = picture("person05_2")
     turned = cv2.getRotationMatrix2D((320, 240), 50, 1)
     degraded = {
@@ -89,7 +88,7 @@ def test_degraded_faces_never_pass_for_somebody_else_and_lose_quality(sface, pic
         "rolled": cv2.warpAffine(good, turned, (640, 480)),
         "in the corner": cv2.warpAffine(good, np.array([[1.0, 0, -250], [0, 1, 150]]), (640, 480)),
     }
-    templates = [template_from(sface, picture(f"{person}_1")) for person in people if person != "person05"]
+    templates = [enrolled(person) for person in people if person != "person05"]
     reference = sface.analyse(good).probe.quality.score
     assert reference > 0.95
     for name, image in degraded.items():
