@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gate_controller.passes.text import MAX_TEXT_CHARS, Base45Error, NotAPassError, TextTooLongError, decode_base45, decode_text
@@ -51,11 +51,13 @@ def test_refused(text: str, why: str) -> None:
         decode_base45(text)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_encoder_and_decoder_agree(data: bytes) -> None:
     assert decode_base45(base45(data)) == data
 
 
+@settings(deadline=None)
 @given(st.text(ALPHABET, max_size=60))
 def test_every_value_has_one_text(text: str) -> None:
     """No two texts decode to the same bytes, so a text cannot be varied without changing what it says."""
