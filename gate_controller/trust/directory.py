@@ -151,7 +151,7 @@ def _manifest(reader: _Reader, path: Path, root: bytes) -> _Manifest:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        msg = f"key directory {path}: {MANIFEST}: {where}: {first['msg']}"
+        msg = f"key directory {path}: {MANIFEST}: {where!a}: {first['msg']}"
         raise StoreError(msg, "the root signed a manifest of another form: ask its keeper") from error
     except (ValueError, RecursionError) as error:
         msg = f"key directory {path}: {MANIFEST} is not JSON of the expected form"
@@ -237,14 +237,17 @@ class _Reader:
             descriptor = os.open(base, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=self._folders[folder])
         except OSError as error:
             raise self._fault(name, error) from error
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 msg = f"key directory {self._path}: {name} is not a regular file"
                 raise StoreError(msg, _FETCH_AGAIN)
-            try:
-                content = file.read(max_bytes + 1)
-            except OSError as error:
-                raise self._fault(name, error) from error
+            content = b""
+            while len(content) <= max_bytes and (part := os.read(descriptor, max_bytes + 1 - len(content))):
+                content += part
+        except OSError as error:
+            raise self._fault(name, error) from error
+        finally:
+            os.close(descriptor)
         if len(content) > max_bytes:
             msg = f"key directory {self._path}: {name} is larger than {max_bytes} bytes"
             raise StoreError(msg, _FETCH_AGAIN)

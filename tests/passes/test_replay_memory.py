@@ -312,7 +312,7 @@ def test_full_disk_at_a_claim(path: Path) -> None:
 
         def claim_until_full() -> None:
             nonlocal number
-            for number in range(1, 1000):  # noqa: B007 - used after the error
+            for number in range(1, 1000):
                 memory.claim(pass_id(number), NOW, NOW + TTL)
 
         with pytest.raises(StoreError) as caught:
