@@ -17,7 +17,7 @@ from drivers.fingerprint.serial_port import BytePort, PortOpener
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.errors import DeviceAbsentError, DeviceProtocolError, DeviceTimeoutError
 
-SILENCE_S: Final = 0.05
+SILENCE_S: Final = 0.03
 """Silence that ends a burst: USB adapters hold bytes back for up to 16 ms."""
 
 _PARAMETERS_BYTES: Final = 17

@@ -53,6 +53,7 @@ class WireSimulator:
         self._stopped = False
         self._wake_out, self._wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._master = self._slave = -1
+        self._node = ""
         self._plug_in()
 
     def run(self) -> None:
@@ -112,17 +113,20 @@ class WireSimulator:
     def _plug_in(self) -> None:
         if self._master >= 0:
             return
-        # The decoy takes the number of the node that was unplugged, so that the new one differs, as after a real replug.
-        decoy = os.openpty()
         self._master, self._slave = os.openpty()
-        for descriptor in decoy:
-            os.close(descriptor)
+        if os.ttyname(self._slave) == self._node:
+            # A real replug gives a node of another number; the kernel gives the lowest free one.
+            former = (self._master, self._slave)
+            self._master, self._slave = os.openpty()
+            for descriptor in former:
+                os.close(descriptor)
+        self._node = os.ttyname(self._slave)
         # The slave stays open here: otherwise the first close by a host would hang up the line.
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
         temporary = self._link.with_name(f".{self._link.name}.{os.getpid()}")
         temporary.unlink(missing_ok=True)
-        temporary.symlink_to(os.ttyname(self._slave))
+        temporary.symlink_to(self._node)
         temporary.replace(self._link)
         now = time.monotonic()
         self._send(self._module.power_on(now), now)
@@ -131,7 +135,7 @@ class WireSimulator:
         if self._master < 0:
             return
         with contextlib.suppress(FileNotFoundError):
-            if str(self._link.readlink()) == os.ttyname(self._slave):
+            if str(self._link.readlink()) == self._node:
                 self._link.unlink()
         os.close(self._slave)
         os.close(self._master)
