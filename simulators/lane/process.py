@@ -59,7 +59,10 @@ class SimulatorProcess:
         command = [sys.executable, "-m", *self.arguments, "--control", str(self.control), "--with-parent"]
         try:
             with self._log.open("ab") as log:
-                self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)  # noqa: S603 - our own command
+                # A session of its own: Ctrl-C in the terminal is for whoever started the lane, who stops everything in order.
+                self._process = subprocess.Popen(  # noqa: S603 - our own command
+                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+                )
         except OSError as error:
             msg = f"{' '.join(command)}: {error.strerror or error}"
             raise ControlError(msg) from error

@@ -1,0 +1,97 @@
+"""`gatectl simulate`: travellers cross one after another before real drivers on simulated hardware."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.simulation import Plan, SimulatedGate, Visit
+from gate_controller.core.values import Region
+from gate_controller.ports.devices import Family
+
+ENDLESS = 2000
+"""Without --travellers this many come: about three hours; Ctrl-C ends it."""
+COLOURS = {"completed": "green", "refused": "yellow", "returned": "yellow", "abandoned": "yellow", "aborted": "red", "emergency": "red"}
+
+
+@click.command(name="simulate")
+@click.option("--travellers", type=click.IntRange(1, ENDLESS), default=None, help="How many come; without it they come until Ctrl-C.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Decides who comes, in which order, and how.")
+@click.option("--lane", type=click.Choice(["mo", "hk"]), default="mo", show_default=True, help="Region of the lane.")
+@click.option("--family", type=click.Choice([family.value for family in Family]), default="r503", show_default=True, help="Fingerprint module.")
+@click.option("--kiosk-port", type=click.IntRange(0, 65535), default=8787, show_default=True, help="Kiosk page on 127.0.0.1; 0 takes a free port.")
+@click.option("--models", type=click.Path(path_type=Path, file_okay=False), default=Path("var/models"), show_default=True, help="Model files.")
+@click.option("--log", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Write the daemon's log there.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a crossing on standard output, nothing else.")
+def simulate_command(travellers: int | None, seed: int, lane: str, family: str, kiosk_port: int, models: Path, log: Path | None, as_json: bool) -> int:
+    """Simulate a lane: real drivers, simulated devices, travellers one after another.
+
+    Exit code 0 when every crossing ended as it must and no invariant was violated, 1 otherwise.
+    """
+    plan = Plan(Region(lane.upper()), travellers or ENDLESS, seed, Family(family), kiosk_port, models, log=log)
+    screen = Console(stderr=True) if as_json else Console()
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    visits: list[Visit] = []
+    try:
+        with SimulatedGate(plan, lambda line: screen.print(f"[dim]- {line}[/dim]", highlight=False)) as gate:
+            screen.print(f"the gate is ready; kiosk page: [bold]{gate.client.status().get('kiosk') or gate.kiosk_url}[/bold]  (Ctrl-C stops)", highlight=False)
+            for visit in gate.visits():
+                visits.append(visit)
+                if as_json:
+                    click.echo(json.dumps(visit.as_json()))
+                else:
+                    screen.print(_line(visit), highlight=False)
+            violations = list(gate.violations)
+    except KeyboardInterrupt:
+        screen.print("\nstopped; nothing is left running", highlight=False)
+        return ExitCode.OK
+    if not as_json:
+        screen.print(_summary(visits))
+    for violation in violations:
+        screen.print(f"[red]invariant violated:[/red] {violation}", highlight=False)
+    return ExitCode.OK if not violations and all(visit.as_expected for visit in visits) else ExitCode.CHECK_FAILED
+
+
+def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _line(visit: Visit) -> Text:
+    facts = visit.as_json()
+    steps = [(name, round(at_s * 1000)) for name, at_s in facts["steps"] or []]
+    text = Text(f"{facts['number']:>4}  {facts['traveller']:<19}{facts['issuer']:<4}")
+    text.append(f"{facts['outcome'] or 'no crossing':<11}", COLOURS.get(facts["outcome"] or "", "red"))
+    text.append(f"{facts['reason'] or '':<24}")
+    text.append("  ".join(f"{name} {at_ms}" for name, at_ms in steps[1:]) + (" ms" if steps[1:] else ""), "dim")
+    if not visit.as_expected:
+        text.append(f"   expected {facts['expected']['outcome']} {facts['expected']['reason'] or ''}", "bold red")
+    return text
+
+
+def _summary(visits: list[Visit]) -> Table:
+    table = Table(title="summary", title_justify="left")
+    for name in ("outcome", "reason"):
+        table.add_column(name)
+    for name in ("crossings", "as expected", "pass read to recorded step, s (median)"):
+        table.add_column(name, justify="right")
+    groups: dict[tuple[str, str], list[Visit]] = {}
+    for visit in visits:
+        facts = visit.as_json()
+        groups.setdefault((facts["outcome"] or "no crossing", facts["reason"] or ""), []).append(visit)
+    for (outcome, reason), group in sorted(groups.items()):
+        lasted = sorted((visit.as_json()["steps"] or [["", 0.0]])[-1][1] for visit in group)
+        table.add_row(outcome, reason, str(len(group)), str(sum(visit.as_expected for visit in group)), f"{lasted[len(lasted) // 2]:.2f}")
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(simulate_command(standalone_mode=False))

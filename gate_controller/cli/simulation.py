@@ -1,0 +1,379 @@
+"""A whole simulated checkpoint around an ordinary daemon: authorities, keys, enrolments, wire simulators, travellers, an officer.
+
+The daemon is a process of its own with a configuration of its own; it gets nothing from here but serial ports, camera URLs and files, and it cannot tell
+the difference. What a crossing was is read from its control socket. Nothing here decides or corrects an outcome.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gate_controller.control.client import GateClient
+from gate_controller.core.prompts import Prompt
+from gate_controller.core.values import Region
+from gate_controller.enrolment import MasterKey, import_records
+from gate_controller.ports.clock import SystemClock
+from gate_controller.ports.control import JsonObject
+from gate_controller.ports.devices import Family
+from gate_controller.ports.errors import ConfigurationError, GateError
+from gate_controller.settings.simulated import write_simulated_configuration
+from simulators.authority import Authorities
+from simulators.lane import Endpoints, GroundTruth, LaneSimulation, LaneThread, WireLane
+from simulators.travellers import Cast, CastMember, OfficerHabits, Override, PortraitEncoder, build_cast, enrol
+from simulators.world import Violation
+
+START_WITHIN_S = 60.0
+RECORD_WITHIN_S = 15.0
+STOP_WITHIN_S = 20.0
+SEED = "simulated checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to simulate.
+
+    Attributes:
+        region: Region of the lane.
+        travellers: How many come.
+        seed: Decides who comes, in which order, and how.
+        family: Family of the fingerprint module.
+        kiosk_port: Port of the kiosk page on 127.0.0.1; 0 takes a free one.
+        models: Directory of the model files.
+        overrides: Parts of travellers to swap.
+        log: Where the daemon's log goes; None keeps it with the run's files.
+        officer: How the officer works.
+    """
+
+    region: Region = Region.MO
+    travellers: int = 10
+    seed: int = 1
+    family: Family = Family.R503
+    kiosk_port: int = 8787
+    models: Path = Path("var/models")
+    overrides: tuple[Override, ...] = ()
+    log: Path | None = None
+    officer: OfficerHabits = field(default_factory=OfficerHabits)
+
+
+@dataclass(slots=True)
+class Visit:
+    """One traveller's visit: what the gate recorded, and what really happened."""
+
+    number: int
+    member: CastMember
+    records: list[JsonObject] = field(default_factory=list)
+    truth: GroundTruth | None = None
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the gate recorded exactly one crossing, and the one that was to be expected."""
+        wanted = (self.member.expected.outcome.value, self.member.expected.reason.code if self.member.expected.reason else None)
+        return [(record["outcome"], record["reason"]) for record in self.records] == [wanted]
+
+    def as_json(self) -> JsonObject:
+        """One object a crossing; without a record, outcome and reason are null."""
+        record = self.records[0] if self.records else {}
+        expected = self.member.expected
+        return {
+            "number": self.number,
+            "traveller": self.member.name,
+            "kind": self.member.kind.value,
+            "issuer": self.member.region.value,
+            "outcome": record.get("outcome"),
+            "reason": record.get("reason"),
+            "as_expected": self.as_expected,
+            "expected": {"outcome": expected.outcome.value, "reason": expected.reason.code if expected.reason else None},
+            "truth": record.get("truth"),
+            "checks": record.get("checks"),
+            "steps": record.get("steps"),
+            "officer": record.get("officer"),
+            "further_records": self.records[1:],
+            "left_by": self.truth.left_by.value if self.truth and self.truth.left_by else None,
+            "visit_s": round(self.truth.left_at - self.truth.began_at, 2) if self.truth else None,
+        }
+
+
+class SimulatedGate:
+    """The checkpoint. A context manager: leaving it leaves no process, socket or file.
+
+    Args:
+        plan: What to simulate.
+        say: Told in one line what is being set up.
+
+    Raises:
+        GateError: Something could not be set up; what and the remedy.
+    """
+
+    def __init__(self, plan: Plan, say: Callable[[str], None] = lambda _line: None) -> None:
+        self.plan = plan
+        self._say = say
+        self._stack = contextlib.ExitStack()
+        self._daemon: subprocess.Popen[bytes] | None = None
+        self._seen: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
+        self._visits: dict[str, Visit] = {}
+        self.violations: list[Violation] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self._set_up()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop everything."""
+        self._stack.close()
+
+    # -- set-up ----------------------------------------------------------------------------------------------------------
+
+    def _set_up(self) -> None:
+        plan = self.plan
+        self.directory = Path(tempfile.mkdtemp(prefix="gate-"))
+        self._stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
+        self._say("authorities: two regions, their keys signed by a root")
+        authorities = Authorities(SEED)
+        root_key = authorities.publish(self.directory / "keys")
+        audience = f"{plan.region.value}-SIM"
+        self.cast: Cast = build_cast(
+            seed=plan.seed, count=plan.travellers, region=plan.region, now=time.time(), authorities=authorities, audience=audience
+        ).with_overrides(plan.overrides)
+        self._say(f"enrolment: {len(self.cast.identities)} people, face and finger")
+        self._enrol()
+        self._say("wire simulators: fingerprint module, I/O board, two cameras")
+        self.lane = WireLane(family=plan.family)
+        self._stack.callback(self.lane.stop)
+        endpoints = self.lane.start()
+        config = self._configure(endpoints, root_key, audience)
+        self._say("daemon: gatectl run with the simulated configuration")
+        self._start_daemon(config)
+        self.simulation = LaneSimulation(
+            hardware=self.lane, clock=SystemClock(), cast=self.cast.members, events=_Events(self), desk=_Desk(self.client), habits=plan.officer
+        )
+        self._watch_gate()
+        thread = LaneThread(self.simulation, self._on_bug)
+        thread.start()
+        self._stack.callback(thread.stop)
+        self._await_ready()
+
+    def _enrol(self) -> None:
+        key = self.directory / "master.key"
+        key.touch(mode=0o600)
+        key.write_text("5a" * 32 + "\n")
+        encoder = PortraitEncoder(self.plan.models)
+        import_records(self.directory / "enrolment.db", MasterKey.from_file(key), enrol(self.cast.identities, encoder.template, self.plan.family))
+
+    def _configure(self, endpoints: Endpoints, root_key: str, audience: str) -> Path:
+        plan = self.plan
+        return write_simulated_configuration(
+            self.directory,
+            {
+                "gate": {"region": plan.region.value, "checkpoint": audience, "id": f"{audience}-1"},
+                "devices": {
+                    "qr_camera": {"source": endpoints.qr_camera},
+                    "face_camera": {"source": endpoints.face_camera},
+                    "fingerprint": {"port": str(endpoints.fingerprint), "family": plan.family.value},
+                    "io_board": {"port": str(endpoints.io_board)},
+                },
+                "keys": {"directory": str(self.directory / "keys"), "pinned_root": root_key},
+                "enrolment": {"store": str(self.directory / "enrolment.db"), "key_file": str(self.directory / "master.key")},
+                "journal": {"path": str(self.directory / "journal.db")},
+                "replay": {"path": str(self.directory / "replay.db")},
+                "models": {"directory": str(plan.models.resolve())},
+                "control": {"socket": str(self.directory / "control.sock")},
+                "kiosk": {"port": plan.kiosk_port},
+            },
+        )
+
+    def _start_daemon(self, config: Path) -> None:
+        self.log_path = self.plan.log or self.directory / "daemon.log"
+        with self.log_path.open("ab") as log:
+            command = [sys.executable, "-m", "gate_controller.daemon", "--config", str(config)]
+            self._daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)  # noqa: S603 - our own command
+        self._stack.callback(self._stop_daemon)
+        self.client = GateClient(self.directory / "control.sock")
+
+    def _stop_daemon(self) -> None:
+        daemon = self._daemon
+        if daemon is None:
+            return
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):  # the second SIGTERM ends an open crossing
+            if daemon.poll() is None:
+                daemon.send_signal(number)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    daemon.wait(STOP_WITHIN_S if number == signal.SIGTERM else None)
+
+    def _await_ready(self) -> None:
+        limit = time.monotonic() + START_WITHIN_S
+        state = "not answering"
+        while time.monotonic() < limit:
+            if self._daemon is not None and self._daemon.poll() is not None:
+                raise ConfigurationError(f"the daemon ended with exit code {self._daemon.returncode}: {self._last_words()}", "see the lines above")  # noqa: EM102
+            with contextlib.suppress(GateError):
+                status = self.client.status()
+                state = f"{status['state']}, {status['reason']}"
+                if status["state"] == "ready":
+                    return
+            time.sleep(0.05)
+        raise GateError(f"the gate did not become ready in {START_WITHIN_S:g} s: {state}", "run again with --log - and look at its log")  # noqa: EM102
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            lines = self.log_path.read_text(errors="replace").strip().splitlines()
+            return " / ".join(lines[-3:])
+        return "it said nothing"
+
+    # -- watching --------------------------------------------------------------------------------------------------------
+
+    def _watch_gate(self) -> None:
+        watcher = _GateWatcher(self)
+        watcher.start()
+        self._stack.callback(watcher.stop)
+
+    def _on_bug(self, error: BaseException) -> None:
+        self._seen.put(("bug", error))
+
+    def visits(self) -> Iterator[Visit]:
+        """Let the cast come, and give each visit when the traveller is gone and the gate has recorded what it was.
+
+        Raises:
+            GateError: The daemon ended.
+        """
+        self.simulation.open_queue()
+        members: Iterable[CastMember] = self.cast.members
+        for number, member in enumerate(members, 1):
+            yield self._await_visit(self._visits.setdefault(member.name, Visit(number, member)))
+
+    def _await_visit(self, visit: Visit) -> Visit:
+        gone_since: float | None = None
+        while True:
+            if visit.truth is not None:
+                gone_since = gone_since or time.monotonic()
+                if visit.records or time.monotonic() > gone_since + RECORD_WITHIN_S:
+                    return visit
+            if self._daemon is None or self._daemon.poll() is not None:
+                raise GateError(f"the daemon ended: {self._last_words()}", "run again with --log - and look at its log")  # noqa: EM102
+            with contextlib.suppress(queue.Empty):
+                self._note(*self._seen.get(timeout=0.2))
+
+    def _note(self, kind: str, what: object) -> None:
+        if kind == "bug" and isinstance(what, BaseException):
+            raise what
+        if kind == "truth" and isinstance(what, GroundTruth):
+            self._visit(what.name).truth = what
+        elif kind == "record" and isinstance(what, tuple):
+            name, record = what
+            self._visit(name).records.append(record)
+        elif kind == "violation" and isinstance(what, Violation):
+            self.violations.append(what)
+
+    def _visit(self, name: str) -> Visit:
+        if name not in self._visits:
+            number = next(number for number, member in enumerate(self.cast.members, 1) if member.name == name)
+            self._visits[name] = Visit(number, self.cast.member(name))
+        return self._visits[name]
+
+
+class _Events:
+    """Takes the world's events to the queue that `visits()` reads."""
+
+    def __init__(self, gate: SimulatedGate) -> None:
+        self._gate = gate
+
+    def traveller_started(self, name: str) -> None:
+        """Nothing to note: the gate's records tell when it noticed."""
+
+    def traveller_left(self, name: str, truth: GroundTruth) -> None:
+        """They are gone."""
+        del name
+        self._gate._seen.put(("truth", truth))  # noqa: SLF001 - one module, two sides of a queue
+
+    def invariant_violated(self, violation: Violation) -> None:
+        """The world's monitor saw the interlock broken."""
+        self._gate._seen.put(("violation", violation))  # noqa: SLF001 - one module, two sides of a queue
+
+
+class _Desk:
+    """The officer's desk is the control socket, as `gatectl officer` uses it."""
+
+    def __init__(self, client: GateClient) -> None:
+        self._client = client
+
+    def acknowledge(self, identity: str) -> None:
+        """See OfficerDesk."""
+        self._act("acknowledge", identity, "")
+
+    def return_traveller(self, identity: str, reason: str) -> None:
+        """See OfficerDesk."""
+        self._act("return", identity, reason)
+
+    def release(self, identity: str, reason: str) -> None:
+        """See OfficerDesk."""
+        self._act("release", identity, reason)
+
+    def _act(self, action: str, identity: str, reason: str) -> None:
+        # From a thread of its own: the world does not stand still while an officer presses a button.
+        def press() -> None:
+            with contextlib.suppress(GateError):
+                self._client.officer(action, identity, reason)
+
+        threading.Thread(target=press, name=f"officer {action}", daemon=True).start()
+
+
+class _GateWatcher:
+    """Follows the gate's event stream: prompts go to the world's display, records to whoever stands at the lane."""
+
+    def __init__(self, gate: SimulatedGate) -> None:
+        self._gate = gate
+        self._stopping = threading.Event()
+        self._stream: contextlib.AbstractContextManager[object] | None = None
+        self._owner: str | None = None
+        self._thread = threading.Thread(target=self._run, name="gate watcher", daemon=True)
+
+    def start(self) -> None:
+        """Start following."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Hang up."""
+        self._stopping.set()
+        stream = self._stream
+        if stream is not None:
+            stream.__exit__(None, None, None)
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        after: int | None = 0
+        while not self._stopping.is_set():
+            with contextlib.suppress(GateError), self._gate.client.events(after=after) as stream:
+                self._stream = stream
+                for event in stream:
+                    after = event.sequence or after
+                    self._take(event.kind, event.fields)
+            self._gate.simulation.show_prompt(None)
+            self._stopping.wait(0.1)
+
+    def _take(self, kind: str, fields: JsonObject) -> None:
+        gate = self._gate
+        if kind == "prompt":
+            gate.simulation.show_prompt(Prompt(fields["prompt"]))
+        elif kind == "status" and fields["state"] == "pass_check":
+            self._owner = gate.simulation.current or self._owner
+        elif kind == "crossing_recorded" and self._owner is not None:
+            gate._seen.put(("record", (self._owner, fields)))  # noqa: SLF001 - one module, two sides of a queue
