@@ -103,11 +103,11 @@ def until_raised(rig, expected):
     newest, seen, limit = 0, [], within(rig, PATIENCE_S)
     while within(rig, 0) < limit:
         try:
-            newest = rig.camera.frame(newest, within(rig, 0.3)).sequence
+            newest = rig.camera.frame(newest, within(rig, 0.1)).sequence
         except expected:
             for _ in range(3):
                 with pytest.raises(expected):
-                    rig.camera.frame(newest, within(rig, 0.3))
+                    rig.camera.frame(newest, within(rig, 0.1))
             return newest
         except DeviceError as error:
             seen.append(type(error).__name__)
@@ -119,7 +119,7 @@ def until_frame(rig, newest):
     limit = within(rig, PATIENCE_S)
     while within(rig, 0) < limit:
         try:
-            return rig.camera.frame(newest, within(rig, 0.3))
+            return rig.camera.frame(newest, within(rig, 0.1))
         except DeviceError:
             continue
     return pytest.fail("no frame came")
