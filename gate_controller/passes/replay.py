@@ -137,10 +137,8 @@ class SqliteReplayMemory:
             self._db.close()
 
     def _last(self, pass_id: bytes) -> int | None:
-        row = self._db.execute(
-            "SELECT coalesce((SELECT issued_at FROM presented WHERE pass_id = ?), (SELECT floor FROM state)), (SELECT count(*) FROM state)", (pass_id,)
-        ).fetchone()
-        if row[1] != 1:
+        row = self._db.execute("SELECT coalesce((SELECT issued_at FROM presented WHERE pass_id = ?), floor) FROM state", (pass_id,)).fetchone()
+        if row is None:
             raise self._fault("has lost its state row", _DAMAGED)
         last: int | None = row[0]
         return last
