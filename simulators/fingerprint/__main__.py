@@ -7,20 +7,16 @@ python -m simulators.fingerprint ctl SOCKET place FINGER | remove | fault NAME [
 from __future__ import annotations
 
 import argparse
-import ctypes
-import json
-import os
 import signal
 import sys
 from pathlib import Path
-from typing import Final
 
 from gate_controller.ports.devices import Family
-from simulators.control import ControlClient, ControlError, ControlServer
+from simulators.control import ControlError, ControlServer
+from simulators.fingerprint.faults import FAULTS
 from simulators.fingerprint.module import Module
 from simulators.fingerprint.wire import WireSimulator
-
-_PR_SET_PDEATHSIG: Final = 1
+from simulators.process import ask, end_with_parent, pairs
 
 
 def main(arguments: list[str]) -> int:
@@ -40,10 +36,7 @@ def _serve(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="seeds noise and faults")
     options = parser.parse_args(arguments)
     if options.with_parent:
-        parent = os.getppid()
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            return 1  # it died before the request took effect
+        end_with_parent()
     module = Module(Family(options.family), seed=options.seed, baud=options.baud, password=options.password)
     try:
         simulator = WireSimulator(module, options.link, paced=options.paced)
@@ -83,29 +76,19 @@ def _control(arguments: list[str]) -> int:
     for verb in ("remove", "clear", "reset", "state"):
         verbs.add_parser(verb)
     options = parser.parse_args(arguments)
-    fields: dict[str, object] = {}
     if options.verb == "place":
-        fields["finger"] = options.finger
-    elif options.verb == "fault":
-        fields = {key: value for key, _, value in (text.partition("=") for text in options.parameters)} | {"name": options.name}
-    try:
-        client = ControlClient(options.socket)
-    except ControlError as error:
-        print(error, file=sys.stderr)
-        return 1
-    try:
-        reply = client.ask(options.verb, **fields)
-    except ControlError as error:
-        print(error, file=sys.stderr)
-        return 1
-    finally:
-        client.close()
-    if "list" in reply:
-        for name, what in reply["list"].items():
+        return ask(options.socket, "place", {"finger": options.finger})
+    if options.verb != "fault":
+        return ask(options.socket, options.verb, {})
+    if options.name == "list":
+        for name, what in FAULTS.items():
             print(f"{name:21} {what}")
-    else:
-        print(json.dumps({key: value for key, value in reply.items() if key != "ok"}, indent=2))
-    return 0
+        return 0
+    try:
+        return ask(options.socket, "fault", pairs(options.parameters) | {"name": options.name})
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from simulators.fingerprint.faults import FAULTS
 from simulators.fingerprint.module import Module, Outgoing
 from simulators.fingerprint.pacing import Line
 
@@ -84,8 +83,6 @@ class WireSimulator:
             elif verb == "remove":
                 self._module.remove()
             elif verb == "fault":
-                if request["name"] == "list":
-                    return {"list": FAULTS}
                 self._fault(str(request["name"]), {key: float(value) for key, value in request.items() if key not in {"do", "name"}})
             elif verb in {"clear", "reset"}:
                 self._module.faults.clear()
