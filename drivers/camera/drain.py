@@ -19,6 +19,8 @@ from gate_controller.ports.clock import Clock
 from gate_controller.ports.devices import Frame
 from gate_controller.ports.errors import DeviceAbsentError, DeviceError, DeviceProtocolError, DeviceTimeoutError, DeviceUntrustedError
 
+_BROKEN_FRAMES = 3
+
 Opener = Callable[[CameraOptions, Clock], OpenCapture]
 
 
@@ -80,7 +82,7 @@ class Drain(threading.Thread):
 
     def _read_to_the_end(self, capture: Capture) -> None:
         opened_at = self._clock.monotonic()
-        frames = 0
+        frames = misses = 0
         while not self._stopping.is_set():
             asked_at = self._clock.monotonic()
             try:
@@ -89,8 +91,15 @@ class Drain(threading.Thread):
                 ok, image = False, None
             now = self._clock.monotonic()
             if not ok or image is None:
-                raise self._why_it_ended(frames, now - asked_at)
+                misses += 1
+                timed_out = now - asked_at >= 0.9 * self._options.read_timeout_s
+                # A stream that once said False never recovers. A device that did may only have sent a broken JPEG, which
+                # many do first after every start: opening it again at once would never end.
+                if self._options.is_url or timed_out or misses > _BROKEN_FRAMES:
+                    raise self._why_it_ended(frames, timed_out)
+                continue
             frames += 1
+            misses = 0
             size_fault = None if image.shape == (self._options.height, self._options.width, 3) else wrong_size(self._options, *image.shape[1::-1])
             verdict = self._trust.judge(image, now)
             untrusted = size_fault or verdict.fault
@@ -106,9 +115,9 @@ class Drain(threading.Thread):
             if untrusted is not None and not verdict.new and now - opened_at >= self._options.frozen_after_s:
                 return  # an unplugged camera may repeat its last frame for ever: only opening it again shows that it is gone
 
-    def _why_it_ended(self, frames: int, waited_s: float) -> DeviceError:
+    def _why_it_ended(self, frames: int, timed_out: bool) -> DeviceError:
         where = self._options.endpoint
-        if waited_s >= 0.9 * self._options.read_timeout_s:
+        if timed_out:
             return DeviceTimeoutError(f"{where}: no frame for {self._options.read_timeout_s:g} s", "look at the camera's cable and power")
         if frames == 0:
             return DeviceProtocolError(f"{where} sends nothing that decodes to frames", "look at the camera's cable; is fourcc right?")

@@ -63,7 +63,7 @@ class OpenCvCamera:
         """Stop the drain and release the capture; waits no longer than one open or read may take."""
         drain, self._drain = self._drain, None
         if drain is not None:
-            drain.stop(max(self._options.open_timeout_s, self._options.read_timeout_s) + _JOIN_MARGIN_S)
+            drain.stop(self._options.longest_call_s + _JOIN_MARGIN_S)
 
     def describe(self) -> dict[str, str]:
         """Endpoint, configured format, and what the device says of itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Self
 from urllib.parse import urlsplit, urlunsplit
 
@@ -53,6 +54,11 @@ class CameraOptions(BaseModel):
     def is_url(self) -> bool:
         """True for a network stream, False for a V4L2 device."""
         return isinstance(self.source, str) and not self.source.startswith("/dev/")
+
+    @property
+    def longest_call_s(self) -> float:
+        """Longest time one call into OpenCV may block, once its time-outs work. V4L2 counts whole seconds."""
+        return max(self.open_timeout_s, self.read_timeout_s) if self.is_url else math.ceil(self.read_timeout_s)
 
     @property
     def address(self) -> str:

@@ -10,11 +10,11 @@ from drivers.camera import CameraOptions
 from drivers.camera.capture import OpenCapture
 from drivers.camera.opencv import OpenCvCamera
 from gate_controller.ports.clock import SystemClock
-from gate_controller.ports.errors import DeviceAbsentError, DeviceBusyError, DeviceError, DeviceTimeoutError, DeviceUntrustedError
+from gate_controller.ports.errors import DeviceAbsentError, DeviceBusyError, DeviceError, DeviceProtocolError, DeviceTimeoutError, DeviceUntrustedError
 
 PATIENCE_S = 20.0
 OPTIONS = {
-    "source": "/dev/video0",
+    "source": "http://127.0.0.1:9/stream",
     "width": 64,
     "height": 64,
     "open_timeout_s": 0.1,
@@ -165,6 +165,35 @@ def test_a_foreign_exception_of_the_opener_is_a_device_error(camera_over):
     with pytest.raises(DeviceError) as raised:
         camera.open(soon())
     assert "private words" not in str(raised.value)
+
+
+class Stuttering(Capture):
+    """Frames, and None for a frame that did not decode."""
+
+    def read(self):
+        ok, frame = super().read()
+        return (False, None) if frame is None else (ok, frame)
+
+
+def test_broken_first_frames_of_a_device_are_passed_over(camera_over):
+    stuttering = Stuttering([None, None, None, picture(1)], end="blocks")
+    camera, opener = camera_over(stuttering, source="/dev/video0")
+    camera.open(soon())
+    assert (camera.frame(0, soon()).image == picture(1)).all()
+    assert len(opener.opened) == 1
+    stuttering.unblocked.set()
+
+
+def test_a_device_that_sends_only_broken_frames_is_a_fault(camera_over):
+    camera, _ = camera_over(Stuttering([None] * 4), source="/dev/video0")
+    with pytest.raises(DeviceProtocolError):
+        camera.open(soon())
+
+
+def test_a_stream_is_opened_again_at_the_first_false(camera_over):
+    camera, _ = camera_over(Stuttering([None, picture(1)]))
+    with pytest.raises(DeviceProtocolError):
+        camera.open(soon())
 
 
 def test_every_capture_is_released_once(camera_over):
