@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
+import structlog
 from aiohttp import web
 
 from gate_controller.control.feed import Event, EventFeed
@@ -26,7 +26,7 @@ from gate_controller.control.sockets import peer_uid
 from gate_controller.ports.control import GateControl, JsonObject
 from gate_controller.ports.errors import GateError, RefusedByStateError
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("gate.control")
 
 ACTIONS = ("acknowledge", "release", "return", "rearm")
 IDENTITY_LENGTH = 64
@@ -84,7 +84,7 @@ class _Api:
 
         def act_now() -> None:
             self._gate.officer(action, identity, reason, uid)
-            log.info("officer's act %s by uid %d", action, uid)
+            log.info("officer acted", action=action, uid=uid)
             self._feed.publish("officer_acted", {"action": action, "uid": uid})  # identity and reason go to the journal only
 
         try:
@@ -126,15 +126,18 @@ class _Api:
             latest = self._feed.latest()
             for event in filter(None, (latest.status, latest.prompt) if after is None else ()):
                 yield _event_frame(event)  # without an id: it may come once more, in its turn
-            while not subscription.closed:
+            while True:
+                closed = subscription.closed  # looked at first: what was published before the end is still sent
                 taken = subscription.take()
-                if taken.missed:
-                    yield frame("lagged", json.dumps({"missed": taken.missed}))
-                for event in taken.events:
-                    yield _event_frame(event, f"{self._feed.run}.{event.sequence}")
-                if taken.beat:
-                    yield frame("heartbeat", "{}")
-                await subscription.wait()
+                chunks = [frame("lagged", json.dumps({"missed": taken.missed}))] if taken.missed else []
+                chunks += [_event_frame(event, f"{self._feed.run}.{event.sequence}") for event in taken.events]
+                chunks += [frame("heartbeat", "{}")] if taken.beat else []
+                if chunks:
+                    yield b"".join(chunks)  # one write: small ones fill a socket's buffer with little
+                if closed and not taken.events:
+                    return
+                if not closed:
+                    await subscription.wait()
         finally:
             subscription.close()
 
@@ -186,6 +189,6 @@ async def _errors_as_json(request: web.Request, handler: Callable[[web.Request],
     except GateError as error:
         status, what, remedy = 503, error.what, error.remedy
     except Exception:
-        log.exception("%s %s failed", request.method, request.path)
+        log.exception("request failed", method=request.method, route=request.path)
         status, what, remedy = 500, "internal error", "see the gate controller's log"
     return _json({"error": what, "remedy": remedy}, status)

@@ -118,8 +118,7 @@ class GateClient:
             try:
                 connection.request("GET", f"/v1/events{query}")
                 response = connection.getresponse()
-                if response.status != http.client.OK:
-                    self._check(response.status, self._json(response))
+                self._check_stream(response)
                 return EventStream(connection, line, response, self._path, heartbeats=heartbeats)
             except BaseException:
                 connection.close()
@@ -167,6 +166,12 @@ class GateClient:
         unable = f"gate controller at {self._path}: {what}"
         raise DaemonUnreachableError(unable, remedy)
 
+    def _check_stream(self, response: http.client.HTTPResponse) -> None:
+        if response.status != http.client.OK:
+            self._check(response.status, self._json(response))
+        if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+            raise self._strange()
+
     def _strange(self) -> DaemonUnreachableError:
         what = f"what answers at {self._path} is not a gate controller of this version"
         return DaemonUnreachableError(what, "run gatectl and the daemon of one version")
@@ -209,16 +214,18 @@ class EventStream:
             for event in self._parse():
                 if event.kind != "heartbeat" or self._heartbeats:
                     yield event
-        except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:  # AttributeError: closed under http.client's hands
-            if not self._closed:
-                raise _unreachable(self._path, error) from error
-        if not self._closed:
             what = f"the gate controller at {self._path} ended the stream"
-            raise DaemonUnreachableError(what, "it was stopped or restarted; connect again")
+            failure = DaemonUnreachableError(what, "it was stopped or restarted; connect again")
+        except (OSError, http.client.HTTPException, ValueError, RecursionError, AttributeError) as error:  # AttributeError: closed under http.client's hands
+            failure = _unreachable(self._path, error)
+        if not self._closed:
+            self.close()
+            raise failure
 
     def close(self) -> None:
         """Hang up; a running iteration ends."""
         self._closed = True
+        # Shut down first: a thread that reads lets go of the response only then.
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._response.close()
@@ -245,11 +252,12 @@ class EventStream:
 
 
 def _event(kind: str, body: Any) -> FeedEvent:
-    fields = body.get("fields", body) if isinstance(body, dict) else None
+    numbered = isinstance(body, dict) and "fields" in body
+    fields = body["fields"] if numbered else body
     if not isinstance(fields, dict):
         msg = "an event is not a JSON object"
         raise ValueError(msg)  # noqa: TRY004 - malformed input, not a programmer's mistake
-    return FeedEvent(kind, fields, body.get("sequence"), body.get("at"))
+    return FeedEvent(kind, fields, body.get("sequence"), body.get("at")) if numbered else FeedEvent(kind, fields)
 
 
 def _unreachable(path: Path, error: Exception) -> DaemonUnreachableError:

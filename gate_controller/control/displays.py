@@ -5,17 +5,18 @@ Does not decide what to show; a display that fails or hangs never reaches whoeve
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 from typing import TextIO
+
+import structlog
 
 from gate_controller.control.texts import Language, text
 from gate_controller.core.prompts import Prompt
 from gate_controller.ports.control import EventSink
 from gate_controller.ports.services import TravellerDisplay
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("gate.control")
 
 
 class ConsoleDisplay:
@@ -66,7 +67,7 @@ class FanOutDisplay:
                 display.show(prompt)
             except Exception:
                 if index not in self._failing:
-                    log.exception("traveller display %s failed", type(display).__name__)
+                    log.exception("traveller display failed", display=type(display).__name__)
                 self._failing.add(index)
             else:
                 self._failing.discard(index)

@@ -12,16 +12,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import logging
 import threading
 import uuid
 from collections import deque
 from dataclasses import dataclass
 
+import structlog
+
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.control import JsonObject
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("gate.control")
 
 CROSSING = "crossing_recorded"
 LOST = "event_lost"
@@ -113,7 +114,7 @@ class EventFeed:
             try:
                 text = json.dumps(fields, allow_nan=False)
             except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: changed while it was read, or nested too deep
-                log.error("event %s is not JSON and was lost: %s", kind, error)  # noqa: TRY400 - the traceback would show the fields
+                log.error("event is not JSON and was lost", kind=str(kind), error=str(error))  # noqa: TRY400 - the traceback would show the fields
                 kind, text = LOST, json.dumps({"kind": str(kind)})
             self._sequence += 1
             event = Event(self._sequence, self._clock.wall(), kind, text)
@@ -127,7 +128,10 @@ class EventFeed:
                 self._crossings.append(event)
             if self._loop is not None and not self._waking:
                 self._waking = True  # one wake-up in flight is enough, however fast events come
-                self._loop.call_soon_threadsafe(self._wake)
+                try:
+                    self._loop.call_soon_threadsafe(self._wake)
+                except RuntimeError:  # the loop was closed without detach()
+                    self._loop = None
 
     def latest(self) -> Latest:
         """Where the gate stands now."""

@@ -89,7 +89,8 @@ async def _frames(feed: EventFeed) -> AsyncGenerator[bytes, None]:
     alive = False
     try:
         yield b"retry: 1000\n\n"
-        while not subscription.closed:
+        while True:
+            closed = subscription.closed  # looked at first: what was published before the end is still sent
             beat = subscription.take().beat
             alive = alive or beat  # until the first heartbeat nobody knows whether the gate that left these still lives
             if alive:
@@ -102,6 +103,8 @@ async def _frames(feed: EventFeed) -> AsyncGenerator[bytes, None]:
                 shown = prompt, state
                 if beat:
                     yield frame("heartbeat", json.dumps({"prompt": prompt}))
+            if closed:
+                return
             await subscription.wait()
     finally:
         subscription.close()

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 import threading
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import structlog
 
 from gate_controller.control.api import control_app
 from gate_controller.control.feed import EventFeed
@@ -23,7 +24,7 @@ from gate_controller.control.serving import Limits, Site
 from gate_controller.control.sockets import UnixListener, listen_loopback, listen_unix
 from gate_controller.ports.control import GateControl
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("gate.control")
 
 _START_S = 30.0
 _JOIN_S = 30.0
@@ -84,7 +85,7 @@ class ControlServer:
                 self._loop.call_soon_threadsafe(self._stopping.set)
         thread.join(_JOIN_S)
         if thread.is_alive():
-            log.error("the control server did not stop within %g s", _JOIN_S)
+            log.error("the control server did not stop", within_s=_JOIN_S)
 
     @property
     def alive(self) -> bool:

@@ -6,15 +6,16 @@ Knows neither the gate nor the events' contents.
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
 import socket
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import dataclass
+from typing import cast
 
+import structlog
 from aiohttp import hdrs, web
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("gate.control")
 
 SERVER_NAME = "gate-controller"  # instead of the library's name and version
 
@@ -52,26 +53,29 @@ class _Connection(web.RequestHandler):
             loop=asyncio.get_running_loop(),
             keepalive_timeout=limits.request_s,
             lingering_time=1.0,
-            access_log=None,  # type: ignore[arg-type] # None switches it off: aiohttp's own default for AppRunner(access_log=None)
+            access_log=None,  # type: ignore[arg-type] # None switches it off
             auto_decompress=False,
         )
         self._site = site
+        self._mine: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._site.connections += 1
-        if self._site.connections > self._site.cap and isinstance(transport, asyncio.WriteTransport):
-            transport.abort()
+        self._mine = cast("asyncio.Transport", transport)
+        self._site.enter(self._mine)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._site.connections -= 1
+        self._site.leave(self._mine)
         super().connection_lost(exc)
 
     def handle_error(self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None) -> web.StreamResponse:  # noqa: ARG002 - the signature of the base class
-        """Answer what never became a request (garbage instead of HTTP) in the API's own form, without repeating it."""
+        """Answer garbage in the API's own form, without repeating or logging it; a bug is logged."""
         if status >= 500:
-            log.error("a request failed with status %d", status, exc_info=exc)
-        response = web.json_response({"error": "not a request", "remedy": "send HTTP/1.1"}, status=status)
+            log.error("request failed", status=status, exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun already; all that is left is to hang up")
+        error = "not an HTTP request" if status < 500 else "internal error"
+        response = web.json_response({"error": error, "remedy": "see the documentation of the control API"}, status=status)
         response.force_close()
         return response
 
@@ -86,8 +90,10 @@ class Site:
     """
 
     def __init__(self, app: web.Application, cap: int, limits: Limits) -> None:
-        self.connections = 0
-        self.cap = cap
+        self._open: set[asyncio.Transport] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._cap = cap
         self._limits = limits
         # handler_cancellation: a stream whose client has gone ends at once, not at its next write.
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=limits.stop_s)
@@ -107,6 +113,26 @@ class Site:
         if self._listening is not None:
             self._listening.close()
         await self._runner.cleanup()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.stop_s):
+                await self._empty.wait()  # what was written before the end is still on its way
+        while self._open:  # to clients that do not read
+            for transport in tuple(self._open):
+                transport.abort()
+            await asyncio.sleep(0)
+
+    def enter(self, transport: asyncio.Transport) -> None:
+        """Count a new connection, or hang up on it when there are too many."""
+        self._open.add(transport)
+        self._empty.clear()
+        if len(self._open) > self._cap:
+            transport.abort()
+
+    def leave(self, transport: asyncio.Transport) -> None:
+        """Count a connection no longer."""
+        self._open.discard(transport)
+        if not self._open:
+            self._empty.set()
 
 
 async def name_server(_request: web.Request, response: web.StreamResponse) -> None:
@@ -125,7 +151,7 @@ async def stream(request: web.Request, chunks: AsyncGenerator[bytes, None], writ
     response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream; charset=utf-8", hdrs.CACHE_CONTROL: "no-store"})
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(write_s) as patience, aclosing(chunks):
+        async with asyncio.timeout(write_s) as patience, contextlib.aclosing(chunks):
             await response.prepare(request)
             async for chunk in chunks:
                 patience.reschedule(loop.time() + write_s)

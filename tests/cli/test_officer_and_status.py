@@ -1,0 +1,202 @@
+"""gatectl status, events and officer against a real control server: what they print and how they exit."""
+
+import json
+import socket
+import threading
+import time
+
+import pytest
+import structlog
+from click.testing import CliRunner
+
+from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.officer import officer_group
+from gate_controller.cli.status import events_command, status_command
+from gate_controller.control.feed import EventFeed
+from gate_controller.control.server import ControlServer
+from gate_controller.control.serving import Limits
+from gate_controller.ports.clock import SystemClock
+from gate_controller.ports.errors import RefusedByStateError
+
+STATUS = {
+    "gate": "mo-07",
+    "region": "MO",
+    "direction": "HK_TO_MO",
+    "state": "officer_referral",
+    "reason": "face_mismatch",
+    "prompt": "wait_for_officer",
+    "occupancy": "one",
+    "doors": {"entry_door": "closed", "exit_door": "closed"},
+    "devices": {"io_board": {"state": "ready"}, "fingerprint": {"state": "lost", "code": "absent", "detail": "tty\x1b[2J", "remedy": "plug it in"}},
+    "officer_call": {"reason": "face_mismatch", "escalation": 1, "acknowledged_by": None},
+    "since_s": 3.2,
+    "uptime_s": 86400,
+}
+
+
+class Gate:
+    """Refuses what the port lets a gate refuse."""
+
+    def __init__(self):
+        self.acts = []
+
+    def status(self):
+        return STATUS
+
+    def officer(self, action, identity, reason, uid=None):
+        if not identity or (action == "release" and not reason):
+            raise ValueError("identity or reason is empty")
+        if action == "rearm":
+            raise RefusedByStateError("rearm is not possible in state officer_referral", "wait for an emergency")
+        self.acts.append((action, identity, reason))
+
+
+class Daemon:
+    def __init__(self, path):
+        self.path = path
+        self.gate = Gate()
+        self.feed = EventFeed(SystemClock(), events=8)
+        self.server = ControlServer(self.gate, self.feed, socket_path=path, kiosk_port=None, limits=Limits(heartbeat_s=0.02))
+
+    def run(self, command, *arguments):
+        return CliRunner().invoke(command, [*arguments, "--socket", str(self.path)])
+
+
+@pytest.fixture
+def daemon(open_directory):
+    made = Daemon(open_directory / "control.sock")
+    with structlog.testing.capture_logs(), made.server:  # its log would stand among the command's output here
+        yield made
+
+
+COMMANDS = [
+    (status_command, []),
+    (status_command, ["--json"]),
+    (events_command, []),
+    (events_command, ["--follow"]),
+    (officer_group, ["acknowledge", "--identity", "officer-7"]),
+    (officer_group, ["release", "--identity", "officer-7", "--reason", "passport seen"]),
+    (officer_group, ["return", "--identity", "officer-7", "--reason", "asked to"]),
+    (officer_group, ["rearm", "--identity", "officer-7"]),
+]
+
+
+def assert_failed(result, code):
+    """One line what, one line remedy, nothing on standard output, no traceback."""
+    assert result.exit_code == code
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["Error", "Remedy"]
+    assert isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.parametrize(("command", "arguments"), COMMANDS)
+def test_no_daemon_is_exit_code_4(open_directory, command, arguments):
+    assert_failed(Daemon(open_directory / "none.sock").run(command, *arguments), ExitCode.DAEMON_UNREACHABLE)
+
+
+@pytest.mark.parametrize(("command", "arguments"), COMMANDS)
+def test_a_socket_of_somebody_else_is_exit_code_5(open_directory, without_root, command, arguments):
+    path = open_directory / "control.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        path.chmod(0)
+        with without_root():
+            result = Daemon(path).run(command, *arguments)
+    assert_failed(result, ExitCode.NOT_PERMITTED)
+
+
+def test_an_act_that_the_state_does_not_allow_is_exit_code_7(daemon):
+    assert_failed(daemon.run(officer_group, "rearm", "--identity", "officer-7"), ExitCode.REFUSED_BY_STATE)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["open"],
+        ["release", "--reason", "x"],
+        ["release", "--identity", "officer-7"],
+        ["release", "--identity", "officer-7", "--reason", " "],
+        ["return", "--identity", "officer-7"],
+        ["acknowledge", "--identity", ""],
+        ["acknowledge", "--identity", "two\nlines"],
+        ["acknowledge", "--identity", "x" * 65],
+    ],
+)
+def test_a_mistake_in_the_command_is_exit_code_2_and_does_nothing(daemon, arguments):
+    result = daemon.run(officer_group, *arguments)
+    assert (result.exit_code, result.stdout, daemon.gate.acts) == (ExitCode.USAGE, "", [])
+    assert result.stderr
+
+
+@pytest.mark.parametrize("action", ["acknowledge", "release", "return"])
+def test_an_act_is_carried_out(daemon, action):
+    result = daemon.run(officer_group, action, "--identity", "officer-7", "--reason", "passport seen")
+    assert (result.exit_code, result.stdout, result.stderr) == (ExitCode.OK, f"{action}: accepted\n", "")
+    assert daemon.gate.acts == [(action, "officer-7", "passport seen")]
+
+
+def test_status_as_json_is_what_the_gate_said(daemon):
+    result = daemon.run(status_command, "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (ExitCode.OK, STATUS)
+
+
+def test_status_for_people_says_what_is_wrong_and_what_to_do(daemon):
+    result = daemon.run(status_command)
+    assert result.exit_code == ExitCode.OK
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "state officer_referral" in lines
+    assert "door exit_door: closed" in lines
+    assert "device fingerprint: lost - absent - tty?[2J" in lines
+    assert "remedy: plug it in" in lines
+    assert "officer call face_mismatch, escalation 1, NOT ACKNOWLEDGED" in lines
+
+
+def test_events_prints_what_the_daemon_holds_and_ends(daemon):
+    for number in range(3):
+        daemon.feed.publish("device", {"n": number})
+    result = daemon.run(events_command, "--json")
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == ExitCode.OK
+    assert [(event["sequence"], event["kind"], event["fields"]) for event in events] == [
+        (1, "device", {"n": 0}),
+        (2, "device", {"n": 1}),
+        (3, "device", {"n": 2}),
+    ]
+
+
+def test_events_of_a_quiet_daemon_are_none(daemon):
+    result = daemon.run(events_command)
+    assert (result.exit_code, result.stdout) == (ExitCode.OK, "")
+
+
+def test_events_says_how_many_are_no_longer_held(daemon):
+    for number in range(20):
+        daemon.feed.publish("device", {"device": "io_board", "n": number, "detail": "\x1b[2J"})
+    lines = daemon.run(events_command).stdout.splitlines()
+    assert lines[0] == "(12 events are no longer held in memory)"
+    assert len(lines) == 9
+    assert lines[-1].endswith(r'device device="io_board" n=19 detail="\u001b[2J"')
+
+
+def test_follow_goes_on_until_the_daemon_stops(daemon):
+    daemon.feed.publish("device", {"n": 0})
+    results = []
+    following = threading.Thread(target=lambda: results.append(daemon.run(events_command, "--follow", "--json")))
+    following.start()
+    deadline = time.monotonic() + 30
+    while not daemon.feed._subscribers:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    daemon.feed.publish("device", {"n": 1})
+    daemon.server.stop()  # what was published before is still told
+    following.join(30)
+    assert results[0].exit_code == ExitCode.DAEMON_UNREACHABLE
+    assert [json.loads(line)["fields"]["n"] for line in results[0].stdout.splitlines()] == [0, 1]
+    assert "ended the stream" in results[0].stderr
+
+
+def test_the_socket_may_come_from_the_environment(daemon):
+    result = CliRunner().invoke(status_command, ["--json"], env={"GATECTL_SOCKET": str(daemon.path)})
+    assert json.loads(result.stdout) == STATUS
