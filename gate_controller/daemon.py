@@ -18,7 +18,7 @@ from types import FrameType
 
 import structlog
 
-from gate_controller.composition import compose
+from gate_controller.composition.compose import compose
 from gate_controller.ports.clock import SystemClock
 from gate_controller.ports.errors import GateError
 

@@ -43,13 +43,14 @@ def simulate_command(travellers: int | None, seed: int, lane: str, family: str, 
     visits: list[Visit] = []
     try:
         with SimulatedGate(plan, lambda line: screen.print(f"[dim]- {line}[/dim]", highlight=False)) as gate:
-            screen.print(f"the gate is ready; kiosk page: [bold]{gate.client.status().get('kiosk') or gate.kiosk_url}[/bold]  (Ctrl-C stops)", highlight=False)
+            page = f"http://127.0.0.1:{kiosk_port}/" if kiosk_port else "on a free port (see the daemon's log)"
+            screen.print(f"the gate is ready; kiosk page: [bold]{page}[/bold]  (Ctrl-C stops)", highlight=False)
             for visit in gate.visits():
                 visits.append(visit)
                 if as_json:
                     click.echo(json.dumps(visit.as_json()))
                 else:
-                    screen.print(_line(visit), highlight=False)
+                    screen.print(_line(visit), highlight=False, soft_wrap=True)
             violations = list(gate.violations)
     except KeyboardInterrupt:
         screen.print("\nstopped; nothing is left running", highlight=False)
@@ -81,7 +82,7 @@ def _summary(visits: list[Visit]) -> Table:
     table = Table(title="summary", title_justify="left")
     for name in ("outcome", "reason"):
         table.add_column(name)
-    for name in ("crossings", "as expected", "pass read to recorded step, s (median)"):
+    for name in ("crossings", "as expected", "seconds (median)"):
         table.add_column(name, justify="right")
     groups: dict[tuple[str, str], list[Visit]] = {}
     for visit in visits:

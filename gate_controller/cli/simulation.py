@@ -29,16 +29,20 @@ from gate_controller.ports.clock import SystemClock
 from gate_controller.ports.control import JsonObject
 from gate_controller.ports.devices import Family
 from gate_controller.ports.errors import ConfigurationError, GateError
-from gate_controller.settings.simulated import write_simulated_configuration
+from gate_controller.settings.render import derive
 from simulators.authority import Authorities
-from simulators.lane import Endpoints, GroundTruth, LaneSimulation, LaneThread, WireLane
-from simulators.travellers import Cast, CastMember, OfficerHabits, Override, PortraitEncoder, build_cast, enrol
+from simulators.lane.simulation import GroundTruth, LaneSimulation, LaneThread
+from simulators.lane.wire import Endpoints, WireLane
+from simulators.travellers.cast import Cast, CastMember, Override, build_cast
+from simulators.travellers.enrolment import PortraitEncoder, enrol
+from simulators.travellers.officer import OfficerHabits
 from simulators.world import Violation
 
 START_WITHIN_S = 60.0
 RECORD_WITHIN_S = 15.0
 STOP_WITHIN_S = 20.0
 SEED = "simulated checkpoint"
+TEMPLATE = Path(__file__).parents[2] / "config" / "simulated.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +185,12 @@ class SimulatedGate:
 
     def _configure(self, endpoints: Endpoints, root_key: str, audience: str) -> Path:
         plan = self.plan
-        return write_simulated_configuration(
-            self.directory,
+        direction = "hk_to_mo" if plan.region is Region.MO else "mo_to_hk"
+        config = self.directory / "gate.toml"
+        text = derive(
+            TEMPLATE,
             {
-                "gate": {"region": plan.region.value, "checkpoint": audience, "id": f"{audience}-1"},
+                "gate": {"region": plan.region.value, "checkpoint": audience, "id": f"{audience}-1", "direction": direction},
                 "devices": {
                     "qr_camera": {"source": endpoints.qr_camera},
                     "face_camera": {"source": endpoints.face_camera},
@@ -192,14 +198,16 @@ class SimulatedGate:
                     "io_board": {"port": str(endpoints.io_board)},
                 },
                 "keys": {"directory": str(self.directory / "keys"), "pinned_root": root_key},
-                "enrolment": {"store": str(self.directory / "enrolment.db"), "key_file": str(self.directory / "master.key")},
+                "enrolment": {"store": str(self.directory / "enrolment.db"), "master_key_file": str(self.directory / "master.key")},
                 "journal": {"path": str(self.directory / "journal.db")},
                 "replay": {"path": str(self.directory / "replay.db")},
                 "models": {"directory": str(plan.models.resolve())},
                 "control": {"socket": str(self.directory / "control.sock")},
-                "kiosk": {"port": plan.kiosk_port},
+                "kiosk": {"enabled": True, "port": plan.kiosk_port},
             },
         )
+        config.write_text(text, encoding="utf-8")
+        return config
 
     def _start_daemon(self, config: Path) -> None:
         self.log_path = self.plan.log or self.directory / "daemon.log"

@@ -22,12 +22,11 @@ from gate_controller.passes.replay import SqliteReplayMemory
 from gate_controller.passes.verifier import OfflinePassVerifier, PassPolicy
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.drivers import DriverContext
-from gate_controller.ports.errors import ConfigurationError
 from gate_controller.ports.services import TravellerDisplay
 from gate_controller.runtime.desk import Stores
 from gate_controller.runtime.gate import Devices, Gate
 from gate_controller.runtime.options import RuntimeOptions
-from gate_controller.settings import CheckedSettings, check_settings
+from gate_controller.settings.load import Settings, load
 from gate_controller.trust.directory import load_key_directory
 
 log = structlog.get_logger("gate.composition")
@@ -84,32 +83,32 @@ def compose(config: Path, clock: Clock, prompts: TextIO | None = None) -> Compos
         ConfigurationError: The configuration cannot be used: every message names file and line.
         StoreError: Keys or a store cannot be used.
     """
-    settings = check_settings(config, load_drivers())
+    settings = load(config, load_drivers())
     with contextlib.ExitStack() as stack:
-        gate_file, policy = settings.gate_file, settings.policy
         devices = _devices(settings, clock)
         stores = _stores(settings, clock, stack)
         feed = EventFeed(clock)
         gate = Gate(
-            policy.crossing_policy(gate_file.gate.region, gate_file.gate.direction),
+            settings.crossing_policy(),
             _runtime_options(settings, devices),
             devices,
             stores,
             _display(prompts, stack),
             feed,
             clock,
-            emergency_latched=_emergency_latched(gate_file.journal.path),
+            emergency_latched=_emergency_latched(settings.journal.path),
         )
-        kiosk_port = gate_file.kiosk.port if gate_file.kiosk.enabled else None
-        server = ControlServer(gate, feed, socket_path=gate_file.control.socket, kiosk_port=kiosk_port)
-        return ComposedGate(gate, server, stack.pop_all(), gate_file.gate.id, gate_file.gate.stop_drain_s)
+        kiosk_port = settings.kiosk.port if settings.kiosk.enabled else None
+        server = ControlServer(gate, feed, socket_path=settings.control.socket, kiosk_port=kiosk_port)
+        return ComposedGate(gate, server, stack.pop_all(), settings.gate.id, settings.gate.stop_drain_s)
 
 
-def _devices(settings: CheckedSettings, clock: Clock) -> Devices:
-    context = DriverContext(clock=clock, models=settings.gate_file.models.directory, warn=lambda line: log.warning("driver", warning=line))
+def _devices(settings: Settings, clock: Clock) -> Devices:
+    context = DriverContext(clock=clock, models=settings.models.directory, warn=lambda line: log.warning("driver", warning=line))
 
     def build(device: str) -> Any:
-        return settings.drivers[device].build(settings.options[device], context)
+        configured = settings.equipment[device]
+        return configured.driver.build(configured.options, context)
 
     return Devices(
         qr_camera=build("qr_camera"),
@@ -121,26 +120,25 @@ def _devices(settings: CheckedSettings, clock: Clock) -> Devices:
     )
 
 
-def _stores(settings: CheckedSettings, clock: Clock, stack: contextlib.ExitStack) -> Stores:
-    gate_file, policy = settings.gate_file, settings.policy
-    gate = gate_file.gate
-    keys = load_key_directory(gate_file.keys.directory, gate_file.keys.pinned_root, minimum_version=gate_file.keys.minimum_version)
+def _stores(settings: Settings, clock: Clock, stack: contextlib.ExitStack) -> Stores:
+    gate, policy = settings.gate, settings.policy
+    keys = load_key_directory(settings.keys.directory, settings.keys.pinned_root, minimum_version=settings.keys.minimum_version)
     # A new memory in service cannot know what was used before it; in a simulation nothing can have been.
     blind_until = None if gate.mode == "simulation" else int(clock.wall()) + policy.presentation.skew_s
-    replay = SqliteReplayMemory(gate_file.replay.path, blind_until=blind_until)
+    replay = SqliteReplayMemory(settings.replay.path, blind_until=blind_until)
     stack.callback(replay.close)
-    section = gate_file.enrolment
+    section = settings.enrolment
     master = MasterKey.from_file(section.master_key_file) if section.master_key_file else MasterKey.from_credential(str(section.master_key_credential))
     enrolment = SealedEnrolmentStore(section.store, master)
     stack.callback(enrolment.close)
-    journal = SqliteJournal(gate_file.journal.path)
+    journal = SqliteJournal(settings.journal.path)
     stack.callback(journal.close)
     verifier = OfflinePassVerifier(
         PassPolicy(
             lane_region=gate.region,
             direction=gate.direction,
-            presentation_audiences=frozenset({gate.checkpoint, gate.id}),
-            admitted_issuers=policy.admission.issuers.get(gate.region, frozenset()),
+            presentation_audiences=settings.audiences(),
+            admitted_issuers=settings.admitted_issuers(),
             admitted_classes=frozenset(policy.admission.classes),
             pass_audience=policy.presentation.pass_audience,
             ttl_s=policy.presentation.ttl_s,
@@ -152,17 +150,11 @@ def _stores(settings: CheckedSettings, clock: Clock, stack: contextlib.ExitStack
     return Stores(verifier, replay, enrolment, journal)
 
 
-def _runtime_options(settings: CheckedSettings, devices: Devices) -> RuntimeOptions:
-    runtime, biometrics = settings.gate_file.runtime, settings.policy.biometrics
-    model = devices.face_matcher.model.name
-    threshold = settings.policy.face.get(model)
-    if threshold is None:
-        known = ", ".join(sorted(settings.policy.face)) or "none"
-        msg = f"{settings.gate_file.gate.policy}: [face] has no threshold for the model {model} (it has: {known})"
-        raise ConfigurationError(msg, f"add [face.{model}] with decision_threshold, fmr and population, or choose another face_matcher")
+def _runtime_options(settings: Settings, devices: Devices) -> RuntimeOptions:
+    runtime, biometrics = settings.runtime, settings.policy.biometrics
     return RuntimeOptions(
-        gate_id=settings.gate_file.gate.id,
-        face_threshold=threshold.decision_threshold,
+        gate_id=settings.gate.id,
+        face_threshold=settings.face_threshold(devices.face_matcher.model.name),
         face_frames=biometrics.face_frames,
         face_attempts=biometrics.face_attempts,
         face_minimum_quality=biometrics.face_minimum_quality,

@@ -49,8 +49,7 @@ def two_seeds_good() -> int:
     """A seed whose first traveller is a good one."""
     from gate_controller.core.values import Region
     from simulators.authority import Authorities
-    from simulators.travellers import build_cast
-    from simulators.travellers.cast import Kind
+    from simulators.travellers.cast import Kind, build_cast
 
     for seed in range(100):
         cast = build_cast(seed=seed, count=1, region=Region.MO, now=1_800_000_000, authorities=Authorities("any"), audience="MO-SIM")

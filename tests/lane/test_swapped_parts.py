@@ -6,8 +6,7 @@ import pytest
 
 from gate_controller.core.values import Region
 from simulators.authority import Authorities
-from simulators.travellers import Override, build_cast
-from simulators.travellers.cast import Kind, Part
+from simulators.travellers.cast import Kind, Override, Part, build_cast
 
 pytestmark = [pytest.mark.wire, pytest.mark.lane]
 
