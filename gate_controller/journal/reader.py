@@ -75,21 +75,6 @@ class JournalReader:
             found = self._connection.execute(query, names).fetchone()
         return str(found[0]) if found else None
 
-    def last_event_of(self, *names: str) -> str | None:
-        """Name of the newest event that has one of these names; None when there was none.
-
-        Raises:
-            StoreError: It cannot be read.
-        """
-        # Keys are sorted, so the text of every event begins with its name.
-        beginnings = {f'{{"event":"{name}",': name for name in names}
-        tests = " OR ".join("substr(body, 1, length(?)) = ?" for _ in beginnings)
-        values = [value for beginning in beginnings for value in (beginning, beginning)]
-        with sqlite.store_errors(self._path, WHAT):
-            query = f"SELECT body FROM entries WHERE kind = 'event' AND ({tests}) ORDER BY id DESC LIMIT 1"  # noqa: S608 - placeholders only
-            found = self._connection.execute(query, values).fetchone()
-        return next((name for beginning, name in beginnings.items() if found and found[0].startswith(beginning)), None)
-
     def close(self) -> None:
         """Close the file."""
         self._connection.close()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gate_controller.core.commands import CrossingRecord
+from gate_controller.core.values import Direction, Outcome
 from gate_controller.journal import JournalReader, SqliteJournal
 from gate_controller.ports.errors import StoreError
 
@@ -36,6 +38,18 @@ def test_reading_after_the_gate_has_ended(journal: SqliteJournal, journal_path: 
     journal.close()
     with JournalReader(journal_path) as reader:
         assert reader.last_id() == 1
+
+
+def test_the_newest_of_some_events_is_found(journal: SqliteJournal, journal_path: Path) -> None:
+    with JournalReader(journal_path) as reader:
+        assert reader.last_event_of("emergency", "rearmed") is None
+        for name in ("emergency", "rearmed", "emergency", "emergency_test", "tick"):
+            journal.event(name, {"text": '{"event":"rearmed",'}, 1.0)
+        journal.record(CrossingRecord("rearmed", Outcome.ABORTED, None, admitted=False, issuer=None, direction=Direction.HK_TO_MO), 1.0)
+        assert reader.last_event_of("emergency", "rearmed") == "emergency"
+        assert reader.last_event_of("rearmed") == "rearmed"
+        assert reader.last_event_of("emergency_test", "emergency") == "emergency_test"
+        assert reader.last_event_of("nothing") is None
 
 
 def test_a_reader_cannot_write(journal: SqliteJournal, journal_path: Path) -> None:

@@ -1,0 +1,187 @@
+"""gate.toml: which gate this is, its devices, and where its files are.
+
+Does not know the options of a driver: each driver brings a model of its own (devices.py applies it).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from gate_controller.core.values import Region
+from gate_controller.settings.types import DirectionName, FilePath, Section
+
+KIOSK_HOST = "127.0.0.1"
+
+Wait = Annotated[float, Field(gt=0, le=60)]
+
+DEVICE_KINDS = {
+    "qr_camera": "camera",
+    "face_camera": "camera",
+    "fingerprint": "fingerprint",
+    "io_board": "io_board",
+    "face_matcher": "face",
+    "qr_decoder": "qr",
+}
+"""Every device of a gate, and the kind of driver it takes: `driver = "NAME"` means the entry point "<kind>.NAME"."""
+
+
+class GateSection(Section):
+    """Which gate this is."""
+
+    id: str = Field(pattern=r"^(HK|MO)-[A-Z]{2,4}-[A-Z0-9]{1,8}$", description="Name of the gate: its checkpoint, a hyphen, its number, e.g. MO-GB-07")
+    region: Region = Field(description="Region whose lane it is")
+    checkpoint: str = Field(pattern=r"^(HK|MO)-[A-Z]{2,4}$", description="Checkpoint the gate stands at; presentations name it or the gate")
+    direction: DirectionName = Field(description="Direction of travel through the lane")
+    mode: Literal["production", "simulation"] = Field(description="production refuses everything simulated; simulation may override the policy")
+    policy: FilePath = Field(description="The policy file")
+    stop_drain_s: float = Field(60.0, ge=0, le=600, description="When asked to stop, how long an open crossing may take to end")
+
+    @field_validator("checkpoint")
+    @classmethod
+    def _checkpoint_is_of_the_region(cls, value: str, info: ValidationInfo) -> str:
+        region = info.data.get("region")
+        if region is not None and not value.startswith(f"{region.value}-"):
+            message = f"Input should begin with {region.value}-, the gate's region"
+            raise ValueError(message)
+        if "id" in info.data and not info.data["id"].startswith(f"{value}-"):
+            raise ValueError("Input should be the beginning of the gate's id")
+        return value
+
+
+class DeviceSection(Section):
+    """One device: its driver's name, and whatever options that driver has."""
+
+    model_config = ConfigDict(extra="allow")
+
+    driver: str = Field(pattern=r"^[a-z0-9_]{1,32}$", description="Name of the driver, e.g. opencv")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The driver's options, not yet checked."""
+        return dict(self.model_extra or {})
+
+
+class DevicesSection(Section):
+    """The devices of the lane."""
+
+    qr_camera: DeviceSection = Field(description="Camera that looks at the traveller's phone")
+    face_camera: DeviceSection = Field(description="Camera that looks at the traveller's face")
+    fingerprint: DeviceSection = Field(description="Fingerprint module")
+    io_board: DeviceSection = Field(description="Doors, lamps, beams, loops and people counter")
+    face_matcher: DeviceSection = Field(description="Program that finds and compares faces")
+    qr_decoder: DeviceSection = Field(description="Program that reads QR codes")
+
+
+class KeysSection(Section):
+    """The regions' public keys."""
+
+    directory: FilePath = Field(description="Directory of the signed key list")
+    pinned_root: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(
+        description="Public key of the root that signs the list: 64 hexadecimal digits in small letters"
+    )
+    minimum_version: int = Field(1, ge=1, le=2**33, description="Oldest version of the list that is accepted: an old one would bring withdrawn keys back")
+
+
+class EnrolmentSection(Section):
+    """The enrolment store."""
+
+    store: FilePath = Field(description="The database of enrolments")
+    master_key_file: FilePath | None = Field(None, description="File of the store's master key, readable by its owner alone (mode 0600)")
+    master_key_credential: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")] | None = Field(
+        None, description="Name of the systemd credential that holds the master key (LoadCredentialEncrypted= in the unit)"
+    )
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if (self.master_key_file is None) == (self.master_key_credential is None):
+            raise ValueError("Input should have either master_key_file or master_key_credential")
+        return self
+
+
+class JournalSection(Section):
+    """The record of crossings."""
+
+    path: FilePath = Field(description="The journal; made at the first start")
+
+
+class ReplaySection(Section):
+    """The memory of used presentations."""
+
+    path: FilePath = Field(description="The memory; made at the first start")
+
+
+class ModelsSection(Section):
+    """Weights of the face models."""
+
+    directory: FilePath = Field(description="Directory of the weights files; each is checked by its hash")
+
+
+class ControlSection(Section):
+    """The control socket."""
+
+    socket: FilePath = Field(Path("/run/gate-controller/control.sock"), description="Unix socket that gatectl talks to")
+
+    @field_validator("socket")
+    @classmethod
+    def _fits_the_kernel(cls, value: Path) -> Path:
+        if len(str(value).encode()) > 107:
+            raise ValueError("Input should be a path of at most 107 bytes: unix sockets cannot have a longer one")
+        return value
+
+
+class KioskSection(Section):
+    """The page that the traveller's display shows."""
+
+    enabled: bool = Field(False, description="Whether the page is served")
+    host: str = Field(KIOSK_HOST, description=f"Address of the page: {KIOSK_HOST}, so that only this machine can see it")
+    port: int = Field(8080, ge=0, le=65535, description="Port of the page; 0 takes a free one (simulation)")
+
+    @field_validator("host")
+    @classmethod
+    def _is_loopback(cls, value: str) -> str:
+        if value != KIOSK_HOST:
+            message = f"Input should be {KIOSK_HOST}: the page is for the gate's own display, never for a network"
+            raise ValueError(message)
+        return value
+
+
+class RuntimeSection(Section):
+    """How often devices are asked. Rarely changed."""
+
+    poll_s: float = Field(0.03, ge=0.005, le=0.05, description="Time between two readings of the inputs; an emergency must win within 0.1 s")
+    io_lost_after_s: float = Field(1.0, gt=0, le=5, description="The board is lost when no reading succeeded for this long; its inputs are unknown at once")
+    idle_poll_s: float = Field(0.5, gt=0, le=10, description="How often an idle fingerprint reader is asked whether it still works")
+    forget_presentation_s: float = Field(2.0, gt=0, le=60, description="A code held up all the time is looked at again after it was out of sight this long")
+    retry_s: tuple[Wait, Wait] = Field((0.2, 2.0), description="First and longest wait before a lost device is opened again")
+
+    @field_validator("io_lost_after_s")
+    @classmethod
+    def _is_several_readings(cls, value: float, info: ValidationInfo) -> float:
+        if value < 2 * info.data.get("poll_s", 0):
+            raise ValueError("Input should be at least twice poll_s")
+        return value
+
+    @field_validator("retry_s")
+    @classmethod
+    def _is_ordered(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] > value[1]:
+            raise ValueError("Input should be two waits, the shorter one first")
+        return value
+
+
+class GateFile(Section):
+    """The whole of gate.toml, without the policy's overrides."""
+
+    gate: GateSection = Field(description="Which gate this is")
+    devices: DevicesSection = Field(description="The devices of the lane")
+    keys: KeysSection = Field(description="The regions' public keys")
+    enrolment: EnrolmentSection = Field(description="The enrolment store")
+    journal: JournalSection = Field(description="The record of crossings")
+    replay: ReplaySection = Field(description="The memory of used presentations")
+    models: ModelsSection = Field(description="Weights of the face models")
+    control: ControlSection = Field(default_factory=ControlSection, description="The control socket")
+    kiosk: KioskSection = Field(default_factory=KioskSection, description="The page that the traveller's display shows")
+    runtime: RuntimeSection = Field(default_factory=RuntimeSection, description="How often devices are asked")

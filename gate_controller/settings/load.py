@@ -1,0 +1,187 @@
+"""Check a configuration: both files, every check, every error in one go.
+
+Does not open devices, stores or sockets.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from gate_controller.core.policy import CrossingPolicy
+from gate_controller.core.values import Region
+from gate_controller.settings import gate_file, messages
+from gate_controller.settings.devices import ConfiguredDevice, Drivers, configure_devices
+from gate_controller.settings.documents import overlaid, read_document
+from gate_controller.settings.gate_file import GateFile
+from gate_controller.settings.locate import KeyPath
+from gate_controller.settings.policy_file import MAX_FMR, PolicyFile
+from gate_controller.settings.problems import Document, InvalidConfigurationError, Located, Problem
+from gate_controller.settings.simulators import refuse_simulators
+from gate_controller.settings.types import BASE, Section
+
+File = TypeVar("File", bound=Section)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A valid configuration. Paths are absolute.
+
+    Attributes:
+        gate, devices, keys, enrolment, journal, replay, models, control, kiosk, runtime: The tables of gate.toml.
+        policy: policy.toml, with a simulation's overrides.
+        equipment: The devices with their drivers and checked options, by name; empty when loaded without drivers.
+        source: Where each key stands, for messages.
+    """
+
+    gate: gate_file.GateSection
+    devices: gate_file.DevicesSection
+    keys: gate_file.KeysSection
+    enrolment: gate_file.EnrolmentSection
+    journal: gate_file.JournalSection
+    replay: gate_file.ReplaySection
+    models: gate_file.ModelsSection
+    control: gate_file.ControlSection
+    kiosk: gate_file.KioskSection
+    runtime: gate_file.RuntimeSection
+    policy: PolicyFile
+    equipment: Mapping[str, ConfiguredDevice]
+    source: Located
+
+    def crossing_policy(self) -> CrossingPolicy:
+        """What the core decides by."""
+        return self.policy.crossing_policy(self.gate.region, self.gate.direction)
+
+    def admitted_issuers(self) -> frozenset[Region]:
+        """Regions whose passes this lane admits."""
+        return self.policy.admission.issuers[self.gate.region]
+
+    def audiences(self) -> frozenset[str]:
+        """Audiences that a presentation may name here: the checkpoint and this gate."""
+        return frozenset({self.gate.checkpoint, self.gate.id})
+
+    def face_threshold(self, model: str) -> float:
+        """Decision threshold of the face model in use.
+
+        Raises:
+            InvalidConfigurationError: The policy has none for it.
+        """
+        known = self.policy.face
+        if model not in known:
+            text = f'there is no decision threshold for the face model "{model}"'
+            remedy = f"measure one and add [face.{model}], or use one of: {', '.join(sorted(known))}"
+            raise InvalidConfigurationError([self.source.problem(("policy", "face"), text, remedy)])
+        return known[model].decision_threshold
+
+
+def load(path: Path, drivers: Drivers | None = None) -> Settings:
+    """Read gate.toml and the policy it names, and check everything.
+
+    Args:
+        path: gate.toml.
+        drivers: The drivers there are; without them the devices' options and what the devices would open are not checked.
+
+    Raises:
+        InvalidConfigurationError: With everything that is wrong.
+    """
+    gate = read_document(path)
+    base = path.absolute().parent
+    problems: list[Problem] = []
+    policy = _read_policy(gate, path.parent, problems)
+    source = Located(gate, policy)
+    own = {key: value for key, value in gate.data.items() if key != "policy"}
+    file = _validated(GateFile, own, source, (), base, problems)
+    rules = _validated_policy(gate, policy, source, base, problems)
+    equipment: dict[str, ConfiguredDevice] = {}
+    if drivers is not None:
+        equipment, found = configure_devices(own.get("devices"), drivers, source, base)
+        problems += found
+    if file is not None and rules is not None:
+        settings = Settings(**{name: getattr(file, name) for name in GateFile.model_fields}, policy=rules, equipment=equipment, source=source)
+        problems += _cross_rules(settings)
+        try:
+            refuse_simulators(settings, {name: device.endpoint for name, device in equipment.items()})
+        except InvalidConfigurationError as error:
+            problems += error.problems
+        if not problems:
+            return settings
+    raise InvalidConfigurationError(problems)
+
+
+def _read_policy(gate: Document, base: Path, problems: list[Problem]) -> Document | None:
+    section = gate.data.get("gate")
+    named = section.get("policy") if isinstance(section, dict) else None
+    if not isinstance(named, str) or not named:
+        return None  # GateFile says so
+    try:
+        return read_document(base / named)
+    except InvalidConfigurationError as error:
+        problems += [
+            # A file that cannot be read has no lines of its own: the line that names it must do.
+            problem if problem.line else gate.problem(("gate", "policy"), f"{problem.file}: {problem.text}", problem.remedy)
+            for problem in error.problems
+        ]
+        return None
+
+
+def _validated_policy(gate: Document, policy: Document | None, source: Located, base: Path, problems: list[Problem]) -> PolicyFile | None:
+    changes = gate.data.get("policy", {})
+    if not isinstance(changes, dict):
+        problems.append(gate.problem(("policy",), "Input should be a table", "name the policy file by [gate] policy"))
+        return None
+    return None if policy is None else _validated(PolicyFile, overlaid(dict(policy.data), changes), source, ("policy",), base, problems)
+
+
+def _validated(model: type[File], data: dict[str, Any], source: Located, prefix: KeyPath, base: Path, problems: list[Problem]) -> File | None:
+    # By way of JSON, because only there strict validation takes "MO" for a region and a list for a set; a TOML date is none of our types.
+    text = json.dumps(data, default=lambda value: {"a date or time": str(value)})
+    try:
+        return model.model_validate_json(text, context={BASE: base})
+    except ValidationError as error:
+        problems += messages.problems_of(error, model, data, source, prefix)
+        return None
+
+
+def _cross_rules(settings: Settings) -> Iterator[Problem]:
+    """What no table can check by itself."""
+    source, region = settings.source, settings.gate.region
+    if region not in settings.policy.admission.issuers:
+        yield source.problem(("policy", "admission", "issuers"), f"lanes of {region.value} admit no passes", f'add {region.value} = ["..."]')
+    files: dict[Path, tuple[str, str]] = {}
+    for path, key in (
+        (settings.enrolment.store, ("enrolment", "store")),
+        (settings.journal.path, ("journal", "path")),
+        (settings.replay.path, ("replay", "path")),
+        (settings.control.socket, ("control", "socket")),
+    ):
+        other = files.setdefault(path, key)
+        if other != key:
+            yield source.problem(key, f"is the same file as [{other[0]}] {other[1]}", "give each a file of its own")
+    if settings.gate.mode == "production":
+        for model, threshold in settings.policy.face.items():
+            if threshold.fmr > MAX_FMR:
+                rate: KeyPath = ("policy", "face", model, "fmr")
+                yield source.problem(rate, f"is more than {MAX_FMR} (BSI TR-03121-3.1)", "choose a stricter decision_threshold, measured on people")
+    least = settings.policy.biometrics.fingerprint_security_level
+    level = getattr(_options(settings, "fingerprint"), "security_level", least)
+    if level < least:
+        where = ("devices", "fingerprint", "security_level")
+        yield source.problem(
+            where, f"is {level}, and the policy demands at least {least}", "raise it; the policy's key is [biometrics] fingerprint_security_level"
+        )
+    model = getattr(_options(settings, "face_matcher"), "model", None)  # a driver with one model only does not tell it here
+    if model is not None:
+        try:
+            settings.face_threshold(model)
+        except InvalidConfigurationError as error:
+            yield from error.problems
+
+
+def _options(settings: Settings, device: str) -> object:
+    configured = settings.equipment.get(device)
+    return configured.options if configured else None
