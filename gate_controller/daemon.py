@@ -18,9 +18,13 @@ from types import FrameType
 
 import structlog
 
-from gate_controller.composition.compose import compose
+from gate_controller.composition.compose import ComposedGate, compose
+from gate_controller.control.displays import BackgroundDisplay, ConsoleDisplay, FanOutDisplay
+from gate_controller.control.feed import EventFeed
+from gate_controller.control.server import ControlServer
 from gate_controller.ports.clock import SystemClock
 from gate_controller.ports.errors import GateError
+from gate_controller.ports.services import TravellerDisplay
 
 EXIT_OK, EXIT_CONFIGURATION, EXIT_BUG = 0, 8, 70
 log = structlog.get_logger("gate.daemon")
@@ -34,28 +38,26 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     configure_log()
     stops = Stops()
-    with stops.listening():
+    feed = EventFeed(SystemClock())
+    with stops.listening(), contextlib.ExitStack() as stack:
         try:
-            composed = compose(options.config, SystemClock(), prompts=sys.stdout if options.prompts else None)
+            composed = stack.enter_context(compose(options.config, SystemClock(), feed, _display(options.prompts, stack)))
+            server = stack.enter_context(_server(composed, feed))
         except GateError as error:
             _complain(error)
             return EXIT_CONFIGURATION
-        with composed:
-            try:
-                composed.start()
-            except GateError as error:
-                _complain(error)
-                return EXIT_CONFIGURATION
-            log.info("serving", gate=composed.gate_id, kiosk=composed.kiosk_url)
-            while not stops.first.wait(0.5) and composed.gate.failure is None:
-                pass
-            if composed.gate.failure is None:
-                log.info("stopping", drain_s=composed.stop_drain_s)
-                composed.gate.request_stop()
-                _drain(composed.gate.wait, stops, composed.stop_drain_s)
-                composed.gate.request_stop(now=True)
-                composed.gate.wait(2.0)
-            failure = composed.gate.failure
+        gate, drain_s = composed.gate, composed.settings.gate.stop_drain_s
+        gate.start()
+        log.info("serving", gate=composed.settings.gate.id, kiosk=server.kiosk_url)
+        while not stops.first.wait(0.5) and gate.failure is None:
+            pass
+        if gate.failure is None:
+            log.info("stopping", drain_s=drain_s)
+            gate.request_stop()
+            _drain(gate.wait, stops, drain_s)
+            gate.request_stop(now=True)
+            gate.wait(2.0)
+        failure = gate.failure
     if failure is not None:
         log.critical("a bug closed the lane", error=type(failure).__name__, exc_info=failure)
         return EXIT_BUG
@@ -95,6 +97,19 @@ def configure_log() -> None:
         ],
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )
+
+
+def _display(prompts: bool, stack: contextlib.ExitStack) -> TravellerDisplay:
+    if not prompts:
+        return FanOutDisplay()  # the kiosk page is fed by the events themselves
+    display = BackgroundDisplay(ConsoleDisplay(sys.stdout))
+    stack.callback(display.close)
+    return display
+
+
+def _server(composed: ComposedGate, feed: EventFeed) -> ControlServer:
+    settings = composed.settings
+    return ControlServer(composed.gate, feed, socket_path=settings.control.socket, kiosk_port=settings.kiosk.port if settings.kiosk.enabled else None)
 
 
 def _drain(wait: Callable[[float], bool], stops: Stops, limit_s: float) -> None:

@@ -1,4 +1,4 @@
-"""Puts one gate together from its configuration: drivers by entry point, services, runtime, control server.
+"""Puts one gate together from its configuration: drivers by entry point, services, runtime.
 
 The only module that knows concrete parts. Opens stores (a gate without them cannot start) but no device: devices may come and go.
 """
@@ -8,19 +8,17 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, Self
 
 import structlog
 
 from gate_controller.composition.registry import load_drivers
-from gate_controller.control.displays import BackgroundDisplay, ConsoleDisplay, FanOutDisplay
-from gate_controller.control.feed import EventFeed
-from gate_controller.control.server import ControlServer
 from gate_controller.enrolment import MasterKey, SealedEnrolmentStore
 from gate_controller.journal import JournalReader, SqliteJournal
 from gate_controller.passes.replay import SqliteReplayMemory
 from gate_controller.passes.verifier import OfflinePassVerifier, PassPolicy
 from gate_controller.ports.clock import Clock
+from gate_controller.ports.control import EventSink
 from gate_controller.ports.drivers import DriverContext
 from gate_controller.ports.services import TravellerDisplay
 from gate_controller.runtime.desk import Stores
@@ -33,51 +31,34 @@ log = structlog.get_logger("gate.composition")
 
 
 class ComposedGate:
-    """A gate and what serves it. A context manager: leaving it leaves no thread, socket or open file.
+    """A gate with its stores. A context manager: leaving it leaves no thread and no open file.
 
     Attributes:
-        gate: The running gate.
-        gate_id: Its name.
-        stop_drain_s: How long an open crossing may take to end when the gate is asked to stop.
+        gate: The gate; `gate.start()` opens the lane.
+        settings: The configuration it was made from.
     """
 
-    def __init__(self, gate: Gate, server: ControlServer, stack: contextlib.ExitStack, gate_id: str, stop_drain_s: float) -> None:
+    def __init__(self, gate: Gate, settings: Settings, stack: contextlib.ExitStack) -> None:
         self.gate = gate
-        self.gate_id = gate_id
-        self.stop_drain_s = stop_drain_s
-        self._server = server
+        self.settings = settings
         self._stack = stack
-
-    def start(self) -> None:
-        """Serve, then open the lane.
-
-        Raises:
-            ListenError: The control socket or the kiosk's port is in use or not permitted.
-        """
-        self._server.start()
-        self._stack.callback(self._server.stop)
-        self.gate.start()
-        self._stack.callback(self.gate.close)
-
-    @property
-    def kiosk_url(self) -> str | None:
-        """Address of the kiosk page, once started."""
-        return self._server.kiosk_url
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.gate.close()
         self._stack.close()
 
 
-def compose(config: Path, clock: Clock, prompts: TextIO | None = None) -> ComposedGate:
+def compose(config: Path, clock: Clock, sink: EventSink, display: TravellerDisplay) -> ComposedGate:
     """Read the configuration and put the gate together.
 
     Args:
         config: The configuration file.
         clock: The gate's clocks.
-        prompts: Where to print what the traveller is told, besides the kiosk page.
+        sink: Where the gate publishes its events.
+        display: What the traveller sees and hears, besides whatever follows the events.
 
     Raises:
         ConfigurationError: The configuration cannot be used: every message names file and line.
@@ -87,20 +68,9 @@ def compose(config: Path, clock: Clock, prompts: TextIO | None = None) -> Compos
     with contextlib.ExitStack() as stack:
         devices = _devices(settings, clock)
         stores = _stores(settings, clock, stack)
-        feed = EventFeed(clock)
-        gate = Gate(
-            settings.crossing_policy(),
-            _runtime_options(settings, devices),
-            devices,
-            stores,
-            _display(prompts, stack),
-            feed,
-            clock,
-            emergency_latched=_emergency_latched(settings.journal.path),
-        )
-        kiosk_port = settings.kiosk.port if settings.kiosk.enabled else None
-        server = ControlServer(gate, feed, socket_path=settings.control.socket, kiosk_port=kiosk_port)
-        return ComposedGate(gate, server, stack.pop_all(), settings.gate.id, settings.gate.stop_drain_s)
+        latched = _emergency_latched(settings.journal.path)
+        gate = Gate(settings.crossing_policy(), _runtime_options(settings, devices), devices, stores, display, sink, clock, emergency_latched=latched)
+        return ComposedGate(gate, settings, stack.pop_all())
 
 
 def _devices(settings: Settings, clock: Clock) -> Devices:
@@ -165,14 +135,6 @@ def _runtime_options(settings: Settings, devices: Devices) -> RuntimeOptions:
         forget_presentation_s=runtime.forget_presentation_s,
         retry_s=runtime.retry_s,
     )
-
-
-def _display(prompts: TextIO | None, stack: contextlib.ExitStack) -> TravellerDisplay:
-    if prompts is None:
-        return FanOutDisplay()  # the kiosk page is fed by the events themselves
-    display = BackgroundDisplay(ConsoleDisplay(prompts))
-    stack.callback(display.close)
-    return display
 
 
 def _emergency_latched(path: Path) -> bool:

@@ -128,7 +128,9 @@ class Gate:
         return self._finished.wait(timeout_s)
 
     def close(self) -> None:
-        """End all threads: doors closed, templates forgotten, everything journalled. Call after `wait()`."""
+        """End all threads: doors closed, templates forgotten, everything journalled. Call after `wait()`; harmless before `start()`."""
+        if not self._thread.is_alive() and not self._desk.is_alive():
+            return
         self._finished.set()
         self._post(e.TimerExpired())
         self._thread.join(timeout=5)
