@@ -44,18 +44,18 @@ _APPLICATION_ID = 0x45434852
 _SCHEMA_VERSION = 1
 _SYNCHRONOUS_EXTRA = 3
 _WHAT = "replay memory"
-_SCHEMA = f"""
-PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {_SCHEMA_VERSION};
-CREATE TABLE presented (
-    pass_id BLOB PRIMARY KEY CHECK (length(pass_id) = 16),
-    issued_at INTEGER NOT NULL CHECK (issued_at >= 0),
-    expires_at INTEGER NOT NULL CHECK (expires_at >= issued_at)
-) STRICT;
-CREATE INDEX presented_by_age ON presented (issued_at);
-CREATE INDEX presented_by_expiry ON presented (expires_at);
-CREATE TABLE state (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), floor INTEGER) STRICT;
-"""
+_SCHEMA = (
+    f"PRAGMA application_id = {_APPLICATION_ID}",
+    f"PRAGMA user_version = {_SCHEMA_VERSION}",
+    """CREATE TABLE presented (
+        pass_id BLOB PRIMARY KEY CHECK (length(pass_id) = 16),
+        issued_at INTEGER NOT NULL CHECK (issued_at >= 0),
+        expires_at INTEGER NOT NULL CHECK (expires_at >= issued_at)
+    ) STRICT""",
+    "CREATE INDEX presented_by_age ON presented (issued_at)",
+    "CREATE INDEX presented_by_expiry ON presented (expires_at)",
+    "CREATE TABLE state (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), floor INTEGER) STRICT",
+)
 _DAMAGED = "move the file aside; the new one refuses every presentation made before it"
 
 
@@ -171,8 +171,9 @@ class SqliteReplayMemory:
         _remove(draft)  # left by a start that was killed
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         try:
-            with contextlib.closing(_connect(draft)) as db:
-                db.executescript(_SCHEMA)
+            with contextlib.closing(_connect(draft)) as db, transaction(db):
+                for statement in _SCHEMA:
+                    db.execute(statement)
                 db.execute("INSERT INTO state VALUES (1, ?)", (blind_until,))
             os.link(draft, self._path)
         finally:

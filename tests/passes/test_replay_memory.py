@@ -115,14 +115,14 @@ def test_one_presentation_is_claimed_once_however_many_ask(path: Path) -> None:
         def race() -> None:
             with opened(path) as memory:
                 start.wait(timeout=30)
-                wins.extend(number for number in range(10) if memory.claim(pass_id(number), NOW, NOW + TTL))
+                wins.extend(number for number in range(6) if memory.claim(pass_id(number), NOW, NOW + TTL))
 
         threads = [threading.Thread(target=race) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    assert sorted(wins) == list(range(10))
+    assert sorted(wins) == list(range(6))
 
 
 def test_threads_may_share_one_memory(path: Path) -> None:
@@ -130,7 +130,7 @@ def test_threads_may_share_one_memory(path: Path) -> None:
     with opened(path) as memory:
 
         def race() -> None:
-            for number in range(10):
+            for number in range(6):
                 memory.last_presented(pass_id(number))
                 if memory.claim(pass_id(number), NOW, NOW + TTL):
                     wins.append(number)
@@ -140,7 +140,7 @@ def test_threads_may_share_one_memory(path: Path) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-    assert sorted(wins) == list(range(10))
+    assert sorted(wins) == list(range(6))
 
 
 def rows(memory: SqliteReplayMemory) -> int:
@@ -166,7 +166,7 @@ def test_expired_rows_are_dropped_and_stay_used(path: Path) -> None:
 def test_the_floor_stays_below_every_fresh_presentation(path: Path) -> None:
     """A phone whose clock is as far ahead as the widest policy allows must not shut the others out."""
     with opened(path) as memory:
-        for second in range(0, 20_000, 500):
+        for second in range(0, 20_000, 2000):
             assert memory.claim(pass_id(second), NOW + second + 600, NOW + second + 1200)
             assert memory.claim(pass_id(1_000_000 + second), NOW + second - 600, NOW + second)
 
@@ -182,14 +182,14 @@ def test_a_clock_set_far_ahead_does_not_make_used_presentations_fresh(path: Path
 
 
 def test_the_number_of_rows_is_bounded_and_the_forgotten_stay_used(path: Path) -> None:
-    with opened(path, max_passes=10) as memory:
-        for number in range(30):
+    with opened(path, max_passes=4) as memory:
+        for number in range(10):
             assert memory.claim(pass_id(number), NOW + number, NOW + 86_400)
-            assert rows(memory) <= 10
-        for number in range(30):
+            assert rows(memory) <= 4
+        for number in range(10):
             assert not memory.claim(pass_id(number), NOW + number, NOW + 86_400)
-        assert not memory.claim(pass_id(99), NOW + 19, NOW + 86_400)  # cannot be told from a forgotten one
-        assert memory.claim(pass_id(99), NOW + 20, NOW + 86_400)
+        assert not memory.claim(pass_id(99), NOW + 5, NOW + 86_400)  # cannot be told from a forgotten one
+        assert memory.claim(pass_id(99), NOW + 6, NOW + 86_400)
 
 
 def test_a_new_memory_refuses_what_was_made_before_it(path: Path) -> None:
@@ -201,6 +201,13 @@ def test_a_new_memory_refuses_what_was_made_before_it(path: Path) -> None:
         assert not memory.claim(pass_id(1), NOW, NOW + TTL)
         assert not memory.claim(pass_id(1), NOW + 30, NOW + TTL)
         assert memory.claim(pass_id(1), NOW + 31, NOW + TTL)
+
+
+def fill(memory: SqliteReplayMemory, count: int) -> None:
+    """Rows in one transaction: each claim waits for the disk."""
+    memory._db.execute("BEGIN")
+    memory._db.executemany("INSERT INTO presented VALUES (?, ?, ?)", ((pass_id(1000 + number), NOW, NOW + TTL) for number in range(count)))
+    memory._db.execute("COMMIT")
 
 
 def refused(path: Path) -> StoreError:
@@ -267,8 +274,7 @@ def a_dangling_link(path: Path) -> None:
 )
 def test_a_damaged_file_is_an_error_and_is_left_as_it_is(path: Path, damage: Callable[[Path], None]) -> None:
     with opened(path) as memory:
-        for number in range(100):
-            memory._db.execute("INSERT INTO presented VALUES (?, ?, ?)", (pass_id(number), NOW, NOW + TTL))
+        fill(memory, 100)
     damage(path)
     before = path.read_bytes() if path.is_file() else None
     refused(path)
@@ -306,6 +312,7 @@ def test_no_directory(tmp_path: Path) -> None:
 def test_full_disk_at_a_claim(path: Path) -> None:
     with opened(path) as memory:
         assert memory.claim(pass_id(0), NOW, NOW + TTL)
+        fill(memory, 100)
         pages = memory._db.execute("PRAGMA page_count").fetchone()[0]
         memory._db.execute(f"PRAGMA max_page_count = {pages}")  # the engine's own SQLITE_FULL
         number = 0
