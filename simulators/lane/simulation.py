@@ -109,6 +109,7 @@ class LaneSimulation:
         self._surroundings = Surroundings()
         self._officer = Officer(self.world, desk, habits) if desk is not None else None
         self._visit: _Visit | None = None
+        self._presenter: str | None = None
         self._open = False
         self._finished = False
         self._inputs: dict[str, bool] = {}
@@ -121,6 +122,11 @@ class LaneSimulation:
         """Name of the traveller at the lane, or None."""
         visit = self._visit
         return visit.member.name if visit is not None else None
+
+    @property
+    def presenter(self) -> str | None:
+        """Name of the traveller whose code the gate was seen to check last: whom its next record is about. For reports."""
+        return self._presenter
 
     @property
     def finished(self) -> bool:
@@ -136,7 +142,9 @@ class LaneSimulation:
         self._open = False
 
     def show_prompt(self, prompt: Prompt | None) -> None:
-        """What the gate's display shows from now on; None while nobody can tell."""
+        """What the gate's display shows from now on; None while nobody can tell. Tell every change, in order."""
+        if prompt is Prompt.CHECKING_CODE:
+            self._presenter = self.current
         self._surroundings.prompt = prompt
 
     # Stepping

@@ -251,7 +251,10 @@ def _press(me: Person) -> Script:
 
 
 def _asked_to_lift(me: Person) -> bool:
-    return me.eyes.reader_light is ReaderLight.BAD or me.eyes.prompt in LIFT
+    """What the display says counts; the light only where there is none: it stays red until the next check."""
+    if me.eyes.prompt is not None:
+        return me.eyes.prompt in LIFT
+    return me.eyes.reader_light is ReaderLight.BAD
 
 
 def _leave(me: Person) -> Script:

@@ -43,6 +43,7 @@ class PortraitEncoder:
 
     def __init__(self, models: Path, faces: Path = FACES) -> None:
         self._faces = faces
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # OpenCV 5 warns at every net that it runs on the CPU
         detector, recogniser = models / DETECTOR_FILE, models / RECOGNISER_FILE
         try:
             self.model = FaceModel(MODEL_NAME, hashlib.sha256(recogniser.read_bytes()).hexdigest())

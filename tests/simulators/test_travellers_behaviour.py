@@ -57,6 +57,7 @@ class ToyGate:
         self.finger_was_lifted = True
         self.acts = []
         self.broken = False
+        self.checked = None
 
     # LaneHardware
     def set_inputs(self, levels):
@@ -96,6 +97,7 @@ class ToyGate:
     def enter(self, state):
         on = {
             "ready": {"entry_green"},
+            "refused": {"entry_green"},
             "entry": {"entry_door", "entry_green"},
             "exit": {"exit_door", "exit_green"},
             "return": {"entry_door", "entry_red"},
@@ -105,6 +107,7 @@ class ToyGate:
             self.changes.append(CoilChange(self.clock.now, coil, coil in on))
         prompts = {
             "ready": Prompt.SHOW_CODE,
+            "checking": Prompt.CHECKING_CODE,
             "refused": Prompt.CODE_EXPIRED,
             "entry": Prompt.STEP_IN,
             "many": Prompt.ONE_AT_A_TIME,
@@ -122,11 +125,16 @@ class ToyGate:
 
     def think(self):
         i, past = self.inputs, self.clock.now - self.since
+        if self.phone is None:
+            self.checked = None  # a code is looked at again only after it was out of sight
         empty, shut = i.get("occupancy_zero"), i.get("entry_door_closed") and i.get("exit_door_closed")
         clear = i.get("entry_beam_clear") and i.get("exit_beam_clear")
         match self.state:
-            case "ready" if self.phone is not None and shut and empty:
-                self.state = self.enter("entry" if self.phone == "good" else "refused")
+            case "ready" | "refused" if self.phone is not None and self.phone != self.checked and shut and empty:
+                self.checked = self.phone
+                self.state = self.enter("checking")
+            case "checking" if past > 0.2:
+                self.state = self.enter("entry" if self.checked == "good" else "refused")
             case "refused" if past > 3:
                 self.state = self.enter("ready")
             case "entry" if i["occupancy_many"]:
@@ -233,6 +241,7 @@ def test_who_is_refused_walks_away_and_the_next_one_is_not_taken_in_by_the_old_m
     lane = Lane([member(name="a", phone=PlainPhone("bad")), member(name="b")], display=display)
     refused, good = lane.run()
     assert (refused.entered, refused.left_by, refused.passages) == (False, None, ())
+    assert refused.left_at - refused.began_at < 8, "did not understand the answer"
     assert good.left_by is Door.EXIT
     assert lane.events.started == ["a", "b"]
 
@@ -283,6 +292,14 @@ def test_a_copy_shows_what_the_victim_showed_last_and_a_screenshot_is_old():
     assert copy.text_at(5.0) == ""
     victim.text_at(1000.0)
     assert (copy.text_at(1020.0), screenshot.text_at(1020.0), screenshot.text_at(1090.0)) == ("1000", "720", "720")
+
+
+def test_reports_know_whose_code_was_checked_last_also_after_they_left():
+    lane = Lane([member(name="a", phone=PlainPhone("bad")), member(name="b")])
+    lane.run_until(lambda: lane.simulation.presenter == "a")
+    lane.run_until(lambda: lane.simulation.current == "b")
+    assert lane.simulation.presenter == "a"
+    lane.run_until(lambda: lane.simulation.presenter == "b")
 
 
 def test_the_phone_is_lowered_as_soon_as_the_door_opens_and_shows_fresh_text_until_then():
