@@ -72,7 +72,7 @@ def channel_of(name: str) -> int:
         raise ValueError(msg) from None
 
 
-def modbus_options(port: str, **changes: Any) -> dict[str, Any]:
+def modbus_options(port: str, /, **changes: Any) -> dict[str, Any]:
     """The configuration of driver io_board.modbus for this lane, on the board at `port`; `changes` replace whole keys."""
 
     def pin(channel: IntEnum) -> dict[str, int]:

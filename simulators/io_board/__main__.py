@@ -5,7 +5,7 @@ python -m simulators.io_board --link PATH --control SOCKET [--paced] [--baud 960
 python -m simulators.io_board ctl SOCKET set entry_door_closed=false 1=true
 python -m simulators.io_board ctl SOCKET register 0 2
 python -m simulators.io_board ctl SOCKET fault late delay_ms=200 times=1
-python -m simulators.io_board ctl SOCKET clear | state | watch
+python -m simulators.io_board ctl SOCKET clear | power_cycle | state | watch
 """
 
 from __future__ import annotations
@@ -57,8 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     except (OSError, ValueError) as error:
         print(f"cannot serve at {options.link}: {error}", file=sys.stderr)
         return 1
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: wire.stop())
+    wire.stop_on(signal.SIGTERM, signal.SIGINT)
     try:
         server.append(ControlServer(options.control, wire.handle))
         print(f"ready {options.link}", flush=True)
@@ -69,6 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     finally:
         for each in server:
             each.close()
+        signal.set_wakeup_fd(-1)
         wire.close()
     return 0
 
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
 def _ctl(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m simulators.io_board ctl", description="Ask a running simulator")
     parser.add_argument("socket", type=Path)
-    parser.add_argument("verb", choices=["set", "register", "fault", "clear", "state", "watch"])
+    parser.add_argument("verb", choices=["set", "register", "fault", "clear", "power_cycle", "state", "watch"])
     parser.add_argument("words", nargs="*", metavar="WORD", help="set NAME=LEVEL ...; register ADDRESS VALUE; fault NAME [FIELD=VALUE ...]")
     options = parser.parse_args(arguments)
     if options.verb == "watch":
@@ -109,7 +109,7 @@ def _fields(verb: str, words: Sequence[str]) -> dict[str, Any]:
             return {"address": int(address), "value": int(value)}
         case "fault", [name, *fields]:
             return {"name": name, **pairs(fields)}
-        case "clear" | "state", []:
+        case "clear" | "power_cycle" | "state", []:
             return {}
         case _:
             msg = f"{verb}: these words do not fit; see --help"

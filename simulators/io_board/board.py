@@ -105,6 +105,12 @@ class Board:
             raise IllegalValueError(msg)
         self.registers[address] = value
 
+    def power_cycle(self) -> None:
+        """Power off and on: every coil off, no pulse, no watchdog. What is wired to it stays as it is."""
+        self.watchdog_ms = 0
+        for channel in range(len(self.coils)):
+            self._switch(channel, on=False)
+
     def hear(self, now: float) -> None:
         """A valid request reached the board: the watchdog starts anew."""
         self.advance(now)

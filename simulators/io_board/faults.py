@@ -1,8 +1,8 @@
 """Faults a simulated I/O board can be told to have, by name.
 
     silent                      hears nothing, says nothing (no power, wrong line)
-    late    delay_ms=N          the reply leaves N ms after it should; with until_request=true it leaves when the next
-                                request arrives, just before that one's own reply (worst case, without a race)
+    late    delay_ms=N          the reply leaves N ms after it should; with until_request=true it leaves when the faults are
+                                cleared or when the next request arrives, just before that one's own reply
     crc                         a bit of the reply's checksum is wrong
     short                       only the first half of the reply is sent
     exception code=4            every request is refused with that exception code, and not carried out

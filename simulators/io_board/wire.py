@@ -12,6 +12,7 @@ import contextlib
 import heapq
 import os
 import select
+import signal
 import termios
 import threading
 import time
@@ -78,17 +79,11 @@ class WireBoard:
         self._publish = publish
         self._faults = Faults()
         self._lock = threading.Lock()
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK)
+        self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._running = True
-        self._received = b""
         self._received_at = 0.0
         self._sent_at = 0.0
-        self._due: list[tuple[float, int, bytes, bool]] = []
-        self._held = b""
-        self._requests = 0
-        self._unheard = 0
-        self._recent: deque[tuple[int, int]] = deque(maxlen=16)
-        self._replies = 0
+        self._forget()
         self._master = self._slave = -1
         self._plug()
 
@@ -100,7 +95,7 @@ class WireBoard:
                 timeout = self._until_next(time.monotonic())
             ready, _, _ = select.select(ports, [], [], timeout)
             if self._wake in ready:
-                os.eventfd_read(self._wake)
+                os.read(self._wake, 512)
             with self._lock:
                 now = time.monotonic()
                 self.board.advance(now)
@@ -110,18 +105,26 @@ class WireBoard:
                     self._end_of_frame(now)
                 self._send_due(now)
 
+    def stop_on(self, *numbers: signal.Signals) -> None:
+        """End `run()` when one of the signals comes. Main thread only."""
+        # A signal may be taken by another thread, or just before select(): only a byte in the pipe wakes it for certain.
+        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+        for number in numbers:
+            signal.signal(number, lambda *_: self.stop())
+
     def stop(self) -> None:
-        """End `run()`; may be called from a signal handler."""
+        """End `run()`, from any thread or signal handler."""
         self._running = False
-        os.eventfd_write(self._wake, 1)
+        self._wake_up()
 
     def close(self) -> None:
         """Remove the pseudo-terminal and its link, after `run()` ended."""
         self._unplug()
         os.close(self._wake)
+        os.close(self._waker)
 
     def handle(self, verb: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Carry out one request of the control socket: set, register, fault, clear, state.
+        """Carry out one request of the control socket: set, register, fault, clear, power_cycle, state.
 
         `state` counts requests, replies and frames not heard as requests, and lists the recent requests as (function, address), oldest first.
 
@@ -134,7 +137,11 @@ class WireBoard:
             except BoardError as error:
                 raise ValueError(str(error)) from error
             finally:
-                os.eventfd_write(self._wake, 1)
+                self._wake_up()
+
+    def _wake_up(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # full: it wakes up anyway
+            os.write(self._waker, b"\0")
 
     def _handle(self, verb: str, request: dict[str, Any]) -> dict[str, Any]:
         match verb:
@@ -149,15 +156,25 @@ class WireBoard:
             case "clear":
                 self._faults.clear()
                 self.board.free_inputs()
-                self._held = b""
+                self._send_held()
                 if self._master < 0:
                     self._plug()
+            case "power_cycle":
+                self.board.power_cycle()
+                self._forget()
             case "state":
                 return self._state()
             case _:
-                msg = f"no verb {verb!r}; verbs are set, register, fault, clear, state, watch"
+                msg = f"no verb {verb!r}; verbs are set, register, fault, clear, power_cycle, state, watch"
                 raise ValueError(msg)
         return {}
+
+    def _forget(self) -> None:
+        self._received = b""
+        self._due: list[tuple[float, int, bytes, bool]] = []
+        self._held = b""
+        self._requests = self._unheard = self._replies = 0
+        self._recent: deque[tuple[int, int]] = deque(maxlen=16)
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -233,9 +250,7 @@ class WireBoard:
         self._requests += 1
         self._recent.append((pdu[0], int.from_bytes(pdu[1:3], "big")))
         self.board.hear(now)
-        if self._held:
-            self._write(self._held)
-            self._held = b""
+        self._send_held()
         refusal = self._faults.use("exception")
         reply = rtu.answer(self.board, pdu, now) if refusal is None else rtu.exception(pdu[0], int(refusal.get("code", 4)))
         if unit != 0:
@@ -268,6 +283,11 @@ class WireBoard:
         heapq.heappush(self._due, (due, self._requests, data, late is not None))
         self._send_due(now)
 
+    def _send_held(self) -> None:
+        if self._held:
+            self._write(self._held)
+            self._held = b""
+
     def _send_due(self, now: float) -> None:
         while self._due and self._due[0][0] <= now:
             _, _, data, was_late = heapq.heappop(self._due)
@@ -278,10 +298,10 @@ class WireBoard:
     def _write(self, data: bytes) -> None:
         if self._master < 0:
             return
+        self._sent_at = time.monotonic()  # before the write: the other side may be faster than this one
         # A full buffer means nobody reads; a line does not wait for a listener either.
         with contextlib.suppress(BlockingIOError):
             os.write(self._master, data)
-        self._sent_at = time.monotonic()
         self._replies += 1
 
 

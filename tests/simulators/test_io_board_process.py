@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,17 @@ def ctl(board: IoBoardProcess, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
 
 
+@pytest.fixture(scope="module")
+def shared_board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IoBoardProcess]:
+    with IoBoardProcess(tmp_path_factory.mktemp("io_board")) as board:
+        yield board
+
+
 @pytest.fixture
-def board(tmp_path: Path):
-    process = IoBoardProcess(tmp_path)
-    process.start()
-    yield process
-    process.stop()
+def board(shared_board: IoBoardProcess) -> IoBoardProcess:
+    shared_board.ask("clear")
+    shared_board.ask("power_cycle")
+    return shared_board
 
 
 def test_starts_idle_and_removes_its_link_and_socket_at_the_end(tmp_path: Path) -> None:
@@ -164,6 +170,28 @@ def test_a_function_it_does_not_have_is_refused_after_the_silence(board: IoBoard
     with serial.Serial(str(board.link), 9600, timeout=LIMIT_S) as port:
         port.write(rtu.frame(1, bytes.fromhex("2b 0e 01 00")))
         assert port.read(5) == rtu.frame(1, bytes.fromhex("ab 01"))
+
+
+def test_a_late_reply_comes_late(board: IoBoardProcess) -> None:
+    watcher = ControlClient(board.control, timeout_s=LIMIT_S)
+    watcher.ask("watch")
+    board.ask("fault", name="late", delay_ms=100)
+    with serial.Serial(str(board.link), 9600, timeout=LIMIT_S) as port:
+        begun = time.monotonic()
+        port.write(bytes.fromhex("01 01 00 00 00 08 3d cc"))
+        assert port.read(6) == bytes.fromhex("01 01 01 00 51 88")
+        assert time.monotonic() - begun >= 0.1
+    assert json.loads(watcher._lines.readline()) == {"event": "late_reply"}
+    watcher.close()
+
+
+def test_a_paced_line_is_as_slow_as_its_characters(tmp_path: Path) -> None:
+    with IoBoardProcess(tmp_path, "--paced") as board, serial.Serial(str(board.link), 9600, timeout=LIMIT_S) as port:
+        begun = time.monotonic()
+        port.write(bytes.fromhex("01 01 00 00 00 08 3d cc"))
+        assert port.read(6) == bytes.fromhex("01 01 01 00 51 88")
+        assert time.monotonic() - begun >= (8 + 3.5 + 6) * 10 / 9600
+        assert board.ask("state")["unheard"] == 0
 
 
 def test_unplugged_takes_the_link_away_until_cleared(board: IoBoardProcess) -> None:

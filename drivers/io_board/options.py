@@ -1,0 +1,175 @@
+"""Configuration of the Modbus I/O board: the line, the wiring, how doors are pulsed, how people are counted.
+
+Holds no behaviour; refuses combinations that would not be safe.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+NotWired = Literal["not_wired"]
+PULSE_UNIT_S = 0.1
+PULSE_MAX_UNITS = 0x7FFF
+"""Largest duration a pulse may have, in units of 100 ms (Waveshare Modbus RTU Relay, "flash on")."""
+
+Channel = Annotated[int, Field(ge=0, le=1999)]
+Address = Annotated[int, Field(ge=0, le=0xFFFF)]
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InputPin(_Options):
+    """One discrete input of the board."""
+
+    channel: Channel = Field(description="Address of the discrete input (function 02), from 0.")
+    active: Literal["high", "low"] = Field("high", description='Level that the name states: "high" when the input reads 1.')
+
+
+class Inputs(_Options):
+    """Which contact is wired to which input. What is not wired must be said in so many words: there is no silent default."""
+
+    entry_door_closed: InputPin = Field(description="Contact made while the entry door is closed.")
+    exit_door_closed: InputPin = Field(description="Contact made while the exit door is closed.")
+    entry_door_open: InputPin | NotWired = Field(description='Contact made while the entry door is fully open; "not_wired": a door not closed is OPEN.')
+    exit_door_open: InputPin | NotWired = Field(description="As entry_door_open, for the exit door.")
+    entry_beam_clear: InputPin = Field(description="Level present while the entry beam is uninterrupted (normally closed).")
+    exit_beam_clear: InputPin = Field(description="As entry_beam_clear, at the exit.")
+    emergency_loop_closed: InputPin = Field(description="Emergency loop: made in normal service; open is an emergency.")
+    tamper_loop_closed: InputPin | NotWired = Field(description='Housing contacts: made while all are shut; "not_wired": tamper is reported INACTIVE.')
+
+
+class Outputs(_Options):
+    """Which coil drives what. A lamp or officer call left out is not wired, and switching it does nothing."""
+
+    entry_door: Channel = Field(description="Coil that opens the entry door while it is on.")
+    exit_door: Channel = Field(description="Coil that opens the exit door while it is on.")
+    entry_green: Channel | None = Field(None, description="Green lamp at the entry.")
+    entry_red: Channel | None = Field(None, description="Red lamp at the entry.")
+    exit_green: Channel | None = Field(None, description="Green lamp at the exit.")
+    officer_call: Channel | None = Field(None, description="Lamp or buzzer that calls an officer.")
+
+
+class ContactCounter(_Options):
+    """A people counter with three contacts, exactly one of which is made; anything else is UNKNOWN."""
+
+    by: Literal["contacts"] = Field(description="The counter reports by contacts.")
+    zero: InputPin = Field(description="Nobody in the chamber.")
+    one: InputPin = Field(description="Exactly one person.")
+    many: InputPin = Field(description="Two or more.")
+
+
+class CounterHeartbeat(_Options):
+    """A register the counter keeps changing while it is alive."""
+
+    address: Address = Field(description="Address of the input register.")
+    stale_after_s: float = Field(gt=0, le=60, description="Unchanged for longer than this, the count is UNKNOWN.")
+
+
+class CounterStatus(_Options):
+    """A register that says whether the counter is well."""
+
+    address: Address = Field(description="Address of the input register.")
+    healthy: int = Field(ge=0, le=0xFFFF, description="The one value that means well; with any other the count is UNKNOWN.")
+
+
+class RegisterCounter(_Options):
+    """A people counter with an input register (function 04): 0, 1, or the number of people."""
+
+    by: Literal["register"] = Field(description="The counter reports through a register.")
+    address: Address = Field(description="Address of the input register with the number of people.")
+    most: int = Field(9, ge=2, le=0xFFFE, description="The largest believable number; above it the count is UNKNOWN.")
+    heartbeat: CounterHeartbeat | None = Field(None, description="Register that shows that the counter is alive.")
+    status: CounterStatus | None = Field(None, description="Register that shows that the counter is well.")
+
+
+class Watchdog(_Options):
+    """A holding register of the board: time without a request after which it switches every output off by itself."""
+
+    register_address: Address = Field(description="Address of the holding register (functions 03 and 06).")
+    timeout_s: float = Field(ge=0.2, le=30, description="The time; checked by reading the register back.")
+    unit_ms: int = Field(1, ge=1, le=1000, description="Milliseconds that one count of the register stands for.")
+
+    @property
+    def counts(self) -> int:
+        """The register's value."""
+        return round(self.timeout_s * 1000 / self.unit_ms)
+
+    @model_validator(mode="after")
+    def _fits_register(self) -> Self:
+        if not 1 <= self.counts <= 0xFFFF:
+            msg = f"watchdog: {self.timeout_s} s is {self.counts} counts of {self.unit_ms} ms, outside 1..65535"
+            raise ValueError(msg)
+        return self
+
+
+class IoBoardOptions(_Options):
+    """Options of driver io_board.modbus."""
+
+    port: str = Field(min_length=1, pattern=r"^/", description="Serial device, best a stable name under /dev (udev).")
+    baud: Literal[9600, 19200, 38400, 57600, 115200] = Field(9600, description="Speed of the line.")
+    parity: Literal["N", "E", "O"] = Field("N", description="Parity: none, even, odd.")
+    stop_bits: Literal[1, 2] = Field(1, description="Stop bits.")
+    unit: int = Field(1, ge=1, le=247, description="Modbus address of the board.")
+    reply_timeout_s: float = Field(0.2, ge=0.02, le=5, description="Longest wait for one reply; above the board's worst latency.")
+    quarantine_s: float = Field(0.3, ge=0.02, le=5, description="Silence after a lost or garbled reply: no request, every input unknown.")
+    inputs: Inputs = Field(description="Wiring of the contacts.")
+    outputs: Outputs = Field(description="Wiring of the coils.")
+    occupancy: Annotated[ContactCounter | RegisterCounter, Field(discriminator="by")] = Field(description="The people counter.")
+    pulse: Literal["flash_on", "held"] = Field(
+        "flash_on",
+        description='How a door is held open: "flash_on": the board times the pulse; "held": the coil is written on and off, only with a watchdog.',
+    )
+    flash_on_base: Address = Field(0x0200, description="Coil address of the pulse of channel 0 (Waveshare: 0x0200).")
+    watchdog: Watchdog | None = Field(None, description="The board's own watchdog, if it has one.")
+
+    @property
+    def pins(self) -> dict[str, InputPin]:
+        """Every wired discrete input by name."""
+        wired: dict[str, InputPin] = {}
+        for name in Inputs.model_fields:
+            pin = getattr(self.inputs, name)
+            if isinstance(pin, InputPin):
+                wired[name] = pin
+        if isinstance(self.occupancy, ContactCounter):
+            wired |= {"occupancy_zero": self.occupancy.zero, "occupancy_one": self.occupancy.one, "occupancy_many": self.occupancy.many}
+        return wired
+
+    @property
+    def coils(self) -> dict[str, int]:
+        """Every wired coil by name."""
+        return {name: channel for name in Outputs.model_fields if (channel := getattr(self.outputs, name)) is not None}
+
+    @property
+    def character_s(self) -> float:
+        """Seconds one character takes on the line: start bit, 8 data bits, parity, stop bits."""
+        return (1 + 8 + (self.parity != "N") + self.stop_bits) / self.baud
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Self:
+        if self.pulse == "held" and self.watchdog is None:
+            msg = (
+                'pulse = "held" needs a watchdog: the board would keep a door open for ever if this controller died. '
+                'Use a board that times pulses (pulse = "flash_on"), or configure the watchdog of the board'
+            )
+            raise ValueError(msg)
+        for what, channels in (
+            ("inputs", {name: pin.channel for name, pin in self.pins.items()}),
+            ("outputs", self.coils),
+        ):
+            for channel, count in Counter(channels.values()).items():
+                if count > 1:
+                    names = ", ".join(name for name, each in channels.items() if each == channel)
+                    msg = f"{what}: channel {channel} is given to {names}; each needs its own"
+                    raise ValueError(msg)
+        channels_read = [pin.channel for pin in self.pins.values()]
+        span = max(channels_read) - min(channels_read) + 1
+        line_s = (8 + 5 + (span + 7) // 8) * self.character_s
+        if self.reply_timeout_s <= line_s:
+            msg = f"reply_timeout_s = {self.reply_timeout_s}: request and reply alone take {line_s:.3f} s on this line; allow that and the board's latency"
+            raise ValueError(msg)
+        return self

@@ -1,0 +1,102 @@
+"""Configurations of the I/O board that must be refused, and what the rest means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from drivers.io_board import DRIVER
+from drivers.io_board.options import IoBoardOptions
+from simulators.wiring import modbus_options
+
+
+def options(**changes: Any) -> IoBoardOptions:
+    return IoBoardOptions.model_validate(modbus_options("/dev/gate-io", **changes))
+
+
+def without(section: str, name: str) -> dict[str, Any]:
+    return {section: {key: value for key, value in modbus_options("/dev/gate-io")[section].items() if key != name}}
+
+
+@pytest.mark.parametrize("name", list(modbus_options("/dev/gate-io")["inputs"]))
+def test_no_input_has_a_silent_default(name: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        options(**without("inputs", name))
+
+
+@pytest.mark.parametrize("name", ["entry_door_closed", "exit_door_closed", "entry_beam_clear", "exit_beam_clear", "emergency_loop_closed"])
+def test_what_safety_rests_on_cannot_be_left_out(name: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        options(inputs=modbus_options("/dev/gate-io")["inputs"] | {name: "not_wired"})
+
+
+@pytest.mark.parametrize("name", ["entry_door", "exit_door"])
+def test_doors_are_wired(name: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        options(**without("outputs", name))
+
+
+def test_holding_a_coil_on_is_refused_without_a_watchdog() -> None:
+    with pytest.raises(ValidationError, match="open for ever if this controller died"):
+        options(pulse="held")
+    held = options(pulse="held", watchdog={"register_address": 9, "timeout_s": 1.0})
+    assert held.watchdog is not None
+    assert held.watchdog.counts == 1000
+
+
+def test_a_watchdog_that_does_not_fit_its_register_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"outside 1\.\.65535"):
+        options(watchdog={"register_address": 9, "timeout_s": 0.2, "unit_ms": 1000})
+    with pytest.raises(ValidationError, match="less than or equal to 30"):
+        options(watchdog={"register_address": 9, "timeout_s": 3600})
+
+
+def test_one_channel_has_one_meaning() -> None:
+    with pytest.raises(ValidationError, match="channel 0 is given to entry_door, exit_door"):
+        options(outputs={"entry_door": 0, "exit_door": 0})
+    inputs = modbus_options("/dev/gate-io")["inputs"]
+    with pytest.raises(ValidationError, match="channel 6 is given to emergency_loop_closed, tamper_loop_closed"):
+        options(inputs=inputs | {"tamper_loop_closed": {"channel": 6}})
+    with pytest.raises(ValidationError, match="entry_door_closed, occupancy_one"):
+        options(occupancy={"by": "contacts", "zero": {"channel": 8}, "one": {"channel": 0}, "many": {"channel": 10}})
+
+
+def test_a_timeout_shorter_than_the_line_is_refused() -> None:
+    with pytest.raises(ValidationError, match="request and reply alone take"):
+        options(reply_timeout_s=0.02, baud=9600, inputs=modbus_options("/dev/x")["inputs"] | {"tamper_loop_closed": {"channel": 200}})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"port": "socket://10.0.0.1:502"},
+        {"port": ""},
+        {"unit": 0},
+        {"unit": 248},
+        {"baud": 9601},
+        {"reply_timeout_s": float("nan")},
+        {"quarantine_s": 0},
+        {"occupancy": {"by": "beams"}},
+        {"occupancy": {"by": "register"}},
+        {"surprise": 1},
+    ],
+)
+def test_nonsense_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        options(**changes)
+
+
+def test_driver_names_its_endpoint() -> None:
+    assert DRIVER.endpoint(options()) == "/dev/gate-io"
+    assert DRIVER.options is IoBoardOptions
+
+
+def test_every_option_says_what_it_is() -> None:
+    def undescribed(schema: dict[str, Any]) -> list[str]:
+        return [name for name, field in schema.get("properties", {}).items() if "description" not in field]
+
+    schema = IoBoardOptions.model_json_schema()
+    for part in (schema, *schema["$defs"].values()):
+        assert undescribed(part) == []
