@@ -82,7 +82,7 @@ def gate(tmp_path):
     return show
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seeds, st.integers(0, 23), st.sampled_from(Region))
 def test_the_same_seed_gives_the_same_cast_and_a_longer_cast_begins_with_it(seed, count, region):
     assert shape(cast(seed, count, region).members) == shape(cast(seed, count, region).members) == shape(cast(seed, 24, region).members)[:count]
@@ -93,7 +93,7 @@ def test_another_seed_gives_another_order():
     assert len({tuple(member.kind for member in cast(seed).members) for seed in range(8)}) > 4
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seeds, st.sampled_from(Region))
 def test_ten_are_complete_and_the_copy_comes_right_after_its_victim(seed, region):
     members = cast(seed, 10, region).members

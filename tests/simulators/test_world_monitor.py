@@ -44,7 +44,7 @@ def test_a_controller_that_waits_for_the_closed_contact_is_not_accused():
 
 
 @pytest.mark.invariant(1)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(Door), st.booleans(), st.integers(0, 90)), max_size=30))
 def test_violations_are_exactly_the_openings_against_an_unconfirmed_door(script):
     # A controller that switches at random; the expectation is computed from leaf positions alone.

@@ -61,7 +61,7 @@ def walk(world, name, to_m, seconds):
     world.advance(world.now + seconds)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(deeds)
 def test_whatever_happens_leaves_stay_in_bounds_contacts_exclude_each_other_and_nobody_vanishes(script):
     world = World()
@@ -84,7 +84,7 @@ def test_whatever_happens_leaves_stay_in_bounds_contacts_exclude_each_other_and_
             assert abs(body.position_m - before[body.name]) <= body.speed_mps * (deed.for_s + 0.011)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(deeds)
 def test_nobody_goes_through_a_shut_door_and_no_door_shuts_on_anybody(script):
     world = World()
