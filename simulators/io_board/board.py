@@ -19,7 +19,7 @@ PULSE_UNIT_S = 0.1
 PULSE_MAX_UNITS = 0x7FFF
 
 
-class BoardError(Exception):
+class BoardError(ValueError):
     """The board refuses a request; `code` is the Modbus exception code (Application Protocol V1.1b3, section 7)."""
 
     code = 4

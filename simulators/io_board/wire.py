@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from simulators.io_board import rtu
-from simulators.io_board.board import Board, BoardError
+from simulators.io_board.board import Board
 from simulators.io_board.faults import Faults
 from simulators.wiring import IDLE_INPUTS, Coil, Input, channel_of
 
@@ -134,8 +134,6 @@ class WireBoard:
         with self._lock:
             try:
                 return self._handle(verb, request)
-            except BoardError as error:
-                raise ValueError(str(error)) from error
             finally:
                 self._wake_up()
 
