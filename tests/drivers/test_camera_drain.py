@@ -277,6 +277,19 @@ def test_a_size_that_changes_on_the_way_is_an_error_long_before_the_deadline(cam
     with pytest.raises(DeviceUntrustedError):
         camera.frame(1, deadline)
     assert soon(0) < deadline
+    with pytest.raises(DeviceUntrustedError):
+        camera.frame(0, deadline)  # nor is the last good frame given out any more
+
+
+def test_a_repeated_frame_is_not_a_new_one(camera_over):
+    repeating = Capture([picture(1), picture(1), picture(1)], end="blocks")
+    camera, _ = camera_over(repeating)
+    camera.open(soon())
+    assert repeating.blocked.wait(PATIENCE_S)
+    assert camera.frame(0, soon()).sequence == 1
+    with pytest.raises(DeviceTimeoutError):
+        camera.frame(1, soon(0.05))
+    repeating.unblocked.set()
 
 
 def test_a_frozen_camera_is_opened_again_and_found_gone(camera_over):
