@@ -5,7 +5,6 @@ Does not load drivers (the composition does) and opens nothing.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +92,7 @@ def _configure(name: str, kind: str, section: dict[str, Any], drivers: Drivers, 
 
 def _resolved(value: Any, base: Path) -> Any:
     if isinstance(value, str) and value.startswith(("./", "../")):
-        return os.path.normpath(base / value)
+        return str(base / value)
     return value
 
 

@@ -12,12 +12,13 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from gate_controller.settings.locate import key_lines
+from gate_controller.settings.locate import NestedTooDeeplyError, key_lines
 from gate_controller.settings.problems import Document, InvalidConfigurationError, Problem
 
-MAX_BYTES = 256 * 1024
+MAX_BYTES = 128 * 1024
 _POSITION = re.compile(r"^(?P<what>.*) \((?:at line (?P<line>\d+), column (?P<column>\d+)|at end of document)\)$", re.DOTALL)
 _TOO_LONG_NUMBER = re.compile(r"[0-9_]{4000}")
+_TOO_DEEP = ("keys, lists or tables are nested too deeply", "a configuration needs six levels")
 _SYNTAX = "a value needs quotes unless it is a number, true, false, a [list] or a date; https://toml.io shows the rest"
 
 
@@ -25,7 +26,7 @@ def read_document(path: Path) -> Document:
     """Read and parse a TOML file.
 
     Raises:
-        InvalidConfigurationError: Missing, not a regular file, not permitted, larger than 256 KiB, not UTF-8, or not TOML.
+        InvalidConfigurationError: Missing, not a regular file, not permitted, larger than 128 KiB, not UTF-8, or not TOML.
     """
     shown = str(path)
     text = _decode(_read(path), shown)
@@ -33,11 +34,13 @@ def read_document(path: Path) -> Document:
         return Document(shown, tomllib.loads(text), key_lines(text))
     except tomllib.TOMLDecodeError as error:
         raise _failed(shown, *_where(str(error), text)) from None
+    except NestedTooDeeplyError as error:
+        raise _failed(shown, error.line, *_TOO_DEEP) from None
     except ValueError:  # an integer of more digits than Python is willing to convert
         long = _TOO_LONG_NUMBER.search(text)
         raise _failed(shown, text.count("\n", 0, long.start() if long else 0) + 1, "a number is too long", "TOML's whole numbers have 64 bits") from None
     except RecursionError:
-        raise _failed(shown, 1, "lists or tables are nested too deeply", "a configuration needs three levels") from None
+        raise _failed(shown, 1, *_TOO_DEEP) from None
 
 
 def overlaid(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import difflib
 import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -48,32 +49,50 @@ class KeyDescription:
     required: bool
 
 
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
 def keys_of(model: type[BaseModel]) -> list[KeyDescription]:
     """Every key of a model that is not itself a section, in the order of its definition."""
-    return list(_keys(model.model_json_schema()))
-
-
-def _keys(root: dict[str, Any]) -> Iterator[KeyDescription]:
-    yield from _walk(root, root, ())
+    root = _schema(model)
+    return list(_walk(root, root, ()))
 
 
 def _walk(root: dict[str, Any], node: dict[str, Any], path: tuple[str, ...]) -> Iterator[KeyDescription]:
     for section in _alternatives(root, node):
-        required = section.get("required", ())
         for name, child in section.get("properties", {}).items():
-            inner = [each for each in _alternatives(root, child) if _is_section(each)]
-            for each in inner:
-                yield from _walk(root, each, (*path, name))
-            if not inner or len(inner) < len(_alternatives(root, child)):
-                yield _describe(root, child, (*path, name), name in required)
-        free = section.get("additionalProperties")
-        if isinstance(free, dict):
-            yield from _walk(root, free, (*path, _ANY)) if _is_section(_alternatives(root, free)[0]) else [_describe(root, free, (*path, _ANY), False)]
+            yield from _key(root, child, (*path, name), name in section.get("required", ()))
+
+
+def _key(root: dict[str, Any], child: dict[str, Any], path: tuple[str, ...], required: bool) -> Iterator[KeyDescription]:
+    alternatives = _alternatives(root, child)
+    for each in alternatives:
+        if "properties" in each:
+            yield from _walk(root, each, path)
+        free = _free(each)
+        if free is not None and any("properties" in inner for inner in _alternatives(root, free)):
+            yield from _walk(root, free, (*path, _ANY))
+    if not all(_has_sections(root, each) for each in alternatives):
+        yield _describe(root, child, path, required)
+
+
+def _has_sections(root: dict[str, Any], node: dict[str, Any]) -> bool:
+    """Whether a node's keys are described below it, so that it needs no description of its own."""
+    free = _free(node)
+    return "properties" in node or (free is not None and any("properties" in inner for inner in _alternatives(root, free)))
+
+
+def _free(node: dict[str, Any]) -> dict[str, Any] | None:
+    """Schema of the values of a table whose keys the operator chooses."""
+    candidates = [node.get("additionalProperties"), *node.get("patternProperties", {}).values()]
+    return next((each for each in candidates if isinstance(each, dict)), None)
 
 
 def known_keys(model: type[BaseModel], section: KeyPath) -> list[str]:
     """Names of the keys and sections that may stand in a section of the model."""
-    root = model.model_json_schema()
+    root = _schema(model)
     nodes = [root]
     for part in section:
         nodes = [child for node in nodes for child in _children(root, node, part)] or nodes  # a union's tag is no key
@@ -82,7 +101,7 @@ def known_keys(model: type[BaseModel], section: KeyPath) -> list[str]:
 
 def describe(model: type[BaseModel], path: KeyPath) -> KeyDescription | None:
     """The key at `path`, whose indices and union tags are passed over; None when the model does not know it."""
-    root = model.model_json_schema()
+    root = _schema(model)
     nodes, found = [root], None
     for part in path:
         children = [child for node in nodes for child in _children(root, node, part)]
@@ -93,17 +112,22 @@ def describe(model: type[BaseModel], path: KeyPath) -> KeyDescription | None:
 
 def is_section(model: type[BaseModel], path: KeyPath) -> bool:
     """Whether the model wants a table at `path`."""
-    root = model.model_json_schema()
+    root = _schema(model)
     nodes = [root]
     for part in path:
         nodes = [child for node in nodes for child in _children(root, node, part)]
     return any(_is_section(each) for node in nodes for each in _alternatives(root, node))
 
 
+def closest(word: str, known: Collection[str]) -> str | None:
+    """The known word that `word` was probably meant to be."""
+    return next(iter(difflib.get_close_matches(word, known, n=1)), None)
+
+
 def did_you_mean(word: str, known: Collection[str], what: str = "known") -> str:
     """A remedy for a name that does not exist."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return (f'did you mean "{close[0]}"? ' if close else "") + f"{what}: {', '.join(sorted(known)) or 'none'}"
+    close = closest(word, known)
+    return (f'did you mean "{close}"? ' if close else "") + f"{what}: {', '.join(sorted(known)) or 'none'}"
 
 
 def _children(root: dict[str, Any], node: dict[str, Any], part: str | int) -> list[dict[str, Any]]:
@@ -114,8 +138,8 @@ def _children(root: dict[str, Any], node: dict[str, Any], part: str | int) -> li
             children += items if isinstance(items, list) else [items] if isinstance(items, dict) else []
         elif part in each.get("properties", {}):
             children.append(each["properties"][part])
-        elif isinstance(each.get("additionalProperties"), dict):
-            children.append(each["additionalProperties"])
+        elif (free := _free(each)) is not None:
+            children.append(free)
     return children
 
 
@@ -150,7 +174,8 @@ def _values(root: dict[str, Any], node: dict[str, Any]) -> str:
         node.get("type", ""), ""
     )
     if node.get("type") == "array":
-        items = _values(root, _alternatives(root, node["items"])[0]) if isinstance(node.get("items"), dict) else ""
+        item = node.get("items") or next(iter(node.get("prefixItems", ())), None)
+        items = _values(root, _alternatives(root, item)[0]) if isinstance(item, dict) else ""
         kind = f"a list of: {items}" if items else "a list"
     if node.get("format") == "path":
         kind = "a path"

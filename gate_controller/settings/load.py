@@ -6,6 +6,7 @@ Does not open devices, stores or sockets.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,14 +153,14 @@ def _cross_rules(settings: Settings) -> Iterator[Problem]:
     source, region = settings.source, settings.gate.region
     if region not in settings.policy.admission.issuers:
         yield source.problem(("policy", "admission", "issuers"), f"lanes of {region.value} admit no passes", f'add {region.value} = ["..."]')
-    files: dict[Path, tuple[str, str]] = {}
+    files: dict[str, tuple[str, str]] = {}
     for path, key in (
         (settings.enrolment.store, ("enrolment", "store")),
         (settings.journal.path, ("journal", "path")),
         (settings.replay.path, ("replay", "path")),
         (settings.control.socket, ("control", "socket")),
     ):
-        other = files.setdefault(path, key)
+        other = files.setdefault(os.path.realpath(path), key)
         if other != key:
             yield source.problem(key, f"is the same file as [{other[0]}] {other[1]}", "give each a file of its own")
     if settings.gate.mode == "production":
@@ -174,10 +175,10 @@ def _cross_rules(settings: Settings) -> Iterator[Problem]:
         yield source.problem(
             where, f"is {level}, and the policy demands at least {least}", "raise it; the policy's key is [biometrics] fingerprint_security_level"
         )
-    model = getattr(_options(settings, "face_matcher"), "model", None)  # a driver with one model only does not tell it here
-    if model is not None:
+    matcher_model = getattr(_options(settings, "face_matcher"), "model", None)  # a driver with one model only does not tell it here
+    if matcher_model is not None:
         try:
-            settings.face_threshold(model)
+            settings.face_threshold(matcher_model)
         except InvalidConfigurationError as error:
             yield from error.problems
 

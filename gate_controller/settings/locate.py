@@ -25,8 +25,24 @@ _STRING = re.compile(
 _SCALAR = re.compile(r"[^,\]}\n#]*")
 
 
+MAX_DEPTH = 16
+"""Keys and indices a path may have; a configuration needs six."""
+
+
+class NestedTooDeeplyError(ValueError):
+    """A key or value is nested beyond MAX_DEPTH; everything that walks the data would be at the mercy of the file."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
+
+
 def key_lines(text: str) -> dict[KeyPath, int]:
-    """Line, from 1, of every key, table and array element of valid TOML. A table's line is its header's, or its first key's."""
+    """Line, from 1, of every key, table and array element of valid TOML. A table's line is its header's, or its first key's.
+
+    Raises:
+        NestedTooDeeplyError: There is a key or value beyond MAX_DEPTH.
+    """
     return _Scanner(text).scan()
 
 
@@ -111,6 +127,8 @@ class _Scanner:
 
     def _record(self, path: KeyPath, start: int) -> None:
         line = bisect_right(self._ends, start - 1) + 1
+        if len(path) > MAX_DEPTH:
+            raise NestedTooDeeplyError(line)
         for length in range(1, len(path) + 1):
             self._lines.setdefault(path[:length], line)
 

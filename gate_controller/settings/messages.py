@@ -41,7 +41,7 @@ def _path(location: Iterable[str | int], data: Any, kind: str) -> KeyPath:
     for place, part in enumerate(parts):
         here = isinstance(node, dict) and part in node
         if here or (isinstance(node, list) and isinstance(part, int) and part < len(node)):
-            node = node[part]  # type: ignore[index] # mypy forgets that only a list is indexed by a number here
+            node = node[part]
             path = (*path, part)
         elif kind == "missing" and place == len(parts) - 1:
             path = (*path, part)

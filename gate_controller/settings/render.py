@@ -6,7 +6,6 @@ Does not keep comments or the order of keys within a table, and writes only what
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ def derive(template: Path, changes: Mapping[str, Any]) -> str:
     for section, key in PATHS:
         table = data.get(section)
         if isinstance(table, dict) and isinstance(table.get(key), str):
-            data = overlaid(data, {section: {key: os.path.normpath(base / table[key])}})
+            data = overlaid(data, {section: {key: str(base / table[key])}})
     return to_toml(overlaid(data, dict(changes)))
 
 

@@ -30,7 +30,7 @@ def _resolved(path: Path, info: ValidationInfo) -> Path:
 
 def _direction(value: object) -> Direction:
     for direction in Direction:
-        if value in {direction, direction.name.lower()}:
+        if isinstance(value, str) and value == direction.name.lower():
             return direction
     names = " or ".join(f"'{direction.name.lower()}'" for direction in Direction)
     message = f"Input should be {names}"

@@ -1,0 +1,124 @@
+"""The files in config/: valid, complete, and true to the models they document."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gate_controller.composition.registry import load_drivers
+from gate_controller.settings import InvalidConfigurationError, load
+from gate_controller.settings.fields import keys_of
+from gate_controller.settings.gate_file import GateFile
+from gate_controller.settings.policy_file import PolicyFile
+from simulators.wiring import modbus_options
+
+CONFIG = Path(__file__).parents[2] / "config"
+OPTIONAL = re.compile(r"^#(?=[a-z_0-9]+ = |\[[a-z])", re.MULTILINE)
+"""A commented line that shows an optional key: `#key = value` or `#[section]`, without a space."""
+
+
+@pytest.fixture(scope="module")
+def drivers() -> Any:
+    return load_drivers()
+
+
+@pytest.mark.parametrize("name", ["gate.toml", "simulated.toml"])
+def test_a_shipped_configuration_is_valid(name: str, drivers: Any) -> None:
+    settings = load(CONFIG / name, drivers)
+    assert settings.gate.mode == ("simulation" if name == "simulated.toml" else "production")
+    assert set(settings.equipment) == {"qr_camera", "face_camera", "fingerprint", "io_board", "face_matcher", "qr_decoder"}
+
+
+@pytest.fixture
+def everything_set(tmp_path: Path) -> Path:
+    """The shipped production files with every commented key put into force."""
+    for name in ("gate.toml", "policy.toml"):
+        text = (CONFIG / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_text(OPTIONAL.sub("", text), encoding="utf-8")
+    return tmp_path / "gate.toml"
+
+
+def test_commented_keys_show_the_defaults(everything_set: Path, drivers: Any) -> None:
+    plain, full = load(CONFIG / "gate.toml", drivers), load(everything_set, drivers)
+    for section in GateFile.model_fields:
+        if section not in {"gate", "devices"}:
+            assert getattr(full, section) == getattr(plain, section)
+    assert full.gate.stop_drain_s == plain.gate.stop_drain_s
+    for name, device in plain.equipment.items():
+        for key, value in full.equipment[name].options:
+            if value != getattr(device.options, key):
+                # A key without a default is shown by an example.
+                assert getattr(device.options, key) is None, f"[devices.{name}] {key}"
+    assert set(full.policy.face) - set(plain.policy.face) == {"dlib-resnet-v1"}
+
+
+def test_every_key_is_in_the_files(everything_set: Path, drivers: Any) -> None:
+    gate = everything_set.read_text(encoding="utf-8")
+    data = tomllib.loads(gate)
+
+    def there(node: Any, path: tuple[str, ...]) -> bool:
+        if not path:
+            return True
+        if path[0] == "*":
+            return any(there(value, path[1:]) for value in node.values())
+        return isinstance(node, dict) and path[0] in node and there(node[path[0]], path[1:])
+
+    def told(path: tuple[str, ...]) -> bool:
+        """An alternative that excludes the one in force is only told of, in a comment."""
+        return re.search(rf"^#   {path[-1]} = ", gate, re.MULTILINE) is not None or (
+            len(path) > 1 and re.search(rf"^#   {path[-2]} = .*\b{path[-1]} = ", gate, re.MULTILINE) is not None
+        )
+
+    missing = [key.path for key in keys_of(GateFile) if not there(data, key.path) and not told(key.path)]
+    policy = tomllib.loads(everything_set.with_name("policy.toml").read_text(encoding="utf-8"))
+    missing += [key.path for key in keys_of(PolicyFile) if not there(policy, key.path)]
+    for name, device in load(everything_set, drivers).equipment.items():
+        section = data["devices"][name]
+        for key in keys_of(device.driver.options):
+            pin = key.path[-1] in {"channel", "active"}  # shown once, at the first input
+            if not there(section, key.path) and not told(key.path) and not (pin and re.search(rf"\b{key.path[-1]} = ", gate)):
+                missing.append((name, *key.path))
+    assert missing == []
+
+
+def test_every_key_is_explained_by_a_comment() -> None:
+    for name in ("gate.toml", "policy.toml"):
+        text = (CONFIG / name).read_text(encoding="utf-8")
+        for block in re.split(r"\n\n+", text):
+            assert re.search(r"^# ", block, re.MULTILINE) or set(re.findall(r"^#?([a-z_0-9]+) = ", block, re.MULTILINE)) <= {"emergency_opens_entry"}, block
+
+
+def test_every_key_has_a_description(drivers: Any) -> None:
+    for model in (GateFile, PolicyFile, *(drivers[name].options for name in drivers)):
+        assert [key.path for key in keys_of(model) if not key.description] == []
+
+
+def test_the_simulated_wiring_is_that_of_the_simulated_board(drivers: Any) -> None:
+    settings = load(CONFIG / "simulated.toml", drivers)
+    board = settings.equipment["io_board"]
+    assert board.options == board.driver.options.model_validate(modbus_options(board.endpoint))
+
+
+def test_the_simulation_is_stricter_with_faces_and_wider_with_regions_only(drivers: Any) -> None:
+    simulated, real = load(CONFIG / "simulated.toml", drivers), load(CONFIG / "gate.toml", drivers)
+    assert simulated.face_threshold("sface-2021dec") == 0.82 < real.face_threshold("sface-2021dec")
+    assert "synthetic" in simulated.policy.face["sface-2021dec"].population
+    assert simulated.policy.model_copy(update={"face": real.policy.face, "admission": real.policy.admission}) == real.policy
+    assert simulated.policy.admission.model_copy(update={"issuers": real.policy.admission.issuers}) == real.policy.admission
+
+
+def test_the_simulated_configuration_is_not_one_for_production(tmp_path: Path, drivers: Any) -> None:
+    (tmp_path / "policy.toml").write_text((CONFIG / "policy.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    text = (CONFIG / "simulated.toml").read_text(encoding="utf-8")
+    path = tmp_path / "gate.toml"
+    path.write_text(text.replace('mode = "simulation"', 'mode = "production"'), encoding="utf-8")
+    with pytest.raises(InvalidConfigurationError) as caught:
+        load(path, drivers)
+    lines = text.splitlines()
+    told = {lines[problem.line - 1].split(" = ")[0] for problem in caught.value.problems}
+    assert told == {"source", "pinned_root", "[policy.admission.issuers]", "fmr"}
+    assert len(caught.value.problems) == 5

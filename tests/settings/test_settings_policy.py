@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from gate_controller.core.policy import BiometricRule, CrossingPolicy
+from gate_controller.core.values import Direction, Region
+from gate_controller.runtime.options import RuntimeOptions
+from gate_controller.settings.gate_file import RuntimeSection
+from gate_controller.settings.policy_file import AdmissionSection, BiometricsSection, EmergencySection, TimesSection
+
+
+def test_the_shipped_policy_is_the_cores_default(laboratory: Any) -> None:
+    assert laboratory.load().crossing_policy() == CrossingPolicy(Region.MO, Direction.HK_TO_MO)
+
+
+def test_every_field_of_the_cores_policy_comes_from_a_key(laboratory: Any) -> None:
+    """Each key is changed in turn: a field that no key reaches would keep its default."""
+    default = CrossingPolicy(Region.MO, Direction.HK_TO_MO)
+    keys = {name for section in (AdmissionSection, BiometricsSection, TimesSection, EmergencySection) for name in section.model_fields}
+    assert {field.name for field in fields(CrossingPolicy)} - {"region", "direction"} <= keys
+    text = laboratory.policy.read_text(encoding="utf-8")
+    for field in fields(CrossingPolicy):
+        if field.name in {"region", "direction"}:
+            continue
+        old = getattr(default, field.name)
+        changed_value = not old if isinstance(old, bool) else "either" if old is BiometricRule.BOTH else old + 1
+        new = json.dumps(changed_value)
+        lines = [line if line.split(" ")[0] != field.name else f"{field.name} = {new}" for line in text.splitlines()]
+        laboratory.policy.write_text("\n".join(lines), encoding="utf-8")
+        changed = laboratory.load().crossing_policy()
+        assert {each.name for each in fields(CrossingPolicy) if getattr(changed, each.name) != getattr(default, each.name)} == {field.name}
+
+
+def test_every_option_of_the_runtime_has_a_key_with_its_default() -> None:
+    options = {field.name: field.default for field in fields(RuntimeOptions)}
+    for name, field in RuntimeSection.model_fields.items():
+        assert options.pop(name) == field.default
+    assert set(options) - set(BiometricsSection.model_fields) == {"gate_id", "face_threshold"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("classes = [1]", "classes = []", "[admission] classes: "),
+        ("classes = [1]", "classes = [3]", "[admission] classes[0]: Input should be 1 or 2"),
+        ("classes = [1]", "classes = 1", "[admission] classes: Input should be a valid "),
+        ('MO = ["HK"]', "MO = []", "[admission.issuers] MO: "),
+        ('MO = ["HK"]', 'MO = ["CN"]', "[admission.issuers] MO[0]: Input should be 'HK' or 'MO'"),
+        ('MO = ["HK"]', 'CN = ["HK"]', "[admission.issuers] CN: Input should be 'HK' or 'MO'"),
+        ('MO = ["HK"]\n', "", "[admission.issuers]: lanes of MO admit no passes (add MO = "),
+        ("ttl_s = 60", "ttl_s = 601", "[presentation] ttl_s: Input should be less than or equal to 600"),
+        ("ttl_s = 60", "ttl_s = 60.5", "[presentation] ttl_s: Input should be a valid integer"),
+        ("skew_s = 30", "skew_s = -1", "[presentation] skew_s: Input should be greater than or equal to 0"),
+        ('biometric_rule = "both"', 'biometric_rule = "none"', "[biometrics] biometric_rule: Input should be 'both', 'either' or 'face_only_with_officer'"),
+        (
+            "fingerprint_security_level = 3",
+            "fingerprint_security_level = 2",
+            "[biometrics] fingerprint_security_level: Input should be greater than or equal to 3",
+        ),
+        ("minimum_age = 11", "minimum_age = true", "[admission] minimum_age: Input should be a valid integer"),
+        ("entry_open_s = 8.0", "entry_open_s = 2.0", "[times] entry_open_s: Input should be more than door_open_s"),
+        ("exit_open_s = 8.0", "exit_open_s = 3.0", "[times] exit_open_s: Input should be more than door_open_s"),
+        ("return_path_s = 15.0", "return_path_s = 3.0", "[times] return_path_s: Input should be more than door_open_s"),
+        ("occupancy_settle_s = 2.0", "occupancy_settle_s = 0.3", "[times] occupancy_settle_s: Input should be more than stable_s"),
+        ("identity_s = 20.0", "identity_s = inf", "[times] identity_s: Input should be "),
+        ("clearing_s = 5.0", "clearing_s = 0", "[times] clearing_s: Input should be greater than 0"),
+        ("emergency_opens_exit = false", 'emergency_opens_exit = "no"', "[emergency] emergency_opens_exit: Input should be a valid boolean"),
+        ("[face.sface-2021dec]", '[face."S Face"]', '[face."S Face"]: '),
+        ("decision_threshold = 1.0265", "decision_threshold = 2", "[face.sface-2021dec] decision_threshold: Input should be less than 2"),
+        ("\nfmr = 0.0001", "", "[face.sface-2021dec] fmr: is missing (False match rate"),
+    ],
+)
+def test_a_mistake_in_the_policy(laboratory: Any, old: str, new: str, complaint: str) -> None:
+    laboratory.change(old, new, "policy")
+    assert any(line.startswith("policy.toml:") and complaint in line for line in laboratory.complaints()), laboratory.complaints()
+
+
+def test_a_simulation_may_override_single_keys(laboratory: Any) -> None:
+    laboratory.append(
+        "[policy.face.sface-2021dec]\ndecision_threshold = 0.82\n[policy.admission]\nminimum_age = 7\n[policy.admission.issuers]\nMO = ['MO', 'HK']\n"
+    )
+    settings = laboratory.load()
+    assert settings.face_threshold("sface-2021dec") == 0.82
+    assert settings.policy.face["sface-2021dec"].fmr == 0.0001
+    assert settings.crossing_policy().minimum_age == 7
+    assert settings.admitted_issuers() == {Region.MO, Region.HK}
+    assert settings.policy.admission.issuers[Region.HK] == {Region.MO}
+
+
+@pytest.mark.parametrize(
+    ("override", "offset", "complaint"),
+    [
+        ("[policy.times]\nidentity_s = -1", 1, "[policy.times] identity_s: Input should be greater than 0"),
+        ("[policy.times]\nidentiti_s = 1", 1, '[policy.times] identiti_s: no such key (did you mean "identity_s"?'),
+        ("[policy.face.mine]\nfmr = 0.5\npopulation = 'x'", 0, "[policy.face.mine] decision_threshold: is missing"),
+        ("[policy.extra]\nx = 1", 0, "[policy.extra]: no such key (known: admission,"),
+        ("[policy]\ntimes = 3", 1, "[policy] times: Input should be an object"),
+    ],
+)
+def test_a_mistake_in_an_override_stands_where_the_override_does(laboratory: Any, override: str, offset: int, complaint: str) -> None:
+    line = laboratory.append(override)
+    assert any(told.startswith(f"gate.toml:{line + offset}: {complaint}") for told in laboratory.complaints()), laboratory.complaints()
+
+
+def test_an_override_does_not_hide_where_the_rest_stands(laboratory: Any) -> None:
+    laboratory.append("[policy.times]\nidentity_s = 5\n")
+    line = laboratory.change("clearing_s = 5.0", "clearing_s = -5.0", "policy")
+    (told,) = laboratory.complaints()
+    assert told.startswith(f"policy.toml:{line}: [times] clearing_s: ")
+
+
+def test_a_policy_that_is_no_table(laboratory: Any) -> None:
+    text = laboratory.gate.read_text(encoding="utf-8")
+    laboratory.gate.write_text(f"policy = 3\n{text}", encoding="utf-8")
+    assert laboratory.complaints() == ["gate.toml:1: policy: Input should be a table (name the policy file by [gate] policy)"]
