@@ -36,7 +36,7 @@ from simulators.lane.wire import Endpoints, WireLane
 from simulators.travellers.cast import Cast, CastMember, Override, build_cast
 from simulators.travellers.enrolment import PortraitEncoder, enrol
 from simulators.travellers.officer import OfficerHabits
-from simulators.world import Violation
+from simulators.world import Pace, Violation
 
 START_WITHIN_S = 60.0
 RECORD_WITHIN_S = 15.0
@@ -59,6 +59,7 @@ class Plan:
         overrides: Parts of travellers to swap.
         log: Where the daemon's log goes; None keeps it with the run's files.
         officer: How the officer works.
+        hurry: How many times faster than people usually are doors and people move; at most 3.
     """
 
     region: Region = Region.MO
@@ -70,6 +71,7 @@ class Plan:
     overrides: tuple[Override, ...] = ()
     log: Path | None = None
     officer: OfficerHabits = field(default_factory=OfficerHabits)
+    hurry: float = 1.0
 
 
 @dataclass(slots=True)
@@ -168,7 +170,13 @@ class SimulatedGate:
         self._say("daemon: gatectl run with the simulated configuration")
         self._start_daemon(config)
         self.simulation = LaneSimulation(
-            hardware=self.lane, clock=SystemClock(), cast=self.cast.members, events=_Events(self), desk=_Desk(self.client), habits=plan.officer
+            hardware=self.lane,
+            clock=SystemClock(),
+            cast=self.cast.members,
+            events=_Events(self),
+            desk=_Desk(self.client),
+            habits=plan.officer,
+            pace=Pace().hurried(plan.hurry),
         )
         self._watch_gate()
         thread = LaneThread(self.simulation, self._on_bug)
@@ -190,7 +198,7 @@ class SimulatedGate:
         text = derive(
             TEMPLATE,
             {
-                "gate": {"region": plan.region.value, "checkpoint": audience, "id": f"{audience}-1", "direction": direction},
+                "gate": {"region": plan.region.value, "checkpoint": audience, "id": f"{audience}-1", "direction": direction, "stop_drain_s": 0.0},
                 "devices": {
                     "qr_camera": {"source": endpoints.qr_camera},
                     "face_camera": {"source": endpoints.face_camera},
@@ -351,7 +359,6 @@ class _GateWatcher:
         self._gate = gate
         self._stopping = threading.Event()
         self._stream: contextlib.AbstractContextManager[object] | None = None
-        self._owner: str | None = None
         self._thread = threading.Thread(target=self._run, name="gate watcher", daemon=True)
 
     def start(self) -> None:
@@ -381,7 +388,5 @@ class _GateWatcher:
         gate = self._gate
         if kind == "prompt":
             gate.simulation.show_prompt(Prompt(fields["prompt"]))
-        elif kind == "status" and fields["state"] == "pass_check":
-            self._owner = gate.simulation.current or self._owner
-        elif kind == "crossing_recorded" and self._owner is not None:
-            gate._seen.put(("record", (self._owner, fields)))  # noqa: SLF001 - one module, two sides of a queue
+        elif kind == "crossing_recorded" and gate.simulation.presenter is not None:
+            gate._seen.put(("record", (gate.simulation.presenter, fields)))  # noqa: SLF001 - one module, two sides of a queue

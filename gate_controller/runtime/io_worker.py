@@ -13,8 +13,8 @@ from gate_controller.ports.devices import IoBoard
 from gate_controller.ports.errors import DeviceError, DeviceTimeoutError, DeviceUntrustedError
 from gate_controller.runtime.worker import DeviceWorker, Surroundings
 
-CALL_WITHIN_S = 0.5
-"""Deadline of one exchange with the board."""
+CALL_WITHIN_S = 2.0
+"""Deadline of one exchange with the board; its driver's own reply time-out is the shorter one."""
 
 
 class IoWorker(DeviceWorker):

@@ -11,7 +11,7 @@ from gate_controller.ports.devices import Camera, QrDecoder
 from gate_controller.runtime.worker import DeviceWorker, Surroundings
 
 FRAME_WITHIN_S = 1.0
-READY_INTERVAL_S = 0.05
+READY_INTERVAL_S = 0.08
 BUSY_INTERVAL_S = 0.4
 
 
