@@ -104,8 +104,9 @@ def _below(prefix: tuple[str, ...], description: KeyDescription) -> KeyDescripti
 
 
 def _fits(path: tuple[str, ...], wanted: list[str]) -> bool:
-    """Whether the parts are the same; "*" in the path fits every name."""
-    return len(path) == len(wanted) and all(part in {"*", want} for part, want in zip(path, wanted, strict=True))
+    """Whether the parts are the same; "*" in the path fits every name, beside at least one that is the same."""
+    pairs = list(zip(path, wanted, strict=True)) if len(path) == len(wanted) else []
+    return all(part in {"*", want} for part, want in pairs) and (any(part == want for part, want in pairs) or not wanted)
 
 
 def _is_below(path: tuple[str, ...], section: list[str]) -> bool:

@@ -61,7 +61,7 @@ def _load(name: str, points: Mapping[str, EntryPoint]) -> Driver[Any, Any]:
     (value, point) = next(iter(points.items()))
     try:
         driver = point.load()
-    except Exception as error:  # whatever a foreign package's import throws, it cannot be used
+    except (Exception, SystemExit) as error:  # whatever a foreign package's import throws, it cannot be used
         message = f'driver "{name}" ({value}) cannot be imported: {type(error).__name__}: {" ".join(str(error).split())}'
         raise ConfigurationError(message, _REINSTALL) from error
     if not isinstance(driver, Driver):
