@@ -1,6 +1,7 @@
 """Where the control server listens: who may connect, what is replaced, what is refused."""
 
 import concurrent.futures
+import fcntl
 import os
 import socket
 import stat
@@ -109,6 +110,23 @@ def test_of_many_that_find_a_stale_socket_exactly_one_starts(socket_path):
     assert len(listeners) == 1
     assert connects(socket_path)
     listeners[0].close()
+
+
+def test_a_start_waits_for_another_that_is_under_way_and_then_finds_it_live(socket_path):
+    leave_stale(socket_path)
+    directory = os.open(socket_path.parent, os.O_RDONLY)
+    fcntl.flock(directory, fcntl.LOCK_EX)  # the other daemon, between its look at the stale socket and its own
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        late = pool.submit(listen_unix, socket_path)
+        with pytest.raises(TimeoutError):
+            late.result(timeout=0.2)
+        socket_path.unlink()
+        other.bind(str(socket_path))
+        other.listen()
+        os.close(directory)
+        with pytest.raises(ListenError, match="in use"):
+            late.result(timeout=30)
+        assert connects(socket_path)
 
 
 @pytest.mark.parametrize("make", [lambda path: path.write_text("kept"), lambda path: path.symlink_to("nowhere"), lambda path: path.mkdir()])

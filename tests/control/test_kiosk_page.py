@@ -1,0 +1,214 @@
+"""The kiosk page in a real browser (skipped where there is no Chromium): what it shows, how, and when it closes the lane."""
+
+import json
+import shutil
+import subprocess
+from importlib import resources
+
+import pytest
+
+from gate_controller.control.texts import Language, text
+from gate_controller.core.prompts import Prompt
+
+TABLE = json.loads(resources.files("gate_controller.control").joinpath("static", "prompts.json").read_text(encoding="utf-8"))
+PANELS = {  # width and height in pixels, millimetres a pixel
+    "21.5 inch upright": (1080, 1920, 0.248),
+    "10.1 inch": (1280, 800, 0.170),
+}
+CAPITALS_MM = 8.6  # EN 301 549 5.1.4 at 70 cm
+
+LOOK = """
+(() => {
+  const box = (element) => element.getBoundingClientRect();
+  const inside = (inner, outer) => inner.top >= outer.top - 1 && inner.bottom <= outer.bottom + 1 && inner.left >= outer.left - 1 && inner.right <= outer.right + 1;
+  const capital = (element) => {
+    const style = getComputedStyle(element), pen = document.createElement("canvas").getContext("2d");
+    pen.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+    return pen.measureText("H").actualBoundingBoxAscent;
+  };
+  const colours = (element, background) => [getComputedStyle(element).color, getComputedStyle(background).backgroundColor];
+  const $ = (selector) => document.querySelector(selector), all = (selector) => [...document.querySelectorAll(selector)];
+  return all("nav button").map((button) => {
+    button.click();
+    const words = all("section > *");
+    return {
+      language: document.documentElement.lang,
+      button: button.lang,
+      pressed: all("nav button[aria-pressed=true]").map((element) => element.lang),
+      document_title: document.title,
+      title: [$("h1").lang, $("h1").textContent],
+      detail: [$(".detail").lang, $(".detail").textContent],
+      others: all(".other").map((element) => [element.lang, element.textContent]),
+      pictures: all("figure svg").filter((element) => box(element).width > 0).map((element) => element.id),
+      fits: document.documentElement.scrollHeight <= innerHeight && document.documentElement.scrollWidth <= innerWidth
+        && words.every((element) => element.scrollWidth <= element.clientWidth && inside(box(element), box($("main"))))
+        && all("nav button").every((element) => element.scrollWidth <= element.clientWidth && inside(box(element), box($("nav")))),
+      picture_mm_px: Math.min(box($("figure svg:not([hidden])")).width, box($("figure svg:not([hidden])")).height),
+      capitals: {main: Math.min(capital($("h1")), capital($(".detail"))), other: Math.min(...all(".other, nav button").map(capital))},
+      colours: [...words.map((element) => colours(element, document.body)), colours($("figure"), $("figure")), ...all("nav button").map((element) => colours(element, element))],
+    };
+  });
+})()
+"""
+
+
+@pytest.fixture
+def page(chromium, serve, eventually):
+    """Opens the page of a server; waits for prompts."""
+
+    class Page:
+        def __init__(self):
+            self.browser = chromium
+            chromium.complaints.clear()
+
+        def open(self, served):
+            chromium.open(served.server.kiosk_url)
+            eventually(
+                lambda: chromium.evaluate("document.readyState") == "complete" and chromium.evaluate("!!document.querySelector('h1')"), "the page is loaded"
+            )
+
+        def shows(self, prompt, served=None):
+            if served is not None:
+                served.feed.publish("prompt", {"prompt": prompt.value})
+            eventually(lambda: self.prompt() == prompt.value, f"the page shows {prompt.value}")
+
+        def prompt(self):
+            return chromium.evaluate("document.body.dataset.prompt")
+
+    chromium.size(1080, 1920)
+    yield Page()
+    chromium.open("about:blank")
+
+
+def luminance(colour):
+    channels = [int(part) / 255 for part in colour.partition("(")[2].rstrip(")").split(",")[:3]]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(foreground, background):
+    """Contrast ratio of WCAG 2.2."""
+    lighter, darker = sorted((luminance(foreground), luminance(background)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_every_prompt_in_every_language_can_be_read(page, serve, panel):
+    served = serve()
+    width, height, mm = PANELS[panel]
+    page.browser.size(width, height)
+    page.open(served)
+    for prompt in Prompt:
+        page.shows(prompt, served)
+        for language, seen in zip(Language, page.browser.evaluate(LOOK), strict=True):
+            where = f"{prompt.value} in {language.value} at {panel}"
+            wording = text(prompt, language)
+            assert seen["language"] == seen["button"] == language.value, where
+            assert seen["pressed"] == [language.value], where
+            assert seen["document_title"] == wording.title, where
+            assert seen["title"] == [language.value, wording.title], where
+            assert seen["detail"] == [language.value, wording.detail], where
+            assert seen["others"] == [[other.value, text(prompt, other).title] for other in Language if other is not language], where
+            assert seen["pictures"] == [f"picture-{TABLE[prompt.value]['picture']}"], where
+            assert seen["fits"], where
+            assert seen["picture_mm_px"] * mm > 60, where
+            assert seen["capitals"]["main"] * mm >= CAPITALS_MM, where
+            assert panel != "21.5 inch upright" or seen["capitals"]["other"] * mm >= CAPITALS_MM, where
+            assert min(contrast(*pair) for pair in seen["colours"][:5] + seen["colours"][6:]) >= 7, where
+            assert contrast("rgb(255, 255, 255)", seen["colours"][5][1]) >= 7, where
+            assert seen["colours"][5][0] == "rgb(255, 255, 255)", where
+    assert page.browser.complaints == []
+
+
+def test_pictures_tell_prompts_apart_without_colour_or_words():
+    pictures = {}
+    for prompt in Prompt:
+        pictures.setdefault(TABLE[prompt.value]["picture"], []).append(prompt)
+    assert [prompts for prompts in pictures.values() if len(prompts) > 1] == []
+
+
+def test_the_page_is_closed_before_it_hears_anything():
+    markup = resources.files("gate_controller.control").joinpath("static", "index.html").read_text(encoding="utf-8")
+    assert 'data-prompt="lane_closed" data-tone="stop"' in markup
+    for language in Language:
+        assert f'lang="{language.value}">{text(Prompt.LANE_CLOSED, language).title}<' in markup
+    assert markup.count('<svg id="picture-') - markup.count('focusable="false" hidden>') == 1
+
+
+def test_the_lane_is_shown_closed_when_the_daemon_dies_and_open_when_it_is_back(page, serve):
+    served = serve()
+    page.open(served)
+    page.shows(Prompt.SHOW_CODE, served)
+    served.server.stop()
+    page.shows(Prompt.LANE_CLOSED)
+    again = serve(kiosk_port=served.port, path=served.path)
+    page.shows(Prompt.STEP_IN, again)
+
+
+def test_the_lane_is_shown_closed_while_the_gate_is_silent_though_its_server_lives(page, serve, gate):
+    served = serve()
+    page.open(served)
+    page.shows(Prompt.SHOW_CODE, served)
+    gate.failing = True
+    page.shows(Prompt.LANE_CLOSED)
+    gate.failing = False
+    page.shows(Prompt.SHOW_CODE)
+
+
+def test_an_emergency_stays_on_the_page_when_the_daemon_dies(page, serve):
+    served = serve()
+    page.open(served)
+    page.shows(Prompt.EMERGENCY_EXIT, served)
+    served.server.stop()
+    page.browser.call("Runtime.evaluate", expression="new Promise((done) => setTimeout(done, 3600))", awaitPromise=True)  # the page's clock: past its 3 s
+    assert page.prompt() == "emergency_exit"
+    again = serve(kiosk_port=served.port, path=served.path)
+    page.shows(Prompt.LANE_CLOSED, again)
+
+
+def test_a_changed_prompt_is_announced_and_a_heartbeat_is_not(page, serve, eventually):
+    served = serve()
+    page.open(served)
+    page.shows(Prompt.SHOW_CODE, served)
+    assert page.browser.evaluate("(({role, ariaLive, ariaAtomic}) => [role, ariaLive, ariaAtomic])(document.querySelector('section'))") == [
+        "status",
+        "assertive",
+        "true",
+    ]
+    page.browser.evaluate(
+        "globalThis.changes = 0; new MutationObserver(() => changes++).observe(document.querySelector('section'), {childList: true, subtree: true, characterData: true}), 0"
+    )
+    served.status_calls(10, eventually)  # ten heartbeats
+    page.shows(Prompt.CHECKING_CODE, served)
+    assert page.browser.evaluate("changes") == 1
+
+
+def test_who_wants_no_motion_sees_none(page, serve):
+    served = serve()
+    page.open(served)
+    running = "document.getAnimations().filter((animation) => animation.playState === 'running').length"
+    for prompt in (Prompt.SHOW_CODE, Prompt.STEP_IN, Prompt.STARTING, Prompt.CHECKING_CODE):
+        page.shows(prompt, served)
+        page.browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
+        assert page.browser.evaluate(running) == 0
+        page.browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "no-preference"}])
+        assert page.browser.evaluate(running) > 0
+
+
+def test_each_chinese_is_set_in_its_own_glyphs(page, serve, eventually):
+    if (
+        shutil.which("fc-list") is None
+        or "Noto Sans CJK HK" not in subprocess.run(["fc-list", ":", "family"], capture_output=True, text=True, check=True).stdout
+    ):
+        pytest.skip("Noto Sans CJK is not installed (Debian: apt install fonts-noto-cjk)")
+    served = serve()
+    page.open(served)
+    page.shows(Prompt.SHOW_CODE, served)
+
+    def fonts(selector):
+        root = page.browser.call("DOM.getDocument")["root"]["nodeId"]
+        node = page.browser.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        return {font["familyName"] for font in page.browser.call("CSS.getPlatformFontsForNode", nodeId=node)["fonts"]}
+
+    for selector, family in (("h1:lang(zh-Hant)", "Noto Sans CJK HK"), (".other:lang(zh-Hans)", "Noto Sans CJK SC"), (".other:lang(pt)", "Noto Sans CJK HK")):
+        assert eventually(lambda selector=selector: fonts(selector), f"{selector} is laid out") == {family}
