@@ -105,7 +105,7 @@ class Visit:
             "truth": record.get("truth"),
             "checks": record.get("checks"),
             "steps": record.get("steps"),
-            "officer": record.get("officer"),
+            "by_officer": record.get("by_officer"),
             "further_records": self.records[1:],
             "left_by": self.truth.left_by.value if self.truth and self.truth.left_by else None,
             "visit_s": round(self.truth.left_at - self.truth.began_at, 2) if self.truth else None,

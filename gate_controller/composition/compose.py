@@ -66,8 +66,8 @@ def compose(config: Path, clock: Clock, sink: EventSink, display: TravellerDispl
     """
     settings = load(config, load_drivers())
     with contextlib.ExitStack() as stack:
+        stores = _stores(settings, clock, stack)  # first: they fail at once, the face models take a second to load
         devices = _devices(settings, clock)
-        stores = _stores(settings, clock, stack)
         latched = _emergency_latched(settings.journal.path)
         gate = Gate(settings.crossing_policy(), _runtime_options(settings, devices), devices, stores, display, sink, clock, emergency_latched=latched)
         return ComposedGate(gate, settings, stack.pop_all())

@@ -22,7 +22,7 @@ from gate_controller.core.values import UNKNOWN_INPUTS, Device, Door, Modality
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.control import EventSink, JsonObject
 from gate_controller.ports.devices import Camera, FaceMatcher, FingerprintReader, IoBoard, QrDecoder
-from gate_controller.ports.errors import RefusedByStateError
+from gate_controller.ports.errors import GateError, RefusedByStateError
 from gate_controller.ports.services import TravellerDisplay
 from gate_controller.runtime.desk import Desk, Stores
 from gate_controller.runtime.face_worker import FaceWorker
@@ -37,6 +37,8 @@ from gate_controller.runtime.worker import DeviceReport, DeviceWorker, Surroundi
 WAKE_S = 0.2
 """The loop looks at the freshness of the inputs at least this often."""
 ANSWER_WITHIN_S = 2.0
+STUCK_S = 3.0
+"""A decision thread that has not turned for this long is dead or stuck: there is no status then, and the kiosk page closes the lane."""
 log = structlog.get_logger("gate")
 
 
@@ -99,7 +101,7 @@ class Gate:
         self._session = Session()
         self._stop_asked = False
         self._finished = threading.Event()
-        self._started_at = self._state_since = clock.monotonic()
+        self._started_at = self._state_since = self._turned_at = clock.monotonic()
         around = Surroundings(clock, self._post, options)
         self._desk = Desk(stores, self._session, around, lambda: devices.fingerprint.template_format, devices.face_matcher.model)
         self._io = IoWorker(devices.io_board, around)
@@ -149,8 +151,14 @@ class Gate:
     # -- GateControl ---------------------------------------------------------------------------------------------------
 
     def status(self) -> JsonObject:
-        """See ports.control.GateControl."""
+        """See ports.control.GateControl.
+
+        Raises:
+            GateError: The decision thread does not turn any more: what it decided last says nothing about now.
+        """
         now = self._clock.monotonic()
+        if now - self._turned_at > STUCK_S:
+            raise GateError("the gate's decision thread does not answer", "restart the controller; its log says why")
         return {**self._status, "since_s": round(now - self._state_since, 1), "uptime_s": round(now - self._started_at, 1)}
 
     def officer(self, action: str, identity: str, reason: str, uid: int | None = None) -> None:
@@ -189,6 +197,7 @@ class Gate:
     def _run(self) -> None:
         self._decide(_Letter(e.Started(self._emergency_latched)))
         while not self._finished.is_set():
+            self._turned_at = self._clock.monotonic()
             letter = self._next_letter()
             try:
                 if letter is not None:
@@ -317,5 +326,5 @@ def _as_json(record: c.CrossingRecord) -> JsonObject:
         "truth": {name: getattr(record, name) for name in ("authorised", "entered", "verified", "exited", "chamber_empty")},
         "checks": {modality.value: outcome.value for modality, outcome in record.checks.items()},
         "steps": [[step.name, round(step.at_s, 4)] for step in record.steps],
-        "officer": record.officer,
+        "by_officer": record.officer is not None,
     }

@@ -1,16 +1,20 @@
+"""The default cast in a Macao lane, and the same cast with three things swapped."""
+
 from __future__ import annotations
 
 import pytest
 
 from gate_controller.core.values import Region
-from simulators.travellers.cast import Kind
+from simulators.authority import Authorities
+from simulators.travellers.cast import Kind, Override, Part, build_cast
 
 pytestmark = [pytest.mark.wire, pytest.mark.lane]
+SEED = 1
 
 
 @pytest.fixture(scope="module")
 def crossed(run_cast):
-    return run_cast(region=Region.MO, travellers=10, seed=1)
+    return run_cast(region=Region.MO, travellers=10, seed=SEED)
 
 
 def test_the_cast_holds_everybody(crossed):
@@ -46,3 +50,31 @@ def test_a_completed_crossing_tells_its_steps_in_order(crossed):
     assert {"face_successful", "fingerprint_successful"} < set(names)
     assert names[-3:] == ["exit_commanded", "exited", "chamber_empty"]
     assert [at for _, at in good["steps"]] == sorted(at for _, at in good["steps"])
+
+
+def test_outcomes_come_from_the_devices_not_from_the_labels(crossed, run_cast, outcome):
+    """Swap one's phone, another's face, a third's finger for somebody else's: exactly their outcomes change."""
+    before, _ = crossed
+    good = [name for name, visit in before.items() if visit.member.kind is Kind.GOOD]
+    stranger = next(name for name, visit in before.items() if visit.member.kind is Kind.UNKNOWN_ISSUER)
+    overrides = (Override(good[0], Part.PHONE, stranger), Override(good[1], Part.FACE, good[0]), Override(good[2], Part.FINGER, good[1]))
+    after, violations = run_cast(region=Region.MO, travellers=10, seed=SEED, overrides=overrides)
+    assert violations == []
+    copied = {name: outcome(visit) for name, visit in after.items() if visit.member.kind is Kind.REPLAY}
+    changed = {name: outcome(after[name]) for name in before if outcome(after[name]) != outcome(before[name])}
+    depends = {
+        good[0]: ("refused", "pass_unknown_key"),
+        good[1]: ("returned", "face_mismatch"),
+        good[2]: ("returned", "fingerprint_mismatch"),
+    }
+    if list(before).index(next(iter(copied))) == list(before).index(good[0]) + 1:
+        # Whoever copies the code of the first now copies a code of the same unknown issuer.
+        depends[next(iter(copied))] = ("refused", "pass_unknown_key")
+    assert changed == depends
+
+
+def test_the_same_seed_gives_the_same_cast():
+    casts = [build_cast(seed=SEED, count=10, region=Region.MO, now=1_800_000_000, authorities=Authorities("any"), audience="MO-SIM") for _ in range(2)]
+    assert [(member.name, member.face, member.finger, member.speed) for member in casts[0].members] == [
+        (member.name, member.face, member.finger, member.speed) for member in casts[1].members
+    ]

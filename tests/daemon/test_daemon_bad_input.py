@@ -1,0 +1,111 @@
+"""What is wrong with the surroundings ends in one clear line with the remedy and a documented exit code, or in a fail-secure state; never in a traceback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+
+import pytest
+
+pytestmark = pytest.mark.lane
+
+
+def complains(done, *words: str) -> None:
+    assert done.returncode == 8, done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 3, done.stderr
+
+
+def test_a_missing_configuration(site):
+    complains(site.run(site.directory / "nothing.toml"), "nothing.toml")
+
+
+def test_a_wrong_value_is_named_with_its_line(site):
+    text = site.config.read_text()
+    wrong = site.directory / "wrong.toml"
+    wrong.write_text(text.replace('region = "MO"', 'region = "XX"'))
+    line = next(number for number, content in enumerate(text.splitlines(), 1) if content.startswith("region"))
+    complains(site.run(wrong), f"wrong.toml:{line}: [gate] region")
+
+
+def test_a_missing_key_directory(site):
+    site.changes["keys"]["directory"] = str(site.directory / "nowhere")
+    complains(site.run(), "nowhere")
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+def test_an_unreadable_key_directory(site):
+    (site.directory / "keys").chmod(0)
+    complains(site.run(), "keys")
+
+
+def test_a_key_directory_signed_by_somebody_else(site):
+    site.changes["keys"]["pinned_root"] = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+    complains(site.run(), "keys")
+
+
+def test_a_damaged_enrolment_store(site):
+    (site.directory / "enrolment.db").write_bytes(b"not a database" * 100)
+    complains(site.run(), "enrolment")
+
+
+def test_a_master_key_that_others_may_read(site):
+    site.key.chmod(0o644)
+    complains(site.run(), "master.key")
+
+
+def test_a_journal_in_a_directory_that_does_not_exist(site):
+    site.changes["journal"]["path"] = str(site.directory / "nowhere" / "journal.db")
+    complains(site.run(), "journal")
+
+
+def test_a_journal_that_is_something_else(site):
+    other = sqlite3.connect(site.directory / "journal.db")
+    other.execute("CREATE TABLE t(x)")
+    other.close()
+    complains(site.run(), "journal")
+
+
+def test_missing_models(site):
+    (site.directory / "models").mkdir()
+    site.changes["models"]["directory"] = str(site.directory / "models")
+    complains(site.run(), "make models")
+
+
+def test_the_kiosks_port_is_in_use(site):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        site.changes["kiosk"]["port"] = taken.getsockname()[1]
+        complains(site.run(), str(taken.getsockname()[1]))
+
+
+def test_another_gate_runs_already(site, run_daemon):
+    first = run_daemon()
+    first.wait_status(lambda _status: True)
+    complains(site.run())
+    assert first.stop()[0] == 0
+
+
+def test_absent_devices_keep_the_lane_closed_each_named_with_its_remedy(run_daemon):
+    daemon = run_daemon()
+    absent = ("qr_camera", "face_camera", "fingerprint", "io_board")
+    status = daemon.wait_status(lambda status: all(status["devices"][name]["state"] == "lost" for name in absent))
+    assert status["state"] == "out_of_service"
+    assert status["reason"] == "io_board_lost"
+    assert status["officer_call"]["reason"] == "io_board_lost"
+    assert {status["devices"][name]["code"] for name in absent} == {"absent"}
+    assert all(status["devices"][name]["remedy"] for name in absent)
+    code, log = daemon.stop()
+    assert code == 0
+    assert "Traceback" not in log
+
+
+def test_a_stop_signal_ends_it_and_removes_the_socket(site, run_daemon):
+    daemon = run_daemon()
+    daemon.wait_status(lambda _status: True)
+    assert daemon.stop()[0] == 0
+    assert not (site.directory / "c.sock").exists()
