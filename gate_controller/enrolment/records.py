@@ -74,25 +74,25 @@ def check(record: EnrolmentRecord) -> None:
     Raises:
         ValueError: A value is out of range; the message names the field, never the value.
     """
-    rules = {
-        f"reference: must be {REFERENCE_BYTES} bytes": type(record.reference) is bytes and len(record.reference) == REFERENCE_BYTES,
-        "version: must be a whole number from 1": type(record.version) is int and 1 <= record.version < MAX_VERSION,
-        "birth_date: must be a date of a living person": type(record.birth_date) is date and record.birth_date.year >= _FIRST_BIRTH_YEAR,
-        "registered_with: must be regions": type(record.registered_with) is frozenset and all(type(region) is Region for region in record.registered_with),
-        "registered_at: must be whole seconds since the epoch": type(record.registered_at) is int and 0 <= record.registered_at < _MAX_TIME,
-        "suspended: must be true or false": type(record.suspended) is bool,
-        f"faces: must be at most {MAX_TEMPLATES} templates": type(record.faces) is tuple and len(record.faces) <= MAX_TEMPLATES,
-        f"fingers: must be at most {MAX_TEMPLATES} templates": type(record.fingers) is tuple and len(record.fingers) <= MAX_TEMPLATES,
-    }
-    for rule, kept in rules.items():
-        if not kept:
-            raise ValueError(rule)
+    _require(type(record.reference) is bytes and len(record.reference) == REFERENCE_BYTES, "reference: must be 16 bytes")
+    _require(type(record.version) is int and 1 <= record.version < MAX_VERSION, "version: must be a whole number from 1")
+    _require(type(record.birth_date) is date and record.birth_date.year >= _FIRST_BIRTH_YEAR, "birth_date: must be a date of a living person")
+    _require(type(record.registered_with) is frozenset and all(type(region) is Region for region in record.registered_with), "registered_with: must be regions")
+    _require(type(record.registered_at) is int and 0 <= record.registered_at < _MAX_TIME, "registered_at: must be whole seconds since the epoch")
+    _require(type(record.suspended) is bool, "suspended: must be true or false")
+    _require(type(record.faces) is tuple and len(record.faces) <= MAX_TEMPLATES, "faces: must be at most 16 templates")
+    _require(type(record.fingers) is tuple and len(record.fingers) <= MAX_TEMPLATES, "fingers: must be at most 16 templates")
     for face in record.faces:
         if not (_text(face.model.name, _NAME) and _text(face.model.weights_sha256, _SHA256) and _template(face.data)):
             raise ValueError("faces: each names its model (printable, at most 64 characters), the SHA-256 of its weights in small hexadecimal, and has data")
     for finger in record.fingers:
         if not (_text(finger.format, _NAME) and type(finger.position) is int and 0 <= finger.position <= 10 and _template(finger.data)):
             raise ValueError("fingers: each names its format (printable, at most 64 characters), a position 0..10 (ISO/IEC 19794-2), and has data")
+
+
+def _require(kept: bool, rule: str) -> None:
+    if not kept:
+        raise ValueError(rule)
 
 
 def _text(value: str, pattern: re.Pattern[str]) -> bool:
