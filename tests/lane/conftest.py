@@ -13,6 +13,8 @@ from gate_controller.ports.control import JsonObject
 
 MODELS = Path(__file__).parents[2] / "var" / "models"
 GENEROUS_S = 60.0
+HURRY = 2.0
+"""Doors and people are twice as fast as usual; everything else takes as long as it takes."""
 
 
 def outcome_of(visit: Visit) -> tuple[str | None, str | None]:
@@ -25,7 +27,7 @@ def run_cast() -> Callable[..., tuple[dict[str, Visit], list[object]]]:
     """Let a cast cross; gives the visits by traveller and the world's list of violations."""
 
     def run(**plan: object) -> tuple[dict[str, Visit], list[object]]:
-        with SimulatedGate(Plan(kiosk_port=0, models=MODELS, **plan)) as gate:
+        with SimulatedGate(Plan(kiosk_port=0, models=MODELS, hurry=HURRY, **plan)) as gate:
             visits = {visit.member.name: visit for visit in gate.visits()}
             return visits, list(gate.violations)
 
@@ -39,7 +41,7 @@ def outcome() -> Callable[[Visit], tuple[str | None, str | None]]:
 
 @pytest.fixture(scope="session")
 def plan() -> Callable[..., Plan]:
-    return lambda **fields: Plan(kiosk_port=0, models=MODELS, **fields)
+    return lambda **fields: Plan(kiosk_port=0, models=MODELS, hurry=HURRY, **fields)
 
 
 @pytest.fixture(scope="session")
