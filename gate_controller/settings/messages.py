@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from gate_controller.settings import fields
 from gate_controller.settings.locate import KeyPath
-from gate_controller.settings.problems import InvalidConfigurationError, Located, Problem
+from gate_controller.settings.problems import Located, Problem
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], data: Any, source: Located, prefix: KeyPath = ()) -> list[Problem]:
@@ -26,11 +26,6 @@ def problems_of(error: ValidationError, model: type[BaseModel], data: Any, sourc
     for finding in error.errors(include_url=False, include_input=False):
         found.setdefault(_path(finding["loc"], data, finding["type"]), []).append(finding)
     return [_problem(path, findings, model, source, prefix) for path, findings in found.items()]
-
-
-def error(validation: ValidationError, model: type[BaseModel], data: Any, source: Located, prefix: KeyPath = ()) -> InvalidConfigurationError:
-    """The same as one error to raise."""
-    return InvalidConfigurationError(problems_of(validation, model, data, source, prefix))
 
 
 def _path(location: Iterable[str | int], data: Any, kind: str) -> KeyPath:
