@@ -2,7 +2,8 @@
 
 A module answers commands in the order they came, but says nothing of which command an answer is for. So after anything irregular (a
 timeout, damage, bytes nobody asked for) the line is unsettled, and before the next command it is settled again: wait until it is silent,
-ask for the system parameters (the only answer with 17 bytes) and drop whatever comes before that answer, then wait for silence once more.
+ask for the system parameters (the only answer with 17 bytes), drop whatever comes before the answer to that and to all earlier such
+questions, and wait for silence once more.
 
 Does not retry commands and does not interpret acknowledge codes, except that of the settling command.
 """
@@ -17,8 +18,11 @@ from drivers.fingerprint.serial_port import BytePort, PortOpener
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.errors import DeviceAbsentError, DeviceProtocolError, DeviceTimeoutError
 
-SILENCE_S: Final = 0.03
+SILENCE_S: Final = 0.02
 """Silence that ends a burst: USB adapters hold bytes back for up to 16 ms."""
+
+LATEST_ANSWER_S: Final = 3.0
+"""No module answers later than this after a command (the slowest, taking an image, stays below a second)."""
 
 _PARAMETERS_BYTES: Final = 17
 _BOOT_BYTE: Final = 0x55
@@ -42,6 +46,7 @@ class Link:
         self._port: BytePort | None = None
         self._parser = PacketParser(address)
         self._unsettled = False
+        self._questions = 0  # settling questions that were not answered yet
         self.boot_seen = False
         """A 55 came outside any packet since the last open() or forget_boot(): the module has started anew."""
 
@@ -55,6 +60,7 @@ class Link:
         self._port = self._open_port(baud)
         self._parser.reset()
         self._unsettled = True
+        self._questions = 0
         self.boot_seen = False
 
     def close(self) -> None:
@@ -155,8 +161,9 @@ class Link:
     def _discard(self, data: bytes) -> None:
         self._parser.feed(data)
         try:
-            while self._parser.next_packet() is not None:
-                pass
+            while (packet := self._parser.next_packet()) is not None:
+                if self._questions and self._is_settling_answer(packet):
+                    self._questions -= 1
         except PacketError:
             self._parser.reset()
         self._note_noise()
@@ -171,16 +178,25 @@ class Link:
     def _settle(self, deadline: float) -> None:
         self._drain(deadline)
         self.send(PacketKind.COMMAND, bytes([Instruction.READ_PARAMETERS]), deadline)
-        while not self._is_settling_answer(deadline):
-            pass
+        self._questions += 1
+        gives_up_at = min(deadline, self._clock.monotonic() + LATEST_ANSWER_S)
+        answered = False
+        while self._questions:
+            try:
+                if self._is_settling_answer(self.receive(gives_up_at)):
+                    self._questions -= 1
+                    answered = True
+            except DeviceProtocolError:
+                continue
+            except DeviceTimeoutError:
+                if not answered or gives_up_at == deadline:
+                    raise
+                self._questions = 0  # those still open were lost, or their answers were
         self._drain(deadline)
         self._unsettled = False
 
-    def _is_settling_answer(self, deadline: float) -> bool:
-        try:
-            packet = self.receive(deadline)
-        except DeviceProtocolError:
-            return False
+    @staticmethod
+    def _is_settling_answer(packet: Packet) -> bool:
         if packet.kind is not PacketKind.ACKNOWLEDGE:
             return False
         # A locked module answers everything by 21; whoever asks next is told so.

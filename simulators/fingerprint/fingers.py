@@ -35,9 +35,9 @@ VIEW_BYTES: Final = 256
 """A template is a row of views: a 16-byte header (magic, family, number, reserved, CRC-32) and the features."""
 _MAGIC: Final = b"\x03\x03"
 _FAMILY_CODES: Final = {Family.ZFM20: 1, Family.R307: 2, Family.R503: 3}
-_TOLERANCE: Final = 24
-_THRESHOLDS: Final = {1: 72, 2: 112, 3: 115, 4: 158, 5: 164}
-_SAME_FINGER: Final = 100
+_TOLERANCE: Final = 16
+_THRESHOLDS: Final = {1: 52, 2: 97, 3: 99, 4: 166, 5: 172}
+_SAME_FINGER: Final = 80
 """Least score of two captures that RegModel merges."""
 
 
@@ -97,11 +97,11 @@ def capture(finger: str, touch: str) -> Capture:
     features = _clean(name).astype(np.int16)
     if condition is Condition.ALIKE:
         other = _clean(f"{name}, but somebody else")
-        features[FEATURES * 2 // 5 :] = other[FEATURES * 2 // 5 :]
+        features[FEATURES * 3 // 10 :] = other[FEATURES * 3 // 10 :]
     rng = np.random.default_rng(list(hashlib.sha256(f"{finger}\0{touch}".encode()).digest()))
-    spread = 22.0 if condition is Condition.WORN else 10.0
+    spread = 16.0 if condition is Condition.WORN else 5.0
     features += np.rint(rng.normal(0.0, spread, FEATURES)).astype(np.int16)
-    lost = rng.random(FEATURES) < 0.04
+    lost = rng.random(FEATURES) < 0.02
     features[lost] = rng.integers(0, 256, int(lost.sum()))
     return Capture(np.clip(features, 0, 255).astype(np.uint8), condition)
 

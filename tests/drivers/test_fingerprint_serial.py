@@ -36,10 +36,16 @@ def build(process: FingerprintProcess, **options: object) -> FingerprintReader:
     return DRIVER.build(parsed, DriverContext(SystemClock(), Path(), pytest.fail))
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FingerprintProcess]:
+    with FingerprintProcess(Family.R503, tmp_path_factory.mktemp("serial")) as process:
+        yield process
+
+
 @pytest.fixture
-def process(tmp_path: Path) -> Iterator[FingerprintProcess]:
-    with FingerprintProcess(Family.R503, tmp_path) as running:
-        yield running
+def process(running: FingerprintProcess) -> FingerprintProcess:
+    running.ask("reset")
+    return running
 
 
 @pytest.fixture
@@ -231,14 +237,12 @@ def test_pyserials_errors_without_a_number_are_absent() -> None:
         assert type(open_error("/dev/ttyS99", error)) is DeviceAbsentError
 
 
-def test_untrusted_settings_leave_the_port_closed(tmp_path: Path) -> None:
-    with FingerprintProcess(Family.ZFM20, tmp_path) as process:
-        process.ask("fault", name="settings_ignored")
-        reader = build(process, security_level=5)
-        with pytest.raises(DeviceUntrustedError):
-            reader.open(soon())
-        other = SerialPort(str(process.link), 57600)  # would be busy
-        other.close()
+@pytest.mark.wire
+def test_a_failed_opening_leaves_the_port_closed(process: FingerprintProcess) -> None:
+    process.ask("fault", name="settings_ignored")
+    with pytest.raises(DeviceUntrustedError):
+        build(process, security_level=5).open(soon())
+    SerialPort(str(process.link), 57600).close()  # it would be busy
 
 
 @pytest.mark.parametrize(
