@@ -21,7 +21,7 @@ from simulators.wiring import IDLE_INPUTS, Input, modbus_options
 
 QUARANTINE_S = 0.3
 REPLY_TIMEOUT_S = 5.0
-NOT_ANSWERED_S = 0.15
+NOT_ANSWERED_S = 0.25
 
 IDLE = LaneInputs(
     entry_door=DoorPosition.CLOSED,

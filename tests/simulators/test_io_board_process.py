@@ -15,6 +15,7 @@ import serial
 
 from simulators.control import ControlClient, ControlError
 from simulators.io_board import rtu
+from simulators.io_board.__main__ import main
 from simulators.io_board.process import LIMIT_S, IoBoardProcess
 
 pytestmark = pytest.mark.wire
@@ -69,15 +70,14 @@ def test_leaves_a_file_that_is_no_link_alone(tmp_path: Path) -> None:
 
 
 def test_command_line_sets_contacts_registers_and_faults(board: IoBoardProcess) -> None:
-    assert ctl(board, "set", "entry_door_closed=false", "1=true").returncode == 0
-    assert ctl(board, "register", "0", "2").returncode == 0
-    assert ctl(board, "fault", "late", "delay_ms=50", "times=3").returncode == 0
+    for words in ("set entry_door_closed=false 1=true", "register 0 2", "fault late delay_ms=50 times=3"):
+        assert main(["ctl", str(board.control), *words.split()]) == 0
     state = json.loads(ctl(board, "state").stdout)
     assert state["inputs"]["entry_door_closed"] is False
     assert state["inputs"]["entry_door_open"] is True
     assert state["registers"][0] == 2
     assert state["faults"] == ["late"]
-    assert ctl(board, "clear").returncode == 0
+    assert main(["ctl", str(board.control), "clear"]) == 0
     assert board.ask("state")["faults"] == []
 
 
@@ -94,11 +94,10 @@ def test_command_line_sets_contacts_registers_and_faults(board: IoBoardProcess) 
         (("fault", "smoke"), 1),
     ],
 )
-def test_command_line_refuses_nonsense_and_says_why(board: IoBoardProcess, words: tuple[str, ...], code: int) -> None:
+def test_command_line_refuses_nonsense_and_says_why(board: IoBoardProcess, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int) -> None:
     before = board.ask("state")
-    done = ctl(board, *words)
-    assert done.returncode == code
-    assert done.stderr.strip()
+    assert main(["ctl", str(board.control), *words]) == code
+    assert capsys.readouterr().err.strip()
     assert board.ask("state") == before
 
 
@@ -112,6 +111,7 @@ def test_ends_with_its_parent(tmp_path: Path) -> None:
     script = f"""
 import os, pathlib, signal
 from simulators.io_board import rtu
+from simulators.io_board.__main__ import main
 from simulators.io_board.process import IoBoardProcess
 board = IoBoardProcess(pathlib.Path({str(tmp_path)!r}))
 board.start()

@@ -17,7 +17,7 @@ from gate_controller.ports.drivers import DriverContext
 from simulators.io_board.process import LIMIT_S, IoBoardProcess
 from simulators.wiring import IDLE_INPUTS, Input, modbus_options
 
-SHORT_S = 0.15
+SHORT_S = 0.25
 REPLY_TIMEOUT_S = 5.0
 QUARANTINE_S = 0.3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -67,17 +68,23 @@ def parrot() -> Iterator[ParrotLine]:
     line.close()
 
 
-def ask_inputs(parrot: ParrotLine, reply: bytes, timeout_s: float) -> list[bool]:
-    """One reading of 11 inputs on a line of its own, so that no quarantine is carried over."""
+@contextlib.contextmanager
+def line_to(parrot: ParrotLine, reply: bytes, timeout_s: float) -> Iterator[ModbusLine]:
+    """A line of its own, so that no quarantine is carried over."""
     parrot.say = reply
     options = IoBoardOptions.model_validate(modbus_options(parrot.port, reply_timeout_s=timeout_s))
     line = ModbusLine(options, SystemClock())
-    deadline = time.monotonic() + LIMIT_S
-    line.open(deadline)
+    line.open(time.monotonic() + LIMIT_S)
     try:
-        return line.read_inputs(0, INPUTS, deadline)
+        yield line
     finally:
         line.close()
+
+
+def ask_inputs(parrot: ParrotLine, reply: bytes, timeout_s: float) -> list[bool]:
+    """One reading of 11 inputs."""
+    with line_to(parrot, reply, timeout_s) as line:
+        return line.read_inputs(0, INPUTS, time.monotonic() + LIMIT_S)
 
 
 def test_the_whole_reply_and_nothing_else_is_believed(parrot: ParrotLine) -> None:
@@ -109,6 +116,22 @@ def test_anything_but_the_one_reply_is_a_protocol_error(parrot: ParrotLine, repl
 def test_a_reply_that_stops_is_a_protocol_error_not_a_timeout(parrot: ParrotLine) -> None:
     with pytest.raises(DeviceProtocolError):
         ask_inputs(parrot, GOOD_REPLY[:-1], 0.5)
+
+
+@pytest.mark.parametrize("echo", ["05 0201 0007", "05 0200 0008", "05 0000 0000"], ids=["another coil", "another duration", "an older release"])
+def test_the_echo_of_a_pulse_must_be_its_own(parrot: ParrotLine, echo: str) -> None:
+    with line_to(parrot, rtu.frame(1, bytes.fromhex("05 0200 0007")), 5) as line:
+        line.write_coil(0x0200, 7, time.monotonic() + LIMIT_S)
+    with line_to(parrot, rtu.frame(1, bytes.fromhex(echo)), 5) as line, pytest.raises(DeviceProtocolError, match="echo"):
+        line.write_coil(0x0200, 7, time.monotonic() + LIMIT_S)
+
+
+@pytest.mark.parametrize("echo", ["06 0008 03e8", "06 0009 03e7"], ids=["another register", "another value"])
+def test_the_echo_of_the_watchdog_must_be_its_own(parrot: ParrotLine, echo: str) -> None:
+    with line_to(parrot, rtu.frame(1, bytes.fromhex("06 0009 03e8")), 5) as line:
+        line.write_holding_register(9, 1000, time.monotonic() + LIMIT_S)
+    with line_to(parrot, rtu.frame(1, bytes.fromhex(echo)), 5) as line, pytest.raises(DeviceProtocolError, match="echo"):
+        line.write_holding_register(9, 1000, time.monotonic() + LIMIT_S)
 
 
 def test_nothing_is_a_timeout(parrot: ParrotLine) -> None:
