@@ -43,11 +43,11 @@ class ModbusIoBoard:
 
     def open(self, deadline: float) -> None:
         """See IoBoard: releases both doors, reads their coils back, sets the watchdog, reads every input once."""
-        self._line.open(deadline)
         self._heartbeat = None
         self._held_until.clear()
         self._releases = set(Door)
         try:
+            self._line.open(deadline)
             self._settle(deadline)
             if self._options.watchdog is not None:
                 self._arm_watchdog(deadline)

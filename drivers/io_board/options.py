@@ -157,6 +157,9 @@ class IoBoardOptions(_Options):
                 'Use a board that times pulses (pulse = "flash_on"), or configure the watchdog of the board'
             )
             raise ValueError(msg)
+        if self.pulse == "flash_on" and self.flash_on_base <= max(self.coils.values()):
+            msg = f"flash_on_base = {self.flash_on_base:#06x} lies among the coils: a duration would be written as a plain level, and the door stay open"
+            raise ValueError(msg)
         for what, channels in (
             ("inputs", {name: pin.channel for name, pin in self.pins.items()}),
             ("outputs", self.coils),

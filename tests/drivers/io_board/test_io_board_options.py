@@ -46,6 +46,12 @@ def test_holding_a_coil_on_is_refused_without_a_watchdog() -> None:
     assert held.watchdog.counts == 1000
 
 
+def test_a_pulse_is_never_written_where_a_plain_coil_is() -> None:
+    with pytest.raises(ValidationError, match="lies among the coils"):
+        options(flash_on_base=5)
+    assert options(flash_on_base=6).flash_on_base == 6
+
+
 def test_a_watchdog_that_does_not_fit_its_register_is_refused() -> None:
     with pytest.raises(ValidationError, match=r"outside 1\.\.65535"):
         options(watchdog={"register_address": 9, "timeout_s": 0.2, "unit_ms": 1000})

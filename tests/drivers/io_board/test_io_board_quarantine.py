@@ -11,6 +11,7 @@ from pymodbus.exceptions import ModbusIOException
 
 from gate_controller.core.values import DoorPosition, TriState
 from gate_controller.ports.errors import (
+    DeviceAbsentError,
     DeviceError,
     DeviceProtocolError,
     DeviceRejectedError,
@@ -146,6 +147,8 @@ def test_closing_does_not_end_a_quarantine(bench) -> None:
     driver.close()
     with pytest.raises(DeviceUntrustedError):
         driver.open(bench.shortly())
+    with pytest.raises(DeviceAbsentError):
+        driver.read(bench.soon())
     bench.outlast_quarantine()
     driver.open(bench.soon())
     driver.read(bench.soon())
