@@ -74,6 +74,10 @@ def _clean(finger: str) -> Features:
     return features
 
 
+def _noise(seed: str) -> np.random.Generator:
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:16], "big"))
+
+
 def condition_of(finger: str) -> Condition:
     """The condition a finger's name ends in.
 
@@ -98,7 +102,7 @@ def capture(finger: str, touch: str) -> Capture:
     if condition is Condition.ALIKE:
         other = _clean(f"{name}, but somebody else")
         features[FEATURES * 3 // 10 :] = other[FEATURES * 3 // 10 :]
-    rng = np.random.default_rng(list(hashlib.sha256(f"{finger}\0{touch}".encode()).digest()))
+    rng = _noise(f"{finger}\0{touch}")
     spread = 16.0 if condition is Condition.WORN else 5.0
     features += np.rint(rng.normal(0.0, spread, FEATURES)).astype(np.int16)
     lost = rng.random(FEATURES) < 0.02
@@ -108,7 +112,7 @@ def capture(finger: str, touch: str) -> Capture:
 
 def image_of(captured: Capture, size: int, touch: str) -> bytes:
     """The image of a capture: its features tiled over `size` bytes under pixel noise; blank when dry, noise when smudged."""
-    rng = np.random.default_rng(list(hashlib.sha256(f"pixels\0{touch}".encode()).digest()))
+    rng = _noise(f"pixels\0{touch}")
     if captured.condition is Condition.DRY:
         return rng.integers(0, 4, size, dtype=np.uint8).tobytes()
     if captured.condition is Condition.SMUDGED:
@@ -171,6 +175,7 @@ def is_same_finger(first: list[Features], second: list[Features]) -> bool:
     return compare(first, second) >= _SAME_FINGER
 
 
+@lru_cache(maxsize=4096)
 def enrolment_template(finger: str, family: Family, size: int | None = None) -> bytes:
     """The template a simulated authority enrols: several touches merged, as RegModel does.
 

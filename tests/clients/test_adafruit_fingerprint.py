@@ -180,43 +180,34 @@ def test_light_and_restart_of_the_r503_and_echo_of_the_older_ones(module: Finger
         assert client.set_led() == adafruit.PACKETRECIEVEERR
 
 
-@pytest.mark.parametrize(
-    ("instruction", "code", "call"),
-    [
-        (0x01, "PACKETRECIEVEERR", lambda client: client.get_image()),
-        (0x02, "PASSVERIFY", lambda client: client.image_2_tz(1)),
-        (0x03, "NOMATCH", lambda client: client.compare_templates()),
-        (0x05, "ENROLLMISMATCH", lambda client: client.create_model()),
-        (0x06, "FLASHERR", lambda client: client.store_model(1)),
-        (0x0C, "DELETEFAIL", lambda client: client.delete_model(1)),
-        (0x0D, "DBCLEARFAIL", lambda client: client.empty_library()),
-        (0x13, "ADDRCODE", lambda client: client.verify_password()),
-        (0x1D, "PACKETRECIEVEERR", lambda client: client.count_templates()),
-        (0x1B, "NOTFOUND", lambda client: client.finger_fast_search()),
-    ],
-)
-def test_error_codes_come_in_acknowledges_of_the_length_this_client_insists_on(
-    module: FingerprintProcess, client: Any, instruction: int, code: str, call: Callable[[Any], int]
-) -> None:
-    number = getattr(adafruit, code)
-    module.ask("fault", name="answer", instruction=instruction, code=number)
-    assert call(client) == number
+def test_error_codes_come_in_acknowledges_of_the_length_this_client_insists_on(module: FingerprintProcess, client: Any) -> None:
+    codes: list[tuple[int, str, Callable[[], int]]] = [
+        (0x01, "PACKETRECIEVEERR", client.get_image),
+        (0x02, "PASSVERIFY", client.image_2_tz),
+        (0x03, "NOMATCH", client.compare_templates),
+        (0x05, "ENROLLMISMATCH", client.create_model),
+        (0x06, "FLASHERR", lambda: client.store_model(1)),
+        (0x0C, "DELETEFAIL", lambda: client.delete_model(1)),
+        (0x0D, "DBCLEARFAIL", client.empty_library),
+        (0x13, "ADDRCODE", client.verify_password),
+        (0x1D, "PACKETRECIEVEERR", client.count_templates),
+        (0x1B, "NOTFOUND", client.finger_fast_search),
+    ]
+    for instruction, name, call in codes:
+        module.ask("fault", name="answer", instruction=instruction, code=getattr(adafruit, name))
+        assert call() == getattr(adafruit, name), name
 
 
-@pytest.mark.parametrize(
-    ("instruction", "code", "call"),
-    [
-        (0x08, "UPLOADFEATUREFAIL", lambda client: client.get_fpdata("char", 1)),
-        (0x0A, "UPLOADFAIL", lambda client: client.get_fpdata("image")),
-        (0x0E, "INVALIDREG", lambda client: client.set_sysparam(5, 3)),
-    ],
-)
-def test_error_codes_that_this_client_turns_into_exceptions(
-    module: FingerprintProcess, client: Any, instruction: int, code: str, call: Callable[[Any], object]
-) -> None:
-    module.ask("fault", name="answer", instruction=instruction, code=getattr(adafruit, code))
-    with pytest.raises((RuntimeError, UnboundLocalError)):
-        call(client)
+def test_error_codes_that_this_client_turns_into_exceptions(module: FingerprintProcess, client: Any) -> None:
+    codes: list[tuple[int, str, Callable[[], object]]] = [
+        (0x08, "UPLOADFEATUREFAIL", lambda: client.get_fpdata("char", 1)),
+        (0x0A, "UPLOADFAIL", lambda: client.get_fpdata("image")),
+        (0x0E, "INVALIDREG", lambda: client.set_sysparam(5, 3)),
+    ]
+    for instruction, name, call in codes:
+        module.ask("fault", name="answer", instruction=instruction, code=getattr(adafruit, name))
+        with pytest.raises((RuntimeError, UnboundLocalError)):
+            call()
 
 
 def test_a_refused_transfer_is_followed_by_no_data(module: FingerprintProcess, client: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -181,32 +181,29 @@ def test_an_image_is_read_where_it_has_the_size_this_client_knows(module: Finger
         assert len(set(image.tobytes())) == 16, "4 bits a pixel"
 
 
-@pytest.mark.parametrize(
-    ("instruction", "code", "call", "message"),
-    [
-        (0x13, 0x01, lambda client: client.verifyPassword(), "Communication error"),
-        (0x13, 0x20, lambda client: client.verifyPassword(), "address is wrong"),
-        (0x0F, 0x21, lambda client: client.getSystemParameters(), "0x21"),
-        (0x05, 0x01, lambda client: client.createTemplate(), "Communication error"),
-        (0x06, 0x0B, lambda client: client.storeTemplate(1), "in that position"),
-        (0x06, 0x18, lambda client: client.storeTemplate(1), "writing to flash"),
-        (0x06, 0x1F, lambda client: client.storeTemplate(1), "0x1f"),
-        (0x07, 0x0B, lambda client: client.loadTemplate(1), "from that position"),
-        (0x08, 0x0D, lambda client: client.downloadCharacteristics(1), "download characteristics"),
-        (0x09, 0x0E, lambda client: client.uploadCharacteristics(1, [1] * 512), "upload characteristics"),
-        (0x0C, 0x0B, lambda client: client.deleteTemplate(1), "Invalid position"),
-        (0x0E, 0x1A, lambda client: client.setSecurityLevel(3), "Invalid register"),
-    ],
-)
-def test_error_codes_are_the_ones_this_client_knows(
-    module: FingerprintProcess, client: pyfingerprint.PyFingerprint, instruction: int, code: int, call, message: str
-) -> None:
-    module.ask("fault", name="answer", instruction=instruction, code=code)
-    with pytest.raises(Exception, match=message):
-        call(client)
+def test_error_codes_are_the_ones_this_client_knows(module: FingerprintProcess, client: pyfingerprint.PyFingerprint) -> None:
+    codes: list[tuple[int, int, Callable[[], object], str]] = [
+        (0x13, 0x01, client.verifyPassword, "Communication error"),
+        (0x13, 0x20, client.verifyPassword, "address is wrong"),
+        (0x0F, 0x21, client.getSystemParameters, "0x21"),
+        (0x05, 0x01, client.createTemplate, "Communication error"),
+        (0x06, 0x0B, lambda: client.storeTemplate(1), "in that position"),
+        (0x06, 0x18, lambda: client.storeTemplate(1), "writing to flash"),
+        (0x06, 0x1F, lambda: client.storeTemplate(1), "0x1f"),
+        (0x07, 0x0B, lambda: client.loadTemplate(1), "from that position"),
+        (0x08, 0x0D, client.downloadCharacteristics, "download characteristics"),
+        (0x09, 0x0E, lambda: client.uploadCharacteristics(1, [1] * 512), "upload characteristics"),
+        (0x0C, 0x0B, lambda: client.deleteTemplate(1), "Invalid position"),
+        (0x0E, 0x1A, lambda: client.setSecurityLevel(3), "Invalid register"),
+    ]
+    for instruction, code, call, message in codes:
+        module.ask("fault", name="answer", instruction=instruction, code=code)
+        with pytest.raises(Exception, match=message):
+            call()
 
 
-@pytest.mark.parametrize(("instruction", "code", "call"), [(0x0C, 0x10, "deleteTemplate"), (0x0D, 0x11, "clearDatabase")])
-def test_failed_deletions_are_told(module: FingerprintProcess, client: pyfingerprint.PyFingerprint, instruction: int, code: int, call: str) -> None:
-    module.ask("fault", name="answer", instruction=instruction, code=code)
-    assert (client.deleteTemplate(1) if call == "deleteTemplate" else client.clearDatabase()) is False
+def test_failed_deletions_are_told(module: FingerprintProcess, client: pyfingerprint.PyFingerprint) -> None:
+    module.ask("fault", name="answer", instruction=0x0C, code=0x10)
+    assert client.deleteTemplate(1) is False
+    module.ask("fault", name="answer", instruction=0x0D, code=0x11)
+    assert client.clearDatabase() is False

@@ -181,26 +181,25 @@ def test_finger_present_tells_what_lies_on_the_glass(rig: Rig) -> None:
     assert rig.reader.finger_present(rig.soon()) is True
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        pytest.param(lambda template: replace(template, data=bytes([0xFF]) * len(template.data)), id="all FF"),
-        pytest.param(lambda template: replace(template, data=bytes(len(template.data))), id="all zero"),
-        pytest.param(lambda template: replace(template, data=template.data[:-1]), id="too short"),
-        pytest.param(lambda template: replace(template, data=template.data + b"x"), id="too long"),
-        pytest.param(lambda template: replace(template, data=b""), id="empty"),
-        pytest.param(lambda template: replace(template, data=template.data[:20] + b"~" + template.data[21:]), id="broken"),
-        pytest.param(lambda template: replace(template, format="zhiantec/r551/498"), id="another family's format"),
-    ],
-)
-def test_a_bad_template_is_refused_and_verifies_nobody(rig: Rig, spoil: Callable[[FingerprintTemplate], FingerprintTemplate]) -> None:
-    rig.load("ada/right-index")
-    rig.attempt("")
-    with pytest.raises(DeviceRejectedError) as refusal:
-        rig.reader.load_reference(spoil(rig.template("ada/right-index")), rig.soon())
-    assert refusal.value.remedy
-    with pytest.raises(DeviceError):
-        rig.attempt("ada/right-index")
+def test_a_bad_template_is_refused_and_verifies_nobody(rig: Rig) -> None:
+    good = rig.template("ada/right-index")
+    bad = {
+        "all FF": replace(good, data=b"\xff" * len(good.data)),
+        "all zero": replace(good, data=bytes(len(good.data))),
+        "too short": replace(good, data=good.data[:-1]),
+        "too long": replace(good, data=good.data + b"x"),
+        "empty": replace(good, data=b""),
+        "broken": replace(good, data=good.data[:20] + bytes([good.data[20] ^ 1]) + good.data[21:]),
+        "another family's": replace(good, format="zhiantec/r551/498"),
+    }
+    for name, template in bad.items():
+        rig.load("ada/right-index")
+        rig.attempt("")
+        with pytest.raises(DeviceRejectedError) as refusal:
+            rig.reader.load_reference(template, rig.soon())
+        assert refusal.value.remedy, name
+        with pytest.raises(DeviceError):
+            rig.attempt("ada/right-index")
 
 
 def test_a_good_template_is_taken_after_a_refused_one(rig: Rig) -> None:
@@ -324,10 +323,10 @@ def test_a_broken_sensor_is_a_fault_and_no_absent_finger(rig: Rig) -> None:
         rig.reader.finger_present(rig.soon())
 
 
-@pytest.mark.parametrize("light", FingerprintLight)
-def test_every_light_can_be_set(rig: Rig, light: FingerprintLight) -> None:
-    rig.reader.light(light, rig.soon())
-    assert (rig.act("state")["light"] == "off") == (light is FingerprintLight.OFF)
+def test_every_light_can_be_set(rig: Rig) -> None:
+    for light in (*FingerprintLight, FingerprintLight.OFF):
+        rig.reader.light(light, rig.soon())
+        assert (rig.act("state")["light"] == "off") == (light is FingerprintLight.OFF), light
 
 
 def test_describe_names_the_endpoint_and_no_finger(rig: Rig) -> None:
