@@ -46,10 +46,12 @@ def _serve(arguments: list[str]) -> int:
     try:
         return _run(simulator, options.link, options.control)
     finally:
+        signal.set_wakeup_fd(-1)
         simulator.close()
 
 
 def _run(simulator: WireSimulator, link: Path, control: Path) -> int:
+    signal.set_wakeup_fd(simulator.wake_descriptor, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: simulator.stop())
     try:

@@ -55,6 +55,11 @@ class WireSimulator:
         self._node = ""
         self._plug_in()
 
+    @property
+    def wake_descriptor(self) -> int:
+        """Writing a byte here wakes run(); for signal.set_wakeup_fd, as a signal may land on a thread that is not in run()."""
+        return self._wake_in
+
     def run(self) -> None:
         """Serve until stop() is called."""
         while not self._stopped:
