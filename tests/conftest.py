@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -43,3 +44,24 @@ def open_directory() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
+
+
+def _is_lane(nodeid: str) -> bool:
+    return nodeid.startswith("tests/lane/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole lanes first: they take longest, and mostly wait for doors and people."""
+    items.sort(key=lambda item: not _is_lane(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `-n 2`: all whole lanes on one worker, so that two never share the cores, and every other module as one piece on whichever is free."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class LanesApart(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "lanes" if _is_lane(nodeid) else nodeid.split("::", 1)[0]
+
+    return LanesApart(config, log)
