@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import signal
 import sys
 import threading
@@ -35,7 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="gate_controller.daemon", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True, help="configuration file (gate.toml)")
     parser.add_argument("--prompts", action="store_true", help="print what the traveller is told")
+    parser.add_argument("--with-parent", action="store_true", help="end when the process that started this one ends (simulation)")
     options = parser.parse_args(arguments)
+    if options.with_parent:
+        _end_with_parent()
     configure_log()
     stops = Stops()
     feed = EventFeed(SystemClock())
@@ -97,6 +101,11 @@ def configure_log() -> None:
         ],
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )
+
+
+def _end_with_parent() -> None:
+    """Have the kernel send SIGTERM when the parent dies, however it dies (PR_SET_PDEATHSIG, prctl(2))."""
+    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGTERM)
 
 
 def _display(prompts: bool, stack: contextlib.ExitStack) -> TravellerDisplay:

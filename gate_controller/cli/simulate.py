@@ -30,7 +30,9 @@ COLOURS = {"completed": "green", "refused": "yellow", "returned": "yellow", "aba
 @click.option("--family", type=click.Choice([family.value for family in Family]), default="r503", show_default=True, help="Fingerprint module.")
 @click.option("--kiosk-port", type=click.IntRange(0, 65535), default=8787, show_default=True, help="Kiosk page on 127.0.0.1; 0 takes a free port.")
 @click.option("--models", type=click.Path(path_type=Path, file_okay=False), default=Path("var/models"), show_default=True, help="Model files.")
-@click.option("--log", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Write the daemon's log there.")
+@click.option(
+    "--log", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default=None, help="Write the daemon's log there; - is standard error."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a crossing on standard output, nothing else.")
 def simulate_command(travellers: int | None, seed: int, lane: str, family: str, kiosk_port: int, models: Path, log: Path | None, as_json: bool) -> int:
     """Simulate a lane: real drivers, simulated devices, travellers one after another.

@@ -42,6 +42,7 @@ START_WITHIN_S = 60.0
 RECORD_WITHIN_S = 15.0
 STOP_WITHIN_S = 20.0
 SEED = "simulated checkpoint"
+STANDARD_ERROR = Path("-")
 TEMPLATE = Path(__file__).parents[2] / "config" / "simulated.toml"
 
 
@@ -57,7 +58,7 @@ class Plan:
         kiosk_port: Port of the kiosk page on 127.0.0.1; 0 takes a free one.
         models: Directory of the model files.
         overrides: Parts of travellers to swap.
-        log: Where the daemon's log goes; None keeps it with the run's files.
+        log: Where the daemon's log goes; `-` is standard error, None keeps it with the run's files.
         officer: How the officer works.
         hurry: How many times faster than people usually are doors and people move; at most 3.
     """
@@ -218,10 +219,13 @@ class SimulatedGate:
         return config
 
     def _start_daemon(self, config: Path) -> None:
-        self.log_path = self.plan.log or self.directory / "daemon.log"
-        with self.log_path.open("ab") as log:
-            command = [sys.executable, "-m", "gate_controller.daemon", "--config", str(config)]
-            self._daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)  # noqa: S603 - our own command
+        self.log_path = self.directory / "daemon.log" if self.plan.log in {None, STANDARD_ERROR} else Path(str(self.plan.log))
+        command = [sys.executable, "-m", "gate_controller.daemon", "--config", str(config), "--with-parent"]
+        try:
+            log = sys.stderr.buffer if self.plan.log == STANDARD_ERROR else self._stack.enter_context(self.log_path.open("ab"))
+        except OSError as error:
+            raise ConfigurationError(f"--log {self.log_path}: {error.strerror}", "name a file in a directory that exists") from error  # noqa: EM102
+        self._daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)  # noqa: S603 - our own command
         self._stack.callback(self._stop_daemon)
         self.client = GateClient(self.directory / "control.sock")
 

@@ -6,6 +6,8 @@ an opening that may or may not have reached the board shows in the door's positi
 
 from __future__ import annotations
 
+import structlog
+
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.values import UNKNOWN_INPUTS, Device, Door, Lamp, LaneInputs
@@ -15,6 +17,10 @@ from gate_controller.runtime.worker import DeviceWorker, Surroundings
 
 CALL_WITHIN_S = 2.0
 """Deadline of one exchange with the board; its driver's own reply time-out is the shorter one."""
+
+OPEN_WITHIN_S = 1.0
+"""An opening that could not be sent for this long is dropped: what it was decided on is no longer known to hold."""
+log = structlog.get_logger("gate.io")
 
 
 class IoWorker(DeviceWorker):
@@ -30,6 +36,7 @@ class IoWorker(DeviceWorker):
         self._call = False
         self._call_sent: bool | None = None
         self._closings: list[Door] = []
+        self._ordered_at: dict[Door, float] = {}
 
     def opened(self) -> None:
         """Everything is sent anew to a board that was away; it counts as ready after its first good reading."""
@@ -65,6 +72,9 @@ class IoWorker(DeviceWorker):
                 self._call = True
             case c.EndOfficerCall():
                 self._call = False
+            case c.OpenDoor(door):
+                self._ordered_at[door] = self.clock.monotonic()
+                super().submit(command)
             case _:
                 super().submit(command)
 
@@ -84,6 +94,8 @@ class IoWorker(DeviceWorker):
     def _obey(self, command: c.Command) -> None:
         try:
             match command:
+                case c.OpenDoor(door) if self.clock.monotonic() > self._ordered_at.get(door, 0.0) + OPEN_WITHIN_S:
+                    log.warning("opening came too late for the board and was dropped", door=door.value)
                 case c.OpenDoor(door, hold_s):
                     self._closings = [closing for closing in self._closings if closing is not door]
                     self._board.hold_open(door, hold_s, self._deadline())

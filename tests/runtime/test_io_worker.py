@@ -26,6 +26,11 @@ def worker(board, around):
     return worker
 
 
+def order(worker, command):
+    worker.submit(command)
+    worker._obey(worker.take(0))
+
+
 def test_inputs_are_posted_when_they_change_only(worker, board, inbox):
     worker.step()
     worker.step()
@@ -62,19 +67,19 @@ def test_an_opening_is_never_repeated_but_a_closing_is(worker, board, around, mo
     worker.step()
     board.log.clear()
     board.fail.append(SILENT)
-    worker._obey(c.OpenDoor(Door.ENTRY, 3.0))
+    order(worker, c.OpenDoor(Door.ENTRY, 3.0))
     worker.step()
     assert ("open", Door.ENTRY) not in board.log
     board.fail.append(DeviceUntrustedError("io_board: quarantine", "wait"))
-    worker._obey(c.CloseDoor(Door.ENTRY))
+    order(worker, c.CloseDoor(Door.ENTRY))
     worker.step()
     assert board.log.count(("close", Door.ENTRY)) == 1
 
 
 def test_a_later_opening_cancels_a_closing_that_is_still_owed(worker, board):
     board.fail.append(SILENT)
-    worker._obey(c.CloseDoor(Door.ENTRY))
-    worker._obey(c.OpenDoor(Door.ENTRY, 3.0))
+    order(worker, c.CloseDoor(Door.ENTRY))
+    order(worker, c.OpenDoor(Door.ENTRY, 3.0))
     worker.step()
     assert ("close", Door.ENTRY) not in board.log
     assert ("open", Door.ENTRY) in board.log
@@ -102,3 +107,12 @@ def test_lamps_and_call_are_sent_again_to_a_board_that_comes_back(worker, board)
 def test_leaving_closes_both_doors(worker, board):
     worker.leave()
     assert [entry for entry in board.log if entry[0] == "close"] == [("close", Door.EXIT), ("close", Door.ENTRY)]
+
+
+def test_an_opening_that_comes_too_late_is_dropped_and_a_closing_is_not(worker, board, clock):
+    worker.submit(c.OpenDoor(Door.ENTRY, 3.0))
+    worker.submit(c.CloseDoor(Door.EXIT))
+    clock.now += 1.5
+    worker._obey(worker.take(0))
+    worker._obey(worker.take(0))
+    assert board.log == [("close", Door.EXIT)]
