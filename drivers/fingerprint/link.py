@@ -2,8 +2,8 @@
 
 A module answers commands in the order they came, but says nothing of which command an answer is for. So after anything irregular (a
 timeout, damage, bytes nobody asked for) the line is unsettled, and before the next command it is settled again: wait until it is silent,
-ask for the system parameters (the only answer with 17 bytes), drop whatever comes before the answer to that and to all earlier such
-questions, and wait for silence once more.
+ask for the system parameters (the only answer with 17 bytes), drop whatever comes before that answer, and wait for silence once more. Never
+are two such questions open at a time, so the answer cannot be that of a former one.
 
 Does not retry commands and does not interpret acknowledge codes, except that of the settling command.
 """
@@ -24,7 +24,8 @@ SILENCE_S: Final = 0.02
 LATEST_ANSWER_S: Final = 3.0
 """No module answers later than this after a command (the slowest, taking an image, stays below a second)."""
 
-_PARAMETERS_BYTES: Final = 17
+_QUESTION: Final = bytes([Instruction.READ_PARAMETERS])
+_ANSWER_BYTES: Final = 17
 _BOOT_BYTE: Final = 0x55
 
 
@@ -46,7 +47,7 @@ class Link:
         self._port: BytePort | None = None
         self._parser = PacketParser(address)
         self._unsettled = False
-        self._questions = 0  # settling questions that were not answered yet
+        self._asked_at: float | None = None  # when the ReadSysPara that has no answer yet was sent, for whatever purpose
         self.boot_seen = False
         """A 55 came outside any packet since the last open() or forget_boot(): the module has started anew."""
 
@@ -60,7 +61,7 @@ class Link:
         self._port = self._open_port(baud)
         self._parser.reset()
         self._unsettled = True
-        self._questions = 0
+        self._asked_at = None
         self.boot_seen = False
 
     def close(self) -> None:
@@ -93,7 +94,7 @@ class Link:
         self._look_for_unsolicited()
         if self._unsettled:
             self._settle(deadline)
-        self.send(PacketKind.COMMAND, data, deadline)
+        self._command(data, deadline)
 
     def probe(self, data: bytes, deadline: float) -> None:
         """Send a command after mere silence: for looking for a module that may not be there."""
@@ -125,6 +126,7 @@ class Link:
                 packet = self._parser.next_packet()
                 self._note_noise()
                 if packet is not None:
+                    self._note_answer(packet)
                     return packet
                 self._parser.feed(self._opened().read(self._time_left(deadline)))
         except PacketError as error:
@@ -162,8 +164,7 @@ class Link:
         self._parser.feed(data)
         try:
             while (packet := self._parser.next_packet()) is not None:
-                if self._questions and self._is_settling_answer(packet):
-                    self._questions -= 1
+                self._note_answer(packet)
         except PacketError:
             self._parser.reset()
         self._note_noise()
@@ -177,27 +178,27 @@ class Link:
 
     def _settle(self, deadline: float) -> None:
         self._drain(deadline)
-        self.send(PacketKind.COMMAND, bytes([Instruction.READ_PARAMETERS]), deadline)
-        self._questions += 1
-        gives_up_at = min(deadline, self._clock.monotonic() + LATEST_ANSWER_S)
-        answered = False
-        while self._questions:
+        if self._asked_at is None:
+            self._command(_QUESTION, deadline)
+        while self._asked_at is not None:
             try:
-                if self._is_settling_answer(self.receive(gives_up_at)):
-                    self._questions -= 1
-                    answered = True
+                self.receive(min(deadline, self._asked_at + LATEST_ANSWER_S))
             except DeviceProtocolError:
                 continue
             except DeviceTimeoutError:
-                if not answered or gives_up_at == deadline:
+                if self._clock.monotonic() >= deadline:
                     raise
-                self._questions = 0  # those still open were lost, or their answers were
+                self._command(_QUESTION, deadline)  # the former one, or its answer, was lost
         self._drain(deadline)
         self._unsettled = False
 
-    @staticmethod
-    def _is_settling_answer(packet: Packet) -> bool:
-        if packet.kind is not PacketKind.ACKNOWLEDGE:
-            return False
+    def _command(self, data: bytes, deadline: float) -> None:
+        self.send(PacketKind.COMMAND, data, deadline)
+        if data == _QUESTION:
+            self._asked_at = self._clock.monotonic()
+
+    def _note_answer(self, packet: Packet) -> None:
         # A locked module answers everything by 21; whoever asks next is told so.
-        return len(packet.data) == _PARAMETERS_BYTES or packet.data == bytes([Code.PASSWORD_NEEDED])
+        is_answer = packet.kind is PacketKind.ACKNOWLEDGE and (len(packet.data) == _ANSWER_BYTES or packet.data == bytes([Code.PASSWORD_NEEDED]))
+        if is_answer:
+            self._asked_at = None

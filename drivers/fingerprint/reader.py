@@ -61,6 +61,7 @@ class ZhianTecReader:
         self._opening = Opening(self._link, self._commands, options, self._traits, self._now, warn)
         self._warn = warn
         self._module: Module | None = None
+        self._template_format: str | None = None
         self._packet_bytes: int = options.packet_bytes
         self._has_light = True
         self._has_reference = False
@@ -68,21 +69,26 @@ class ZhianTecReader:
 
     @property
     def template_format(self) -> str:
-        """See FingerprintReader.
+        """See FingerprintReader. The last module's while the reader is closed; may be read from any thread.
 
         Raises:
-            DeviceAbsentError: Not open.
+            DeviceAbsentError: Not opened yet.
         """
-        return f"zhiantec/{self._options.family.value}/{self._opened().template_bytes}"
+        template_format = self._template_format
+        if template_format is None:
+            raise self._not_open()
+        return template_format
 
     def open(self, deadline: float) -> None:
         """See OpenableDevice."""
         self.close()
         try:
-            self._module = self._opening.run(deadline)
+            module = self._opening.run(deadline)
         except DeviceError:
             self.close()
             raise
+        self._template_format = f"zhiantec/{self._options.family.value}/{module.template_bytes}"
+        self._module = module
 
     def close(self) -> None:
         """See OpenableDevice."""
@@ -111,6 +117,7 @@ class ZhianTecReader:
         """See FingerprintReader. Sends the template, reads it back, and tries smaller packets when it is not there."""
         self.clear_reference()
         self._check_template(template)
+        self._assert_unchanged(deadline)
         configured = self._packet_bytes
         while not self._send(template.data, deadline):
             if self._packet_bytes == _SMALLEST_PACKET_BYTES:
@@ -128,9 +135,17 @@ class ZhianTecReader:
         self._has_reference = self._lifted = False
 
     def finger_present(self, deadline: float) -> bool:
-        """See FingerprintReader. A finger whose image cannot be taken is present."""
+        """See FingerprintReader. A finger whose image cannot be taken is present.
+
+        Asserts what verify() asserts, so that a module that restarted is noticed while nobody waits for it.
+        """
         self._opened()
-        present = self._commands.get_image(deadline) != Code.NO_FINGER
+        try:
+            self._assert_unchanged(deadline)
+            present = self._commands.get_image(deadline) != Code.NO_FINGER
+        except DeviceError:
+            self.clear_reference()
+            raise
         self._lifted = self._lifted or not present
         return present
 
@@ -159,9 +174,12 @@ class ZhianTecReader:
 
     def _opened(self) -> Module:
         if self._module is None:
-            what = f"{self._where} is not open"
-            raise DeviceAbsentError(what, "it must be opened first; see why the last attempt to open it failed")
+            raise self._not_open()
         return self._module
+
+    def _not_open(self) -> DeviceAbsentError:
+        what = f"{self._where} is not open"
+        return DeviceAbsentError(what, "it must be opened first; see why the last attempt to open it failed")
 
     def _check_template(self, template: FingerprintTemplate) -> None:
         module = self._opened()
@@ -197,7 +215,7 @@ class ZhianTecReader:
         self._packet_bytes = size
 
     def _assert_unchanged(self, deadline: float) -> None:
-        """The module must still be the one that was set up and loaded, at the level that was set."""
+        """The module must not have restarted since it was set up, and must be at the level that was set."""
         parameters = self._commands.read_parameters(deadline)
         if self._link.boot_seen or (self._opened().reports_password and not parameters.password_verified):
             what = f"{self._where} has started anew: its memory is gone"

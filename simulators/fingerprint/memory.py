@@ -66,6 +66,7 @@ class MemoryFingerprintReader:
         self._light = FingerprintLight.OFF
         self._faults: dict[str, None] = {}
         self._is_open = False
+        self._was_opened = False
         self._restarted = False
         self._reference: list[fingers.Features] | None = None
         self._lifted = False
@@ -109,8 +110,8 @@ class MemoryFingerprintReader:
 
     @property
     def template_format(self) -> str:
-        """See FingerprintReader."""
-        if not self._is_open:
+        """See FingerprintReader. The last module's while the reader is closed."""
+        if not self._was_opened:
             raise self._absent("is not open")
         return f"zhiantec/{self._profile.family.value}/{self._profile.template_bytes}"
 
@@ -126,7 +127,7 @@ class MemoryFingerprintReader:
         self._answer(deadline)
         self._level = self._configured_level
         self._restarted = False
-        self._is_open = True
+        self._is_open = self._was_opened = True
 
     def close(self) -> None:
         """See OpenableDevice."""
@@ -140,11 +141,13 @@ class MemoryFingerprintReader:
     def load_reference(self, template: FingerprintTemplate, deadline: float) -> None:
         """See FingerprintReader."""
         self.clear_reference()
+        self._require_open()
         if template.format != self.template_format:
             what = f"the simulated fingerprint reader takes templates of {self.template_format}, not of {template.format}"
             raise DeviceRejectedError(what, "enrol with a reader of this family")
-        views = fingers.decode_template(template.data, self._profile.family, self._profile.template_bytes)
         self._answer(deadline)
+        self._assert_unchanged()
+        views = fingers.decode_template(template.data, self._profile.family, self._profile.template_bytes)
         if views is None or "downchar_refused" in self._faults:
             raise DeviceRejectedError("the simulated fingerprint reader does not take the template", "enrol the finger again")
         self._reference = views
@@ -157,7 +160,12 @@ class MemoryFingerprintReader:
     def finger_present(self, deadline: float) -> bool:
         """See FingerprintReader."""
         self._require_open()
-        self._answer(deadline)
+        try:
+            self._answer(deadline)
+            self._assert_unchanged()
+        except DeviceError:
+            self.clear_reference()
+            raise
         present = self._finger is not None
         self._lifted = self._lifted or not present
         return present
@@ -170,10 +178,7 @@ class MemoryFingerprintReader:
             raise DeviceRejectedError("the simulated fingerprint reader holds no reference", "load it again before verifying")
         try:
             self._answer(deadline)
-            if self._restarted:
-                raise DeviceUntrustedError("the simulated fingerprint reader has started anew: its memory is gone", "open it again")
-            if self._level != self._configured_level:
-                raise DeviceUntrustedError("the simulated fingerprint reader's security level was changed", "open it again")
+            self._assert_unchanged()
             return self._attempt(reference)
         except DeviceError:
             self.clear_reference()
@@ -199,6 +204,12 @@ class MemoryFingerprintReader:
         score = fingers.compare([captured.features], reference)
         is_match = score >= fingers.threshold(self._level)
         return FingerprintResult(FingerprintOutcome.MATCH if is_match else FingerprintOutcome.NO_MATCH, score)
+
+    def _assert_unchanged(self) -> None:
+        if self._restarted:
+            raise DeviceUntrustedError("the simulated fingerprint reader has started anew: its memory is gone", "open it again")
+        if self._level != self._configured_level:
+            raise DeviceUntrustedError("the simulated fingerprint reader's security level was changed", "open it again")
 
     def _require_open(self) -> None:
         if not self._is_open:

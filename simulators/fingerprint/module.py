@@ -111,6 +111,10 @@ class Module:
             "boots": self._boots,
         }
 
+    def is_ready(self, now: float) -> bool:
+        """Whether it has booted and hears."""
+        return now >= self._ready_at
+
     def power_on(self, now: float) -> list[Outgoing]:
         """Lose what RAM held and boot."""
         self._device.ram = self._device.power_on_ram()
@@ -159,7 +163,7 @@ class Module:
 
     def receive(self, data: bytes, now: float) -> list[Outgoing]:
         """Take in bytes from the line and give what the module sends because of them."""
-        if now < self._ready_at:
+        if not self.is_ready(now):
             return []
         if now - self._last_byte_at > _INTER_BYTE_S:
             self._deframer.reset()

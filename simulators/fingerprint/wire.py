@@ -100,7 +100,7 @@ class WireSimulator:
                 msg = f"no such verb: {verb}"
                 raise ValueError(msg)
             self._wake()
-            return self._module.state()
+            return self._module.state() | {"ready": self._module.is_ready(time.monotonic())}
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # a full pipe wakes just as well

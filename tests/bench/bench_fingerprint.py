@@ -7,7 +7,7 @@ driver's, the simulator's and the machine's. A real module's own imaging and ext
 on top and is not simulated.
 
 DownChar       command, acknowledge and data packets, until the module has the last byte
-load_reference DownChar and the readback that proves it
+load_reference ReadSysPara, DownChar and the readback that proves it
 preloaded      finger down to decision, the reference already in the module
 not preloaded  the same when the reference is sent only then: load_reference, one look at the empty glass, finger down to decision
 """
@@ -118,8 +118,9 @@ def measure(family: Family, baud: int, rounds: int) -> dict[str, object]:
         reader.close()
         figures["downchar"] = [download_ms(process, family, baud, data) for _ in range(rounds)]
     transfer_ms = line_time_s(len(data), PACKET_BYTES, baud) * 1000 + TRANSFER_BYTES * 10_000 / baud
+    load_ms = PARAMETERS_BYTES * 10_000 / baud + 2 * transfer_ms
     verify_ms, look_ms = VERIFY_BYTES * 10_000 / baud, LOOK_BYTES * 10_000 / baud
-    limits = {"downchar": transfer_ms, "load_reference": 2 * transfer_ms, "preloaded": verify_ms, "not_preloaded": 2 * transfer_ms + look_ms + verify_ms}
+    limits = {"downchar": transfer_ms, "load_reference": load_ms, "preloaded": verify_ms, "not_preloaded": load_ms + look_ms + verify_ms}
     rows = {
         name: {"limit_ms": round(limits[name], 1), "p50_ms": round(statistics.median(took), 1), "max_ms": round(max(took), 1)} for name, took in figures.items()
     }

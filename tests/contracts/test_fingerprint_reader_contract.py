@@ -223,8 +223,9 @@ def test_the_template_format_names_family_and_size(rig: Rig) -> None:
 
 def test_nothing_works_before_open_or_after_close(closed: Rig) -> None:
     reader, template = closed.reader, FingerprintTemplate("zhiantec/r503/1536", 2, bytes(range(256)) * 6)
+    with pytest.raises(DeviceAbsentError):
+        _ = reader.template_format
     calls: list[Callable[[], object]] = [
-        lambda: reader.template_format,
         lambda: reader.load_reference(template, closed.soon()),
         lambda: reader.finger_present(closed.soon()),
         lambda: reader.verify(closed.soon()),
@@ -237,6 +238,7 @@ def test_nothing_works_before_open_or_after_close(closed: Rig) -> None:
         reader.open(closed.soon())
         reader.close()
         reader.close()
+        assert reader.template_format.startswith("zhiantec/"), "the last module's: whoever counts usable templates may ask at any time"
 
 
 def test_a_silent_module_times_out_before_long_and_never_answers_instead(rig: Rig) -> None:
@@ -304,6 +306,21 @@ def test_a_power_cycle_is_noticed_and_is_no_mismatch(rig: Rig) -> None:
     with pytest.raises((DeviceUntrustedError, DeviceTimeoutError)):
         rig.reader.verify(rig.soon(0.3))
     rig.reader.open(rig.soon())
+    rig.load("ada/right-index")
+    assert [rig.attempt(""), rig.attempt("ada/right-index")] == [NO_FINGER, MATCH]
+
+
+@pytest.mark.parametrize("change", ["level_lowered", "power_cycle"])
+def test_what_happened_while_nobody_verified_is_noticed_by_the_idle_look_and_by_the_next_load(rig: Rig, change: str) -> None:
+    template = rig.template("ada/right-index")
+    for look in (rig.reader.finger_present, lambda deadline: rig.reader.load_reference(template, deadline)):
+        rig.act("fault", name=change)
+        gives_up_at = rig.soon()
+        while not rig.act("state").get("ready", True):
+            assert time.monotonic() < gives_up_at, "it never finished booting"
+        with pytest.raises(DeviceUntrustedError):
+            look(rig.soon())
+        rig.reader.open(rig.soon())
     rig.load("ada/right-index")
     assert [rig.attempt(""), rig.attempt("ada/right-index")] == [NO_FINGER, MATCH]
 
