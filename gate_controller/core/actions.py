@@ -97,7 +97,7 @@ class Actions(Guards):
         self.rearm("renew")
         hold = self.policy.emergency_hold_s + HOLD_MARGIN_S
         for door, opens in ((Door.EXIT, self.policy.emergency_opens_exit), (Door.ENTRY, self.policy.emergency_opens_entry)):
-            self.out.append(c.OpenDoor(door, hold) if opens else c.CloseDoor(door))
+            self.out.append(c.OpenDoor(door, hold, emergency=True) if opens else c.CloseDoor(door))
 
     def _open(self, door: Door, hold_s: float) -> None:
         other_closed = self.exit_closed() if door is Door.ENTRY else self.entry_closed()

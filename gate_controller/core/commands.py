@@ -60,10 +60,11 @@ class CrossingRecord:
 
 @dataclass(frozen=True, slots=True)
 class OpenDoor:
-    """Command a door open for `hold_s`, timed by the board."""
+    """Command a door open for `hold_s`, timed by the board. In an emergency the other door's position does not matter."""
 
     door: Door
     hold_s: float
+    emergency: bool = False
 
 
 @dataclass(frozen=True, slots=True)

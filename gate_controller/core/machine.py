@@ -123,7 +123,7 @@ class Controller:
                 lane.deadlines = {}
                 hold = lane.policy.emergency_hold_s
                 doors = ((Door.EXIT, lane.policy.emergency_opens_exit), (Door.ENTRY, lane.policy.emergency_opens_entry))
-                return [c.OpenDoor(door, hold) if opens else c.CloseDoor(door) for door, opens in doors]
+                return [c.OpenDoor(door, hold, emergency=True) if opens else c.CloseDoor(door) for door, opens in doors]
         return []
 
     # -- what a status shows ---------------------------------------------------------------------------------------------
