@@ -10,7 +10,7 @@ import structlog
 
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
-from gate_controller.core.values import UNKNOWN_INPUTS, Device, Door, Lamp, LaneInputs
+from gate_controller.core.values import UNKNOWN_INPUTS, Device, Door, DoorPosition, Lamp, LaneInputs
 from gate_controller.ports.devices import IoBoard
 from gate_controller.ports.errors import DeviceError, DeviceTimeoutError, DeviceUntrustedError
 from gate_controller.runtime.worker import DeviceWorker, Surroundings
@@ -46,8 +46,12 @@ class IoWorker(DeviceWorker):
             pass  # commands for doors meant for the time before; open() has released both
 
     def step(self) -> None:
-        """Commands first, then a reading, then the lamps; then wait for the next command until the next reading is due."""
+        """Commands, a reading, commands again, the lamps; then wait for the next command until the next reading is due.
+
+        What is queued is carried out however slow the readings are: with readings slower than `poll_s` no time is left to wait for commands.
+        """
         due = self.clock.monotonic() + self.around.options.poll_s
+        self._obey_queued()
         try:
             self._close_doors()
             self._read()
@@ -58,6 +62,7 @@ class IoWorker(DeviceWorker):
                 raise
             if isinstance(error, DeviceUntrustedError):
                 self._stopping.wait(self.around.options.poll_s)
+        self._obey_queued()
         while (wait_s := due - self.clock.monotonic()) > 0:
             command = self.take(wait_s)
             if command is not None:
@@ -91,11 +96,15 @@ class IoWorker(DeviceWorker):
             except DeviceError:
                 return  # the board's own pulse timer closes them
 
+    def _obey_queued(self) -> None:
+        while (command := self.take(0)) is not None:
+            self._obey(command)
+
     def _obey(self, command: c.Command) -> None:
         try:
             match command:
-                case c.OpenDoor(door) if self.clock.monotonic() > self._ordered_at.get(door, 0.0) + OPEN_WITHIN_S:
-                    log.warning("opening came too late for the board and was dropped", door=door.value)
+                case c.OpenDoor(door) if (objection := self._objection(command)) is not None:
+                    log.warning("opening dropped", door=door.value, why=objection)
                 case c.OpenDoor(door, hold_s):
                     self._closings = [closing for closing in self._closings if closing is not door]
                     self._board.hold_open(door, hold_s, self._deadline())
@@ -106,6 +115,19 @@ class IoWorker(DeviceWorker):
                     pass
         except (DeviceTimeoutError, DeviceUntrustedError):
             self._publish(UNKNOWN_INPUTS)
+
+    def _objection(self, command: c.OpenDoor) -> str | None:
+        """Why an opening must not be carried out any more; an emergency's always is.
+
+        What the core decided on may be older than this worker's newest reading: the doors are looked at once more where the opening is sent (INV-1).
+        """
+        if command.emergency:
+            return None
+        if self.clock.monotonic() > self._ordered_at.get(command.door, 0.0) + OPEN_WITHIN_S:
+            return "too late"
+        if self._inputs is None or self._inputs.door(command.door.other) is not DoorPosition.CLOSED:
+            return "the other door is not known to be closed"
+        return None
 
     def _close_doors(self) -> None:
         while self._closings:

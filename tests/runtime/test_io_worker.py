@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from gate_controller.core import commands as c
@@ -77,9 +79,10 @@ def test_an_opening_is_never_repeated_but_a_closing_is(worker, board, around, mo
 
 
 def test_a_later_opening_cancels_a_closing_that_is_still_owed(worker, board):
+    worker.step()
     board.fail.append(SILENT)
     order(worker, c.CloseDoor(Door.ENTRY))
-    order(worker, c.OpenDoor(Door.ENTRY, 3.0))
+    order(worker, c.OpenDoor(Door.ENTRY, 3.0, emergency=True))  # the failed closing made the inputs unknown
     worker.step()
     assert ("close", Door.ENTRY) not in board.log
     assert ("open", Door.ENTRY) in board.log
@@ -110,9 +113,64 @@ def test_leaving_closes_both_doors(worker, board):
 
 
 def test_an_opening_that_comes_too_late_is_dropped_and_a_closing_is_not(worker, board, clock):
+    worker.step()
+    board.log.clear()
     worker.submit(c.OpenDoor(Door.ENTRY, 3.0))
     worker.submit(c.CloseDoor(Door.EXIT))
     clock.now += 1.5
     worker._obey(worker.take(0))
     worker._obey(worker.take(0))
     assert board.log == [("close", Door.EXIT)]
+
+
+def test_commands_are_carried_out_although_readings_are_slower_than_the_poll(worker, board, clock):
+    worker.step()
+    read = board.read
+
+    def slow(deadline):
+        clock.now += 0.04
+        return read(deadline)
+
+    board.read = slow
+    worker.submit(c.OpenDoor(Door.ENTRY, 3.0))
+    worker.submit(c.CloseDoor(Door.EXIT))
+    worker.step()
+    assert [entry for entry in board.log if entry[0] in {"open", "close"}] == [("open", Door.ENTRY), ("close", Door.EXIT)]
+
+
+@pytest.mark.invariant("INV-1")
+@pytest.mark.parametrize("position", [DoorPosition.OPEN, DoorPosition.MOVING, DoorPosition.UNKNOWN])
+def test_an_opening_that_arrives_during_a_reading_which_shows_the_other_door_not_closed_is_dropped(worker, board, position):
+    worker.step()
+    read = board.read
+
+    def reading(deadline):
+        worker.submit(c.OpenDoor(Door.EXIT, 3.0))
+        return read(deadline)
+
+    board.read = reading
+    board.inputs = dataclasses.replace(EMPTY, entry_door=position)
+    worker.step()
+    assert ("open", Door.EXIT) not in board.log
+    worker.submit(c.OpenDoor(Door.EXIT, 3.0))
+    worker.step()
+    assert ("open", Door.EXIT) not in board.log
+
+
+@pytest.mark.invariant("INV-1")
+def test_no_opening_before_the_first_reading_nor_after_one_that_failed(worker, board):
+    order(worker, c.OpenDoor(Door.EXIT, 3.0))
+    worker.step()
+    board.fail.append(SILENT)
+    worker.step()
+    order(worker, c.OpenDoor(Door.EXIT, 3.0))
+    assert ("open", Door.EXIT) not in board.log
+
+
+def test_an_emergency_opening_is_carried_out_late_and_whatever_the_other_door_does(worker, board, clock):
+    board.inputs = dataclasses.replace(EMPTY, entry_door=DoorPosition.OPEN)
+    worker.step()
+    worker.submit(c.OpenDoor(Door.EXIT, 3.0, emergency=True))
+    clock.now += 1.5
+    worker.step()
+    assert ("open", Door.EXIT) in board.log
