@@ -13,6 +13,7 @@ from typing import Any, Self
 import structlog
 
 from gate_controller.composition.registry import load_drivers
+from gate_controller.core.reasons import Reason
 from gate_controller.enrolment import MasterKey, SealedEnrolmentStore
 from gate_controller.journal import JournalReader, SqliteJournal
 from gate_controller.passes.replay import SqliteReplayMemory
@@ -68,8 +69,9 @@ def compose(config: Path, clock: Clock, sink: EventSink, display: TravellerDispl
     with contextlib.ExitStack() as stack:
         stores = _stores(settings, clock, stack)  # first: they fail at once, the face models take a second to load
         devices = _devices(settings, clock)
-        latched = _emergency_latched(settings.journal.path)
-        gate = Gate(settings.crossing_policy(), _runtime_options(settings, devices), devices, stores, display, sink, clock, emergency_latched=latched)
+        gate = Gate(
+            settings.crossing_policy(), _runtime_options(settings, devices), devices, stores, display, sink, clock, latched=_latched(settings.journal.path)
+        )
         return ComposedGate(gate, settings, stack.pop_all())
 
 
@@ -137,7 +139,11 @@ def _runtime_options(settings: Settings, devices: Devices) -> RuntimeOptions:
     )
 
 
-def _emergency_latched(path: Path) -> bool:
-    """Whether the journal's last word on emergencies is that there is one (INV-5 holds over a restart)."""
+def _latched(path: Path) -> Reason | None:
+    """What closed the lane and was never re-armed, by the journal's last word on it (INV-5 and forced doors hold over a restart)."""
     with JournalReader(path) as journal:
-        return journal.last_event_of("emergency", "rearmed") == "emergency"
+        last = journal.last_event_of("emergency", "latched", "rearmed")
+    if last is None or last.body["event"] == "rearmed":
+        return None
+    code = last.body["fields"].get("reason", Reason.EMERGENCY.code)
+    return next((reason for reason in Reason if reason.code == code), Reason.EMERGENCY)

@@ -92,6 +92,11 @@ class Actions(Guards):
         self.close_exit()
         self.close_entry()
 
+    def let_out(self) -> None:
+        """A forced stop leaves nobody locked in: the way back is opened for as long as the board holds it."""
+        if self.forced_stop() and self._perhaps_inside() and self.may_return() and self.exit_closed() and self.io_ready():
+            self._open(Door.ENTRY, self.policy.return_path_s + HOLD_MARGIN_S)
+
     def hold_emergency_doors(self) -> None:
         """Open the doors that the policy opens in an emergency, again and again; close the others."""
         self.rearm("renew")
@@ -222,15 +227,16 @@ class Actions(Guards):
     def call(self) -> None:
         """Call an officer, unless one is called for this reason already."""
         reason = self.reason or Reason.INTERNAL_ERROR
-        if self._called is None or self._called[0] is not reason:
+        if self._called is None:
             self.acknowledged_by = None
             self.escalation = 0
-            self._called = (reason, 0)
-            self.out.append(c.CallOfficer(reason))
+        if self._called is None or self._called[0] is not reason:
+            self._called = (reason, self.escalation)
+            self.out.append(c.CallOfficer(reason, self.escalation))
 
     def call_if_needed(self) -> None:
         """Call an officer if the reason for being out of service needs one."""
-        if self.reason in NO_CALL:
+        if self.reason in NO_CALL and not self._perhaps_inside():
             self.end_call()
         else:
             self.call()
@@ -245,7 +251,10 @@ class Actions(Guards):
             self.out.append(c.CallOfficer(self._called[0], self.escalation))
 
     def note_nobody_came(self) -> None:
-        """Nobody came, and the way back is opened instead; the call goes on."""
+        """Nobody came, and the way back is opened instead, once a crossing; the call goes on, louder."""
+        if self.crossing is not None:
+            self.crossing.way_back_offered = True
+        self.escalate()
         self._note("officer_did_not_come", reason=self.reason.code if self.reason else "")
 
     def acknowledge(self) -> None:
@@ -278,8 +287,9 @@ class Actions(Guards):
             self.out.append(c.EndOfficerCall())
 
     def latch(self) -> None:
-        """Only an officer's re-arm brings the lane back."""
+        """Only an officer's re-arm brings the lane back, also after a restart."""
         self.latched = self._row_reason
+        self._note("latched", reason=self.latched.code if self.latched else "")
 
     def unlatch(self) -> None:
         """An officer re-armed the lane."""
@@ -380,6 +390,9 @@ class Actions(Guards):
         if self.crossing is not None:
             self.crossing.steps.append(c.Step(name, self.now - self.crossing.began_at))
 
+    def _perhaps_inside(self) -> bool:
+        return self.crossing is not None and self.crossing.admitted and not self.chamber_clear()
+
     def _crossing(self) -> Crossing:
         if self.crossing is None:
             raise InterlockError("a row needs a crossing where there is none")
@@ -390,7 +403,7 @@ class Actions(Guards):
 
 
 ENTER: dict[State, tuple[str, ...]] = {
-    State.OUT_OF_SERVICE: ("close_both", "end_biometrics", "finish", "call_if_needed", "show_closed"),
+    State.OUT_OF_SERVICE: ("close_both", "let_out", "end_biometrics", "call_if_needed", "finish", "show_closed"),
     State.READY: ("end_biometrics", "finish", "end_call", "show_ready"),
     State.PASS_CHECK: ("show_checking",),
     State.ENTRY_OPEN: ("show_step_in",),

@@ -11,9 +11,9 @@ from gate_controller.core.values import CheckOutcome, Device, EnrolmentFacts, La
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The controller has started. `emergency_latched` is True when an emergency before it was never re-armed."""
+    """The controller has started. `latched` is what closed the lane before and was never re-armed (an emergency, a forced door)."""
 
-    emergency_latched: bool = False
+    latched: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from gate_controller.core.values import (
     UNKNOWN_INPUTS,
     CheckOutcome,
     Device,
+    Door,
     DoorPosition,
     EnrolmentFacts,
     LaneInputs,
@@ -56,6 +57,7 @@ class Crossing:
     exited: bool = False
     exit_commanded: bool = False
     biometrics_running: bool = False
+    way_back_offered: bool = False
     officer: str | None = None
     officer_reason: str | None = None
     steps: list[Step] = field(default_factory=list)
@@ -80,6 +82,11 @@ class Facts:
         self.state = State.OUT_OF_SERVICE
         self.inputs: LaneInputs = UNKNOWN_INPUTS
         self.occupancy_since = 0.0
+        self.occupied_since: float | None = None
+        self.settled_at = 0.0
+        self.many_seen_at: float | None = None
+        self.ajar_since: dict[Door, float] = {}
+        self.exit_beam_since: float | None = None
         self.unknown_since: float | None = 0.0
         self.missing: dict[Device, Reason] = dict.fromkeys(DEVICE_LOST, Reason.STARTING)
         self.latched: Reason | None = None
@@ -89,6 +96,8 @@ class Facts:
         self.reason: Reason | None = Reason.STARTING
         self.refusal: Reason | None = None
         self.deadlines: dict[str, float] = {}
+        self.armed_for: State | None = None
+        self.seen_shut: set[Door] = set()
         self.entry_seen_ajar = False
         self.exit_seen_ajar = False
         self.exit_beam_broken = False
@@ -110,7 +119,7 @@ class Facts:
             case e.DeviceReady(device):
                 self.missing.pop(device, None)
             case e.Started(latched):
-                self.latched = Reason.EMERGENCY if latched else self.latched
+                self.latched = latched
             case e.StopRequested():
                 self.stopping = True
             case e.CheckEnded(crossing_id, modality, outcome, reason) if self.crossing and self.crossing.crossing_id == crossing_id:
@@ -120,10 +129,17 @@ class Facts:
 
     def arm(self, state: State) -> None:
         """Start the deadlines of `state` and what is watched from its entry on."""
+        before, again = self.deadlines, self.armed_for is state
         self.deadlines = {name: self.now + self._total(times) for name, times in DEADLINES[state].items()}
+        if again and "officer" in before:
+            self.deadlines["officer"] = before["officer"]  # another reason for the same call is no new patience
+        # What was seen of the exit while it was open still tells how the chamber became empty afterwards.
+        late = self.armed_for is State.EXIT_OPEN and state is State.OFFICER_REFERRAL
+        self.armed_for = state
         self.entry_seen_ajar = self.inputs.entry_door in AJAR
-        self.exit_seen_ajar = self.inputs.exit_door in AJAR
-        self.exit_beam_broken = self.inputs.exit_beam is TriState.ACTIVE
+        self.exit_seen_ajar = self.inputs.exit_door in AJAR or (late and self.exit_seen_ajar)
+        self.exit_beam_broken = self.inputs.exit_beam is TriState.ACTIVE or (late and self.exit_beam_broken)
+        self.seen_shut = {door for door in Door if self.inputs.door(door) is DoorPosition.CLOSED}
 
     def rearm(self, name: str) -> None:
         """Start one deadline of the current state again."""
@@ -138,6 +154,10 @@ class Facts:
         """The next time at which something may change without an event; None when there is none."""
         times = [at for at in self.deadlines.values() if at > self.now]
         times.append(self.occupancy_since + self.policy.stable_s)
+        times += [since + self.policy.stable_s for since in self.ajar_since.values()]
+        times += [since + self.policy.unknown_grace_s for since in (self.exit_beam_since,) if since is not None]
+        times += [since + self.policy.stable_s for since in (self.occupied_since,) if since is not None]
+        times += [since + self.policy.occupancy_settle_s for since in (self.many_seen_at,) if since is not None]
         if self.unknown_since is not None:
             times.append(self.unknown_since + self.policy.unknown_grace_s)
         return min((at for at in times if at > self.now), default=None)
@@ -150,8 +170,19 @@ class Facts:
         return float(sum(getattr(self.policy, name) for name in times))
 
     def _absorb_inputs(self, inputs: LaneInputs) -> None:
-        if inputs.occupancy is not self.inputs.occupancy:
-            self.occupancy_since = self.now
+        self._absorb_occupancy(inputs.occupancy)
+        for door in Door:
+            position = inputs.door(door)
+            if position in AJAR:
+                self.ajar_since.setdefault(door, self.now)
+            else:
+                self.ajar_since.pop(door, None)
+            if position is DoorPosition.CLOSED:
+                self.seen_shut.add(door)
+        if inputs.exit_beam is not TriState.ACTIVE:
+            self.exit_beam_since = None
+        elif self.exit_beam_since is None:
+            self.exit_beam_since = self.now
         self.inputs = inputs
         self.entry_seen_ajar |= inputs.entry_door in AJAR
         self.exit_seen_ajar |= inputs.exit_door in AJAR
@@ -160,6 +191,18 @@ class Facts:
             self.unknown_since = self.now if self.unknown_since is None else self.unknown_since
         else:
             self.unknown_since = None
+
+    def _absorb_occupancy(self, occupancy: Occupancy) -> None:
+        if occupancy is not self.inputs.occupancy:
+            if self.now >= self.occupancy_since + self.policy.stable_s:
+                self.settled_at = self.now
+            self.occupancy_since = self.now
+        if occupancy not in {Occupancy.ONE, Occupancy.MANY}:
+            self.occupied_since = None
+        elif self.occupied_since is None:
+            self.occupied_since = self.now
+        if occupancy is Occupancy.MANY:
+            self.many_seen_at = self.now
 
     def _absorb_check(self, crossing: Crossing, modality: Modality, outcome: CheckOutcome, reason: Reason | None) -> None:
         # The first end of a check stands: a late or second answer never turns a failure into a success.

@@ -11,7 +11,7 @@ from gate_controller.core.facts import AJAR, DEVICE_LOST, Facts
 from gate_controller.core.policy import BiometricRule
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
-from gate_controller.core.values import CheckOutcome, Device, DoorPosition, Modality, Occupancy, TriState
+from gate_controller.core.values import CheckOutcome, Device, Door, DoorPosition, Modality, Occupancy, TriState
 
 NEEDED_INSIDE = (Device.IO_BOARD, Device.JOURNAL, Device.FINGERPRINT, Device.FACE_CAMERA)
 """Devices without which the traveller inside cannot be decided on."""
@@ -29,6 +29,10 @@ class Guards(Facts):
     def forced_stop(self) -> bool:
         """The stop does not wait for an open crossing."""
         return isinstance(self.event, e.StopRequested) and self.event.now
+
+    def being_stopped(self) -> bool:
+        """A stop was asked for; the process ends as soon as the lane is idle."""
+        return self.stopping
 
     def switched_on(self) -> bool:
         """Maintenance was switched on."""
@@ -72,9 +76,21 @@ class Guards(Facts):
         """The exit is known to be away from closed."""
         return self.inputs.exit_door in AJAR
 
-    def a_door_ajar(self) -> bool:
-        """At least one door is known to be away from closed."""
-        return self.entry_ajar() or self.exit_ajar()
+    def entry_forced(self) -> bool:
+        """The entry was confirmed closed in this state, and has been away from closed for longer than a contact bounces."""
+        return self._forced(Door.ENTRY)
+
+    def exit_forced(self) -> bool:
+        """As entry_forced, for the exit."""
+        return self._forced(Door.EXIT)
+
+    def a_door_forced(self) -> bool:
+        """Either door."""
+        return self.entry_forced() or self.exit_forced()
+
+    def tampered(self) -> bool:
+        """A housing is open."""
+        return self.inputs.tamper is TriState.ACTIVE
 
     def entry_was_ajar(self) -> bool:
         """The entry was seen away from closed in this state."""
@@ -105,16 +121,26 @@ class Guards(Facts):
         return self.stable(Occupancy.MANY)
 
     def somebody_inside(self) -> bool:
-        """The counter has steadily shown at least one."""
-        return self.stable(Occupancy.ONE, Occupancy.MANY)
+        """The counter has shown at least one for long enough, be it one or more by turns."""
+        return self.occupied_since is not None and self.now >= self.occupied_since + self.policy.stable_s
 
     def nobody_inside(self) -> bool:
         """The counter has steadily shown zero."""
         return self.stable(Occupancy.ZERO)
 
     def unknown_too_long(self) -> bool:
-        """Some input has been unknown for longer than the policy's grace."""
-        return self.unknown_since is not None and self.now >= self.unknown_since + self.policy.unknown_grace_s
+        """Some input has been unknown, or the counter unsettled, for longer than the policy's grace."""
+        grace = self.policy.unknown_grace_s
+        unsettled = self.now < self.occupancy_since + self.policy.stable_s and self.now >= self.settled_at + grace
+        return unsettled or (self.unknown_since is not None and self.now >= self.unknown_since + grace)
+
+    def exit_beam_stuck(self) -> bool:
+        """The exit beam has been interrupted for longer than the policy's grace."""
+        return self.exit_beam_since is not None and self.now >= self.exit_beam_since + self.policy.unknown_grace_s
+
+    def surely_one(self) -> bool:
+        """Exactly one by the counter, and no sign of a second person for as long as the counter may take to settle."""
+        return self.one_inside() and (self.many_seen_at is None or self.now >= self.many_seen_at + self.policy.occupancy_settle_s)
 
     def chamber_clear(self) -> bool:
         """Doors closed, beams clear, nobody inside: each confirmed."""
@@ -139,15 +165,17 @@ class Guards(Facts):
             bool(self.missing)
             or self.latched is not None
             or self.stopping
-            or self.inputs.tamper is TriState.ACTIVE
-            or self.a_door_ajar()
+            or self.tampered()
+            or self.a_door_forced()
             or self.somebody_inside()
+            or self.exit_beam_stuck()
             or self.unknown_too_long()
         )
 
     def clear_to_admit(self) -> bool:
         """At this very moment: doors confirmed closed, nobody inside, no emergency, everything known."""
-        return not self.must_close() and self.unknown_since is None and self.doors_closed() and self.nobody_inside() and self.emergency_over()
+        known = self.unknown_since is None and self.emergency_over() and self.exit_beam_clear()
+        return known and not self.must_close() and self.doors_closed() and self.nobody_inside()
 
     def closed_reason_changed(self) -> bool:
         """The reason for being out of service is no longer the one shown."""
@@ -185,7 +213,7 @@ class Guards(Facts):
             and self.crossing.authorised
             and self.crossing.entered
             and self.rule_met()
-            and self.one_inside()
+            and self.surely_one()
             and self.doors_closed()
             and self.emergency_over()
             and self.inputs.tamper is TriState.INACTIVE
@@ -201,6 +229,26 @@ class Guards(Facts):
         """Whoever is inside came in through the entry with a pass, and the exit was not opened since."""
         return self.crossing is not None and self.crossing.admitted and not self.crossing.exit_commanded
 
+    def way_back_left(self) -> bool:
+        """The way back may open by itself once a crossing; whoever does not take it needs an officer."""
+        return self.may_return() and self.crossing is not None and not self.crossing.way_back_offered
+
+    def io_back(self) -> bool:
+        """The device that works again is the I/O board."""
+        return isinstance(self.event, e.DeviceReady) and self.event.device is Device.IO_BOARD
+
+    def emergency_latched(self) -> bool:
+        """An emergency before a restart was never re-armed."""
+        return self.latched is Reason.EMERGENCY
+
+    def verified_empty(self) -> bool:
+        """The emergency loop is whole and the counter steadily shows nobody."""
+        return self.emergency_over() and self.io_ready() and self.nobody_inside()
+
+    def verified(self) -> bool:
+        """The biometric rule was met in this crossing."""
+        return self.crossing is not None and self.crossing.verified
+
     def no_crossing(self) -> bool:
         """Nobody was admitted: whoever was inside was not this lane's traveller."""
         return self.crossing is None
@@ -211,7 +259,7 @@ class Guards(Facts):
 
     def backed_out(self) -> bool:
         """The entry was seen open, and the exit never was commanded."""
-        return self.entry_seen_ajar and self.may_return()
+        return self.entry_seen_ajar and not self.exit_seen_ajar and self.may_return()
 
     def by_officer(self) -> bool:
         """An officer has let the traveller through."""
@@ -282,11 +330,11 @@ class Guards(Facts):
             return self.latched
         if self.emergency_reported():
             return Reason.EMERGENCY
-        if self.inputs.tamper is TriState.ACTIVE:
+        if self.tampered():
             return Reason.TAMPER
         if self.entry_ajar() and self.exit_ajar():
             return Reason.BOTH_DOORS_OPEN
-        if self.a_door_ajar():
+        if self.entry_ajar() or self.exit_ajar():
             return Reason.ENTRY_DOOR_DID_NOT_CLOSE if self.entry_ajar() else Reason.EXIT_DOOR_DID_NOT_CLOSE
         if self.somebody_inside():
             return Reason.REVERSE_ENTRY
@@ -331,6 +379,8 @@ class Guards(Facts):
         """Why the biometric rule can no longer be met, or None."""
         if self.crossing is None:
             return None
+        if Reason.SEVERAL_FACES in self.crossing.check_reasons.values():
+            return Reason.SEVERAL_FACES  # a second person is in there, whatever the rule asks for
         ended = {modality: outcome for modality, outcome in self.crossing.checks.items() if outcome is not CheckOutcome.SUCCESSFUL}
         needed = set(Modality)
         if self.policy.biometric_rule is BiometricRule.FACE_ONLY_WITH_OFFICER:
@@ -360,7 +410,11 @@ class Guards(Facts):
 
     def idle(self) -> bool:
         """No traveller is being dealt with."""
-        return self.state in {State.OUT_OF_SERVICE, State.READY, State.MAINTENANCE}
+        return self.state in {State.OUT_OF_SERVICE, State.READY, State.MAINTENANCE, State.EMERGENCY}
+
+    def _forced(self, door: Door) -> bool:
+        since = self.ajar_since.get(door)
+        return since is not None and door in self.seen_shut and self.now >= since + self.policy.stable_s
 
     def _check(self, modality: Modality) -> CheckOutcome | None:
         return self.crossing.checks.get(modality) if self.crossing is not None else None

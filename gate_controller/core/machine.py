@@ -22,6 +22,7 @@ from gate_controller.core.table import EVALUATE, TABLE, Row
 from gate_controller.core.values import Door, LaneInputs
 
 TRIGGERS: dict[type, str] = {
+    e.DeviceReady: "device_ready",
     e.PassRead: "pass_read",
     e.PassVerified: "pass_verified",
     e.PassRefused: "pass_refused",
@@ -54,6 +55,7 @@ class Controller:
     def __init__(self, policy: CrossingPolicy, table: tuple[Row, ...] = TABLE) -> None:
         self._lane = Actions(policy)
         self._failure: Exception | None = None
+        self._rows = {(row.trigger, source) for row in table for source in row.sources}
         self._machine = Machine(
             model=self._lane, states=State, initial=State.OUT_OF_SERVICE, auto_transitions=False, ignore_invalid_triggers=True, send_event=False
         )
@@ -78,11 +80,11 @@ class Controller:
             if isinstance(event, e.Started):
                 lane.enter(State.OUT_OF_SERVICE)
             trigger = TRIGGERS.get(type(event))
-            taken = trigger is not None and bool(lane.trigger(trigger))  # type: ignore[attr-defined] # added by transitions
+            taken = trigger is not None and self._try(trigger)
             if isinstance(event, ACTS) and not taken:
                 lane.out.append(c.NoteEvent("act_refused", (("act", trigger or ""), ("identity", event.identity), ("state", lane.state.value))))
             for _ in range(MOST_ROWS):
-                if not lane.trigger(EVALUATE):  # type: ignore[attr-defined] # added by transitions
+                if not self._try(EVALUATE):
                     break
             else:
                 msg = f"rows chase each other in {lane.state.value}"
@@ -92,6 +94,11 @@ class Controller:
         out, lane.out = lane.out, []
         return out
 
+    def _try(self, trigger: str) -> bool:
+        """Take the first row of this trigger whose guards hold; False when there is none."""
+        known = (trigger, self._lane.state) in self._rows
+        return known and bool(self._lane.trigger(trigger))  # type: ignore[attr-defined] # added by transitions
+
     def next_deadline(self) -> float | None:
         """Monotonic time at which a TimerExpired is due; None when nothing waits for time alone."""
         return None if self._failure is not None else self._lane.next_deadline()
@@ -99,11 +106,13 @@ class Controller:
     def _fail(self, error: Exception) -> list[c.Command]:
         self._failure = error
         lane = self._lane
+        # What was already noted or recorded did happen; only what was to be moved or shown is dropped.
+        kept: list[c.Command] = [command for command in lane.out if isinstance(command, (c.RecordCrossing, c.NoteEvent))]
         lane.out = []
         lane.reason = Reason.INTERNAL_ERROR
         lane.verdict = None
         crossing = lane.crossing
-        out: list[c.Command] = [c.CloseDoor(Door.EXIT), c.CloseDoor(Door.ENTRY)]
+        out: list[c.Command] = [c.CloseDoor(Door.EXIT), c.CloseDoor(Door.ENTRY), *kept]
         if crossing is not None:
             out.append(c.EndBiometrics(crossing.crossing_id))
         lane._row_reason = Reason.INTERNAL_ERROR  # noqa: SLF001 - finish() names it in the record

@@ -59,8 +59,8 @@ class JournalReader:
             found = self._connection.execute("SELECT max(id) FROM entries").fetchone()[0]
         return found or 0
 
-    def last_event_of(self, *names: str) -> str | None:
-        """Which of the named events happened last; None when none ever did.
+    def last_event_of(self, *names: str) -> rows.Entry | None:
+        """The last of the named events; None when none ever happened.
 
         Reads backwards and stops at the first; only a journal without any of them is read whole.
 
@@ -68,12 +68,13 @@ class JournalReader:
             StoreError: It cannot be read.
         """
         marks = ", ".join("?" for _ in names)
-        query = (
-            f"SELECT json_extract(body, '$.event') FROM entries WHERE kind = 'event' AND json_extract(body, '$.event') IN ({marks}) ORDER BY id DESC LIMIT 1"  # noqa: S608 - question marks only
-        )
+        query = f"SELECT id, kind, crossing_id, body FROM entries WHERE kind = 'event' AND json_extract(body, '$.event') IN ({marks}) ORDER BY id DESC LIMIT 1"  # noqa: S608 - question marks only
         with sqlite.store_errors(self._path, WHAT):
             found = self._connection.execute(query, names).fetchone()
-        return str(found[0]) if found else None
+        try:
+            return rows.parse(*found) if found else None
+        except ValueError as error:
+            raise sqlite.store_error(self._path, WHAT, str(error), _EXAMINE) from None
 
     def close(self) -> None:
         """Close the file."""

@@ -17,6 +17,7 @@ from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.machine import Controller
 from gate_controller.core.policy import CrossingPolicy
+from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.values import UNKNOWN_INPUTS, Device, Door, Modality
 from gate_controller.ports.clock import Clock
@@ -29,7 +30,6 @@ from gate_controller.runtime.face_worker import FaceWorker
 from gate_controller.runtime.fingerprint_worker import FingerprintWorker
 from gate_controller.runtime.io_worker import IoWorker
 from gate_controller.runtime.options import RuntimeOptions
-from gate_controller.runtime.presentations import PresentationFilter
 from gate_controller.runtime.qr_worker import QrWorker
 from gate_controller.runtime.session import Session
 from gate_controller.runtime.worker import DeviceReport, DeviceWorker, Surroundings
@@ -74,7 +74,7 @@ class Gate:
         display: What the traveller sees and hears.
         sink: Where events are published.
         clock: The gate's clocks.
-        emergency_latched: An emergency before the start was never re-armed.
+        latched: What closed the lane before the start and was never re-armed.
     """
 
     def __init__(
@@ -86,17 +86,16 @@ class Gate:
         display: TravellerDisplay,
         sink: EventSink,
         clock: Clock,
-        emergency_latched: bool = False,
+        latched: Reason | None = None,
     ) -> None:
         self._policy = policy
         self._options = options
         self._display = display
         self._sink = sink
         self._clock = clock
-        self._emergency_latched = emergency_latched
+        self._latched = latched
         self._controller = Controller(policy)
         self._inbox: queue.SimpleQueue[_Letter] = queue.SimpleQueue()
-        self._presentations = PresentationFilter(options.forget_presentation_s)
         self._reports = {device: DeviceReport(device, "starting") for device in Device}
         self._session = Session()
         self._stop_asked = False
@@ -195,7 +194,7 @@ class Gate:
         self._inbox.put(_Letter(event, report))
 
     def _run(self) -> None:
-        self._decide(_Letter(e.Started(self._emergency_latched)))
+        self._decide(_Letter(e.Started(self._latched)))
         while not self._finished.is_set():
             self._turned_at = self._clock.monotonic()
             letter = self._next_letter()
@@ -225,13 +224,12 @@ class Gate:
         now = self._clock.monotonic()
         if letter.report is not None:
             self._note_report(letter.report)
-        if isinstance(event, e.PassRead) and (self._controller.state is not State.READY or not self._presentations.is_new(event.text, now)):
-            self._presentations.is_new(event.text, now)
-            return
+        if isinstance(event, e.PassRead) and self._controller.state is not State.READY:
+            return  # a phone held up while the lane is busy; it is looked at again once the lane is ready
         before = self._controller.state
         commands = self._controller.handle(event, now)
         if isinstance(event, e.PassRead) and self._controller.crossing_id == event.crossing_id:
-            self._presentations.handed_on(event.text, now)
+            self._qr.presentations.handed_on(event.text, now)
         for command in commands:
             self._dispatch(command)
         if self._controller.state is not before:
@@ -250,9 +248,11 @@ class Gate:
         late = self._clock.monotonic() - self._io.last_read
         if late > self._options.io_lost_after_s and self._controller.inputs != UNKNOWN_INPUTS:
             self._decide(_Letter(e.InputsRead(UNKNOWN_INPUTS)))
+            self._io.read_anew()
         if late > 2 * self._options.io_lost_after_s and self._reports[Device.IO_BOARD].state == "ready":
             report = DeviceReport(Device.IO_BOARD, "lost", "timeout", "io_board: the worker does not come back from the board", "restart the controller")
             self._decide(_Letter(e.DeviceLost(Device.IO_BOARD, "timeout"), report))
+            self._io.report_anew()
 
     def _dispatch(self, command: c.Command) -> None:
         match command:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from gate_controller.core import events as e
 from gate_controller.core.values import Device
 from gate_controller.ports.devices import Camera, QrDecoder
+from gate_controller.runtime.presentations import PresentationFilter
 from gate_controller.runtime.worker import DeviceWorker, Surroundings
 
 FRAME_WITHIN_S = 1.0
@@ -31,18 +32,19 @@ class QrWorker(DeviceWorker):
         self._decoder = decoder
         self._wanted = wanted
         self._sequence = -1
+        self.presentations = PresentationFilter(around.options.forget_presentation_s)
 
     def opened(self) -> None:
         """Ready only once a frame came."""
         self._sequence = -1
 
     def step(self) -> None:
-        """One frame, decoded; every text in it is posted."""
+        """One frame, decoded; every text in it that the core has not taken yet is posted."""
         began = self.clock.monotonic()
         frame = self._camera.frame(self._sequence, began + FRAME_WITHIN_S)
         self._sequence = frame.sequence
         self.ready()
-        for text in self._decoder.decode(frame.image):
+        for text in self.presentations.new_texts(self._decoder.decode(frame.image), self.clock.monotonic()):
             self.around.post(e.PassRead(secrets.token_hex(8), text))
         pause = READY_INTERVAL_S if self._wanted() else BUSY_INTERVAL_S
         self._stopping.wait(max(0.0, began + pause - self.clock.monotonic()))

@@ -87,6 +87,8 @@ class Monitor:
             case c.OpenDoor(Door.EXIT):
                 self._interlock(DoorPosition.CLOSED, self.inputs.entry_door)
                 self._exit_release(event)
+            case c.NoteEvent("rearmed"):
+                self.emergency = self.inputs.emergency is TriState.ACTIVE
             case c.RecordCrossing(record):
                 self._must(record.crossing_id not in self.records, "INV-6: a crossing was recorded twice")
                 self.records[record.crossing_id] = record

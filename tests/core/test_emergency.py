@@ -6,6 +6,7 @@ import pytest
 
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
+from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.values import Device, Door, Occupancy, Outcome, TriState
 
@@ -61,7 +62,7 @@ def test_rearm_needs_the_loop_whole_and_the_chamber_empty(lane):
 
 def test_an_emergency_before_a_restart_still_needs_the_rearm(new_lane):
     lane = new_lane()
-    lane.tell(e.Started(emergency_latched=True))
+    lane.tell(e.Started(Reason.EMERGENCY))
     for device in Device:
         lane.tell(e.DeviceReady(device))
     lane.see()

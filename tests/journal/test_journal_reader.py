@@ -46,9 +46,9 @@ def test_the_newest_of_some_events_is_found(journal: SqliteJournal, journal_path
         for name in ("emergency", "rearmed", "emergency", "emergency_test", "tick"):
             journal.event(name, {"text": '{"event":"rearmed",'}, 1.0)
         journal.record(CrossingRecord("rearmed", Outcome.ABORTED, None, admitted=False, issuer=None, direction=Direction.HK_TO_MO), 1.0)
-        assert reader.last_event_of("emergency", "rearmed") == "emergency"
-        assert reader.last_event_of("rearmed") == "rearmed"
-        assert reader.last_event_of("emergency_test", "emergency") == "emergency_test"
+        assert reader.last_event_of("emergency", "rearmed").body["event"] == "emergency"
+        assert reader.last_event_of("rearmed").body["event"] == "rearmed"
+        assert reader.last_event_of("emergency_test", "emergency").body["event"] == "emergency_test"
         assert reader.last_event_of("nothing") is None
 
 
