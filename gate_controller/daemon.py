@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import os
 import signal
 import sys
 import threading
@@ -36,10 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="gate_controller.daemon", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True, help="configuration file (gate.toml)")
     parser.add_argument("--prompts", action="store_true", help="print what the traveller is told")
-    parser.add_argument("--with-parent", action="store_true", help="end when the process that started this one ends (simulation)")
+    parser.add_argument("--with-parent", type=int, metavar="PID", help="end when that process, which started this one, ends (simulation)")
     options = parser.parse_args(arguments)
-    if options.with_parent:
-        _end_with_parent()
+    if options.with_parent is not None and not _end_with_parent(options.with_parent):
+        return EXIT_OK
     configure_log()
     stops = Stops()
     feed = EventFeed(SystemClock())
@@ -103,9 +104,10 @@ def configure_log() -> None:
     )
 
 
-def _end_with_parent() -> None:
-    """Have the kernel send SIGTERM when the parent dies, however it dies (PR_SET_PDEATHSIG, prctl(2))."""
+def _end_with_parent(parent: int) -> bool:
+    """Have the kernel send SIGTERM when the parent dies, however it dies (PR_SET_PDEATHSIG, prctl(2)); False when it is dead already."""
     ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGTERM)
+    return os.getppid() == parent
 
 
 def _display(prompts: bool, stack: contextlib.ExitStack) -> TravellerDisplay:

@@ -17,6 +17,9 @@ from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.cli.simulation import Plan, SimulatedGate, Visit
 from gate_controller.core.values import Region
 from gate_controller.ports.devices import Family
+from gate_controller.ports.errors import GateError
+from simulators.control import ControlError
+from simulators.world import Violation
 
 ENDLESS = 2000
 """Without --travellers this many come: about three hours; Ctrl-C ends it."""
@@ -41,22 +44,28 @@ def simulate_command(travellers: int | None, seed: int, lane: str, family: str, 
     """
     plan = Plan(Region(lane.upper()), travellers or ENDLESS, seed, Family(family), kiosk_port, models, log=log)
     screen = Console(stderr=True) if as_json else Console()
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _as_interrupt)
     visits: list[Visit] = []
+    violations: list[Violation] = []
     try:
         with SimulatedGate(plan, lambda line: screen.print(f"[dim]- {line}[/dim]", highlight=False)) as gate:
-            page = f"http://127.0.0.1:{kiosk_port}/" if kiosk_port else "on a free port (see the daemon's log)"
-            screen.print(f"the gate is ready; kiosk page: [bold]{page}[/bold]  (Ctrl-C stops)", highlight=False)
+            if kiosk_port:
+                screen.print(f"kiosk page: [bold]http://127.0.0.1:{kiosk_port}/[/bold]", highlight=False, soft_wrap=True)
+            screen.print(f"control socket: gatectl status --socket {gate.control_socket}", highlight=False, soft_wrap=True)
+            screen.print("the gate is ready; Ctrl-C stops", highlight=False)
             for visit in gate.visits():
                 visits.append(visit)
                 if as_json:
                     click.echo(json.dumps(visit.as_json()))
                 else:
                     screen.print(_line(visit), highlight=False, soft_wrap=True)
-            violations = list(gate.violations)
+                violations = list(gate.violations)
     except KeyboardInterrupt:
         screen.print("\nstopped; nothing is left running", highlight=False)
-        return ExitCode.OK
+        return ExitCode.OK if not violations and all(visit.as_expected for visit in visits) else ExitCode.CHECK_FAILED
+    except ControlError as error:
+        raise GateError(f"a wire simulator could not be started: {error}", "a shorter TMPDIR, or more memory and processes, may help") from error  # noqa: EM102
     if not as_json:
         screen.print(_summary(visits))
     for violation in violations:

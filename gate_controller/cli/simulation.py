@@ -7,6 +7,7 @@ the difference. What a crossing was is read from its control socket. Nothing her
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import shutil
 import signal
@@ -36,7 +37,7 @@ from simulators.lane.wire import Endpoints, WireLane
 from simulators.travellers.cast import Cast, CastMember, Override, build_cast
 from simulators.travellers.enrolment import PortraitEncoder, enrol
 from simulators.travellers.officer import OfficerHabits
-from simulators.world import Pace, Violation
+from simulators.world import CounterErrors, Pace, Violation
 
 START_WITHIN_S = 60.0
 RECORD_WITHIN_S = 15.0
@@ -60,6 +61,7 @@ class Plan:
         overrides: Parts of travellers to swap.
         log: Where the daemon's log goes; `-` is standard error, None keeps it with the run's files.
         officer: How the officer works.
+        counter_errors: How the people counter errs: by default it gives no answer for a moment after some changes.
         hurry: How many times faster than people usually are doors and people move; at most 3.
     """
 
@@ -73,6 +75,7 @@ class Plan:
     log: Path | None = None
     officer: OfficerHabits = field(default_factory=OfficerHabits)
     hurry: float = 1.0
+    counter_errors: CounterErrors = field(default_factory=lambda: CounterErrors(blind_rate=0.3, duration_s=0.2))
 
 
 @dataclass(slots=True)
@@ -145,8 +148,14 @@ class SimulatedGate:
         self.close()
 
     def close(self) -> None:
-        """Stop everything."""
-        self._stack.close()
+        """Stop everything. Further requests to stop are not heard meanwhile: they would leave half of it behind."""
+        with _deaf():
+            self._stack.close()
+
+    @property
+    def control_socket(self) -> Path:
+        """The daemon's control socket."""
+        return self.directory / "control.sock"
 
     # -- set-up ----------------------------------------------------------------------------------------------------------
 
@@ -178,6 +187,8 @@ class SimulatedGate:
             desk=_Desk(self.client),
             habits=plan.officer,
             pace=Pace().hurried(plan.hurry),
+            counter_errors=plan.counter_errors,
+            seed=plan.seed,
         )
         self._watch_gate()
         thread = LaneThread(self.simulation, self._on_bug)
@@ -220,14 +231,14 @@ class SimulatedGate:
 
     def _start_daemon(self, config: Path) -> None:
         self.log_path = self.directory / "daemon.log" if self.plan.log in {None, STANDARD_ERROR} else Path(str(self.plan.log))
-        command = [sys.executable, "-m", "gate_controller.daemon", "--config", str(config), "--with-parent"]
+        command = [sys.executable, "-m", "gate_controller.daemon", "--config", str(config), "--with-parent", str(os.getpid())]
         try:
             log = sys.stderr.buffer if self.plan.log == STANDARD_ERROR else self._stack.enter_context(self.log_path.open("ab"))
         except OSError as error:
             raise ConfigurationError(f"--log {self.log_path}: {error.strerror}", "name a file in a directory that exists") from error  # noqa: EM102
         self._daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)  # noqa: S603 - our own command
         self._stack.callback(self._stop_daemon)
-        self.client = GateClient(self.directory / "control.sock")
+        self.client = GateClient(self.control_socket)
 
     def _stop_daemon(self) -> None:
         daemon = self._daemon
@@ -244,7 +255,7 @@ class SimulatedGate:
         state = "not answering"
         while time.monotonic() < limit:
             if self._daemon is not None and self._daemon.poll() is not None:
-                raise ConfigurationError(f"the daemon ended with exit code {self._daemon.returncode}: {self._last_words()}", "see the lines above")  # noqa: EM102
+                raise ConfigurationError(self._last_words(), "if it is the kiosk's port: choose another with --kiosk-port")
             with contextlib.suppress(GateError):
                 status = self.client.status()
                 state = f"{status['state']}, {status['reason']}"
@@ -256,8 +267,8 @@ class SimulatedGate:
     def _last_words(self) -> str:
         with contextlib.suppress(OSError):
             lines = self.log_path.read_text(errors="replace").strip().splitlines()
-            return " / ".join(lines[-3:])
-        return "it said nothing"
+            return "; ".join(line.removeprefix("gate: ") for line in lines[-2:])
+        return "it said nothing; run again with --log -"
 
     # -- watching --------------------------------------------------------------------------------------------------------
 
@@ -308,6 +319,20 @@ class SimulatedGate:
             number = next(number for number, member in enumerate(self.cast.members, 1) if member.name == name)
             self._visits[name] = Visit(number, self.cast.member(name))
         return self._visits[name]
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Ignore requests to stop while the block runs."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Events:

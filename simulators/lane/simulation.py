@@ -18,7 +18,7 @@ from simulators.travellers.behaviours import FOLLOWING_M, Patience, Person, Scri
 from simulators.travellers.cast import CastMember
 from simulators.travellers.officer import Officer, OfficerDesk, OfficerHabits
 from simulators.travellers.perception import Eyes, Surroundings
-from simulators.world import Body, LaneGeometry, Pace, Passage, Scene, Violation, World
+from simulators.world import Body, CounterErrors, LaneGeometry, Pace, Passage, Scene, Violation, World
 
 STEP_S = 0.02
 """How often the simulation is stepped in real time: a person's eyes and a lamp are no faster."""
@@ -84,6 +84,8 @@ class LaneSimulation:
         pace: How fast everything goes.
         patience: How long people put up with things.
         geometry: Where things are.
+        counter_errors: How the people counter errs.
+        seed: Decides when it does.
     """
 
     def __init__(
@@ -98,9 +100,11 @@ class LaneSimulation:
         pace: Pace | None = None,
         patience: Patience | None = None,
         geometry: LaneGeometry | None = None,
+        counter_errors: CounterErrors | None = None,
+        seed: int = 0,
     ) -> None:
         self.lock = threading.RLock()
-        self.world = World(clock.monotonic(), geometry=geometry, pace=pace, on_violation=events.invariant_violated)
+        self.world = World(clock.monotonic(), geometry=geometry, pace=pace, counter_errors=counter_errors, seed=seed, on_violation=events.invariant_violated)
         self._hardware = hardware
         self._clock = clock
         self._queue = iter(cast)

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any, Self
 
 from gate_controller.ports.clock import Clock, SystemClock
@@ -140,7 +141,7 @@ class WireLane:
         """Process id of one simulator, None while it is dead."""
         return self._processes[name].pid
 
-    def ask(self, name: str, verb: str, **fields: Any) -> Message:
+    def ask(self, name: str, verb: str, /, **fields: Any) -> Message:
         """Send one request of one's own to a simulator: a fault, a question.
 
         Raises:
@@ -212,7 +213,7 @@ class WireLane:
 
     def show_phone(self, text: str | None) -> None:
         """See LaneHardware."""
-        self._want(QR_CAMERA, "scene", "scene", **({"kind": "phone", "text": text} if text is not None else {"kind": "empty"}))
+        self._want(QR_CAMERA, "scene", "scene", **({"kind": "phone", "text": text, **_pose(text)} if text is not None else {"kind": "empty"}))
 
     def show_faces(self, people: Sequence[str]) -> None:
         """See LaneHardware. The camera shows two at most."""
@@ -239,3 +240,14 @@ class WireLane:
     def _want(self, name: str, key: str, verb: str, **fields: Any) -> None:
         with contextlib.suppress(KeyError):  # before start() and after stop() there is nobody to tell
             self._feeders[name].want(key, verb, **fields)
+
+
+def _pose(text: str) -> dict[str, float]:
+    """How a hand holds a phone: a little turned, tilted, out of focus and under a lamp; the same for the same code."""
+    hand = Random(text)
+    return {
+        "tilt_deg": round(hand.uniform(-25, 25), 1),
+        "roll_deg": round(hand.uniform(-12, 12), 1),
+        "blur": round(hand.uniform(0.4, 1.0), 2),
+        "glare": round(hand.uniform(0.0, 0.25), 2),
+    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from gate_controller.cli.simulation import SimulatedGate
@@ -18,8 +20,9 @@ def gate(plan):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_an_idle_lane_closes_names_the_device_and_recovers(gate, wait_status, device):
+def test_an_idle_lane_closes_names_the_device_and_recovers(gate, wait_status, device, record_property):
     wait_status(gate, lambda status: status["state"] == "ready", "ready before the fault")
+    killed_at = time.time()
     gate.lane.kill(device)
     lost = wait_status(gate, lambda status: status["state"] == "out_of_service", f"{device} killed")
     assert lost["reason"] in {f"{device}_lost", "inputs_unknown"}
@@ -27,6 +30,7 @@ def test_an_idle_lane_closes_names_the_device_and_recovers(gate, wait_status, de
     assert lost["devices"][device]["remedy"]
     assert lost["devices"][device]["code"] in {"absent", "timeout", "protocol", "untrusted"}
     assert [name for name, report in lost["devices"].items() if report["state"] == "lost"] == [device]
+    record_property("noticed_s", round(time.time() - killed_at, 3))  # kept as a figure; a test does not judge the machine
     gate.lane.restart(device)
     wait_status(gate, lambda status: status["state"] == "ready", f"{device} restarted")
 
