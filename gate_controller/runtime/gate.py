@@ -155,9 +155,12 @@ class Gate:
         Raises:
             GateError: The decision thread does not turn any more: what it decided last says nothing about now.
         """
-        now = self._clock.monotonic()
-        if now - self._turned_at > STUCK_S:
+        if self._clock.monotonic() - self._turned_at > STUCK_S:
             raise GateError("the gate's decision thread does not answer", "restart the controller; its log says why")
+        return self._timed_status()
+
+    def _timed_status(self) -> JsonObject:
+        now = self._clock.monotonic()
         return {**self._status, "since_s": round(now - self._state_since, 1), "uptime_s": round(now - self._started_at, 1)}
 
     def officer(self, action: str, identity: str, reason: str, uid: int | None = None) -> None:
@@ -293,7 +296,7 @@ class Gate:
         status = self._snapshot()
         if status != self._status:
             self._status = status
-            self._sink.publish("status", self.status())
+            self._sink.publish("status", self._timed_status())
 
     def _snapshot(self) -> JsonObject:
         controller = self._controller

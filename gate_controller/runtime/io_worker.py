@@ -6,13 +6,15 @@ an opening that may or may not have reached the board shows in the door's positi
 
 from __future__ import annotations
 
+import threading
+
 import structlog
 
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.values import UNKNOWN_INPUTS, Device, Door, DoorPosition, Lamp, LaneInputs
 from gate_controller.ports.devices import IoBoard
-from gate_controller.ports.errors import DeviceError, DeviceTimeoutError, DeviceUntrustedError
+from gate_controller.ports.errors import DeviceError, DeviceProtocolError, DeviceTimeoutError, DeviceUntrustedError
 from gate_controller.runtime.worker import DeviceWorker, Surroundings
 
 CALL_WITHIN_S = 2.0
@@ -20,6 +22,8 @@ CALL_WITHIN_S = 2.0
 
 OPEN_WITHIN_S = 1.0
 """An opening that could not be sent for this long is dropped: what it was decided on is no longer known to hold."""
+PASSING = (DeviceTimeoutError, DeviceProtocolError, DeviceUntrustedError)
+"""A missing, a garbled or a late answer: nothing is known at once, but the board is lost only when it lasts."""
 log = structlog.get_logger("gate.io")
 
 
@@ -37,6 +41,8 @@ class IoWorker(DeviceWorker):
         self._call_sent: bool | None = None
         self._closings: list[Door] = []
         self._ordered_at: dict[Door, float] = {}
+        self._emergency: set[Door] = set()
+        self._read_anew = threading.Event()
 
     def opened(self) -> None:
         """Everything is sent anew to a board that was away; it counts as ready after its first good reading."""
@@ -56,7 +62,7 @@ class IoWorker(DeviceWorker):
             self._close_doors()
             self._read()
             self._send_lamps()
-        except (DeviceTimeoutError, DeviceUntrustedError) as error:
+        except PASSING as error:
             self._publish(UNKNOWN_INPUTS)
             if self.clock.monotonic() - self.last_read > self.around.options.io_lost_after_s:
                 raise
@@ -79,18 +85,29 @@ class IoWorker(DeviceWorker):
                 self._call = False
             case c.OpenDoor(door):
                 self._ordered_at[door] = self.clock.monotonic()
+                (self._emergency.add if command.emergency else self._emergency.discard)(door)
+                super().submit(command)
+            case c.CloseDoor(door):
+                self._emergency.discard(door)
                 super().submit(command)
             case _:
                 super().submit(command)
+
+    def read_anew(self) -> None:
+        """Post the next reading even if it shows what the last one did: the decision thread has forgotten it. For any thread."""
+        self._read_anew.set()
 
     def lost(self) -> None:
         """Nothing is known any more."""
         self._publish(UNKNOWN_INPUTS)
 
     def leave(self) -> None:
-        """Close both doors before letting go, if the board still listens."""
+        """Close both doors before letting go, if the board still listens; one held open in an emergency is left to the board's timer."""
         if self._is_open:
-            self._closings = [Door.EXIT, Door.ENTRY]
+            while (command := self.take(0)) is not None:
+                if isinstance(command, c.OpenDoor) and command.door in self._emergency:
+                    self._obey(command)
+            self._closings = [door for door in (Door.EXIT, Door.ENTRY) if door not in self._emergency]
             try:
                 self._close_doors()
             except DeviceError:
@@ -113,7 +130,7 @@ class IoWorker(DeviceWorker):
                     self._close_doors()
                 case _:
                     pass
-        except (DeviceTimeoutError, DeviceUntrustedError):
+        except PASSING:
             self._publish(UNKNOWN_INPUTS)
 
     def _objection(self, command: c.OpenDoor) -> str | None:
@@ -138,6 +155,9 @@ class IoWorker(DeviceWorker):
         inputs = self._board.read(self._deadline())
         self.last_read = self.clock.monotonic()
         self.ready()
+        if self._read_anew.is_set():
+            self._read_anew.clear()
+            self._inputs = None
         self._publish(inputs)
 
     def _send_lamps(self) -> None:

@@ -74,6 +74,7 @@ class DeviceWorker(threading.Thread):
         self._stopping = threading.Event()
         self._is_open = False
         self._told_ready = False
+        self._report_anew = threading.Event()
         self._told_lost = ""
         self._retry_s = around.options.retry_s[0]
 
@@ -117,9 +118,14 @@ class DeviceWorker(threading.Thread):
     def ready(self) -> None:
         """Report the device ready, once."""
         self._retry_s = self.around.options.retry_s[0]
-        if not self._told_ready:
+        if not self._told_ready or self._report_anew.is_set():
+            self._report_anew.clear()
             self._told_ready, self._told_lost = True, ""
             self.around.post(e.DeviceReady(self.device), DeviceReport(self.device, "ready"))
+
+    def report_anew(self) -> None:
+        """Report the device ready once more as soon as it works: the decision thread has taken it for lost. For any thread."""
+        self._report_anew.set()
 
     def take(self, wait_s: float) -> Command | None:
         """The next command, or None after `wait_s`."""

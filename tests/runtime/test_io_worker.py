@@ -8,7 +8,7 @@ from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import UNKNOWN_INPUTS, Door, DoorPosition, Lamp, LaneInputs, Occupancy, TriState
-from gate_controller.ports.errors import DeviceRejectedError, DeviceTimeoutError, DeviceUntrustedError
+from gate_controller.ports.errors import DeviceProtocolError, DeviceRejectedError, DeviceTimeoutError, DeviceUntrustedError
 from gate_controller.runtime.io_worker import IoWorker
 
 EMPTY = LaneInputs(DoorPosition.CLOSED, DoorPosition.CLOSED, TriState.INACTIVE, TriState.INACTIVE, TriState.INACTIVE, TriState.INACTIVE, Occupancy.ZERO)
@@ -174,3 +174,34 @@ def test_an_emergency_opening_is_carried_out_late_and_whatever_the_other_door_do
     clock.now += 1.5
     worker.step()
     assert ("open", Door.EXIT) in board.log
+
+
+def test_a_garbled_answer_counts_like_a_missing_one(worker, board, clock, inbox):
+    worker.step()
+    board.fail.append(DeviceProtocolError("io_board: wrong checksum", "check the line"))
+    worker.step()
+    assert inbox.of(e.InputsRead)[-1].inputs == UNKNOWN_INPUTS
+    board.fail.append(DeviceProtocolError("io_board: wrong checksum", "check the line"))
+    order(worker, c.CloseDoor(Door.ENTRY))
+    worker.step()
+    assert board.log.count(("close", Door.ENTRY)) == 1
+    board.fail.append(DeviceProtocolError("io_board: wrong checksum", "check the line"))
+    clock.now += 1.1
+    with pytest.raises(DeviceProtocolError):
+        worker.step()
+
+
+def test_leaving_does_not_close_a_door_that_is_open_in_an_emergency(worker, board):
+    order(worker, c.OpenDoor(Door.EXIT, 9.0, emergency=True))
+    order(worker, c.OpenDoor(Door.ENTRY, 9.0, emergency=True))
+    order(worker, c.CloseDoor(Door.ENTRY))
+    board.log.clear()
+    worker.leave()
+    assert board.log == [("close", Door.ENTRY)]
+
+
+def test_leaving_still_carries_out_an_emergency_opening_that_waits(worker, board):
+    worker.submit(c.OpenDoor(Door.EXIT, 9.0, emergency=True))
+    worker.submit(c.OpenDoor(Door.ENTRY, 9.0))
+    worker.leave()
+    assert board.log == [("open", Door.EXIT), ("close", Door.ENTRY)]
