@@ -234,6 +234,10 @@ class Actions(Guards):
             self._called = (reason, self.escalation)
             self.out.append(c.CallOfficer(reason, self.escalation))
 
+    def call_pending(self) -> bool:
+        """Guard: an officer is called already."""
+        return self._called is not None
+
     def call_if_needed(self) -> None:
         """Call an officer if the reason for being out of service needs one."""
         if self.reason in NO_CALL and not self._perhaps_inside():

@@ -187,6 +187,14 @@ class Guards(Facts):
 
     # -- decision ------------------------------------------------------------------------------------------------
 
+    def pass_known(self) -> bool:
+        """The pass of this crossing was verified."""
+        return self.crossing is not None and self.crossing.pass_facts is not None
+
+    def authorised(self) -> bool:
+        """Pass and enrolment entitle the holder, and the admission was ordered to be recorded."""
+        return self.crossing is not None and self.crossing.authorised
+
     def eligible(self) -> bool:
         """Pass and enrolment entitle the holder to use this lane."""
         return self.ineligible_reason() is None

@@ -61,6 +61,7 @@ TABLE: tuple[Row, ...] = (
     Row("maintenance_switched", (S.MAINTENANCE,), S.OUT_OF_SERVICE, ("!switched_on",), ("note_maintenance",), None, "closed_reason"),
     # Out of service: back when every device works and the lane is verified empty and shut.
     Row(EVALUATE, (S.OUT_OF_SERVICE,), S.OFFICER_REFERRAL, ("io_ready", "somebody_inside", "!being_stopped"), (), None, R.REVERSE_ENTRY),
+    Row(EVALUATE, (S.OUT_OF_SERVICE,), None, ("somebody_inside", "being_stopped", "!call_pending"), ("call",)),
     Row(EVALUATE, (S.OUT_OF_SERVICE,), S.READY, ("in_service",)),
     Row(EVALUATE, (S.OUT_OF_SERVICE,), S.OUT_OF_SERVICE, ("closed_reason_changed", "!being_stopped"), (), None, "closed_reason"),
     Row(EVALUATE, (S.OUT_OF_SERVICE,), None, ("expired_officer",), ("escalate",)),
@@ -89,10 +90,10 @@ TABLE: tuple[Row, ...] = (
     Row("pass_refused", (S.PASS_CHECK,), S.READY, ("mine",), ("show_refusal",), O.REFUSED, "event_reason"),
     Row("pass_verified", (S.PASS_CHECK,), None, ("mine",), ("note_pass", "find_enrolment")),
     Row("enrolment_not_found", (S.PASS_CHECK,), S.READY, ("mine",), ("show_refusal",), O.REFUSED, R.NOT_ENROLLED),
-    Row("enrolment_found", (S.PASS_CHECK,), S.READY, ("mine", "!eligible"), ("show_refusal",), O.REFUSED, "ineligible_reason"),
-    Row("enrolment_found", (S.PASS_CHECK,), None, ("mine",), ("authorise", "record_admission")),
-    Row("admission_recorded", (S.PASS_CHECK,), S.ENTRY_OPEN, ("mine", "clear_to_admit"), ("admit", "open_entry", "prepare_biometrics")),
-    Row("admission_recorded", (S.PASS_CHECK,), S.READY, ("mine",), ("show_refusal",), O.REFUSED, R.INPUTS_UNKNOWN),
+    Row("enrolment_found", (S.PASS_CHECK,), S.READY, ("mine", "pass_known", "!eligible"), ("show_refusal",), O.REFUSED, "ineligible_reason"),
+    Row("enrolment_found", (S.PASS_CHECK,), None, ("mine", "pass_known"), ("authorise", "record_admission")),
+    Row("admission_recorded", (S.PASS_CHECK,), S.ENTRY_OPEN, ("mine", "authorised", "clear_to_admit"), ("admit", "open_entry", "prepare_biometrics")),
+    Row("admission_recorded", (S.PASS_CHECK,), S.READY, ("mine", "authorised"), ("show_refusal",), O.REFUSED, R.INPUTS_UNKNOWN),
     # The entry is open.
     Row(EVALUATE, (S.ENTRY_OPEN,), S.OFFICER_REFERRAL, ("io_lost",), (), None, R.IO_BOARD_LOST),
     Row(EVALUATE, (S.ENTRY_OPEN,), S.OFFICER_REFERRAL, ("exit_forced",), ("latch",), None, R.BOTH_DOORS_OPEN),

@@ -27,7 +27,7 @@ def test_every_state_is_reached_and_left():
 def test_rows_name_only_guards_and_actions_that_exist():
     for row in TABLE:
         for name in row.when:
-            assert callable(getattr(guards.Guards, name.removeprefix("!")))
+            assert callable(getattr(Actions, name.removeprefix("!")))
         for name in row.do:
             assert callable(getattr(Actions, name))
         if isinstance(row.reason, str):
