@@ -21,13 +21,13 @@ from gate_controller.ports.errors import GateError
 from simulators.control import ControlError
 from simulators.world import Violation
 
-ENDLESS = 2000
-"""Without --travellers this many come: about three hours; Ctrl-C ends it."""
+ENDLESS = 500
+"""Without --travellers this many come: more than half an hour; Ctrl-C ends it."""
 COLOURS = {"completed": "green", "refused": "yellow", "returned": "yellow", "abandoned": "yellow", "aborted": "red", "emergency": "red"}
 
 
 @click.command(name="simulate")
-@click.option("--travellers", type=click.IntRange(1, ENDLESS), default=None, help="How many come; without it they come until Ctrl-C.")
+@click.option("--travellers", type=click.IntRange(1, ENDLESS), default=None, help=f"How many come; without it they come until Ctrl-C, {ENDLESS} at most.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Decides who comes, in which order, and how.")
 @click.option("--lane", type=click.Choice(["mo", "hk"]), default="mo", show_default=True, help="Region of the lane.")
 @click.option("--family", type=click.Choice([family.value for family in Family]), default="r503", show_default=True, help="Fingerprint module.")
