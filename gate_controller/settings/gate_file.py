@@ -75,6 +75,10 @@ class DevicesSection(Section):
     qr_decoder: DeviceSection = Field(description="Program that reads QR codes")
 
 
+PLACEHOLDER_ROOT = "0" * 64
+"""What the shipped gate.toml has for `pinned_root`. As an Ed25519 key it is a point of small order, for which signatures can be made up."""
+
+
 class KeysSection(Section):
     """The regions' public keys."""
 

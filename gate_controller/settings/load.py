@@ -21,7 +21,7 @@ from gate_controller.settings.devices import ConfiguredDevice, Drivers, configur
 from gate_controller.settings.documents import overlaid, read_document
 from gate_controller.settings.gate_file import GateFile
 from gate_controller.settings.locate import KeyPath
-from gate_controller.settings.policy_file import MAX_FMR, PolicyFile
+from gate_controller.settings.policy_file import MAX_DECISION_THRESHOLDS, MAX_FMR, PolicyFile
 from gate_controller.settings.problems import Document, InvalidConfigurationError, Located, Problem
 from gate_controller.settings.simulators import refuse_simulators
 from gate_controller.settings.types import BASE, Section
@@ -164,10 +164,7 @@ def _cross_rules(settings: Settings) -> Iterator[Problem]:
         if other != key:
             yield source.problem(key, f"is the same file as [{other[0]}] {other[1]}", "give each a file of its own")
     if settings.gate.mode == "production":
-        for model, threshold in settings.policy.face.items():
-            if threshold.fmr > MAX_FMR:
-                rate: KeyPath = ("policy", "face", model, "fmr")
-                yield source.problem(rate, f"is more than {MAX_FMR} (BSI TR-03121-3.1)", "choose a stricter decision_threshold, measured on people")
+        yield from _production_rules(settings)
     least = settings.policy.biometrics.fingerprint_security_level
     level = getattr(_options(settings, "fingerprint"), "security_level", least)
     if level < least:
@@ -181,6 +178,24 @@ def _cross_rules(settings: Settings) -> Iterator[Problem]:
             settings.face_threshold(matcher_model)
         except InvalidConfigurationError as error:
             yield from error.problems
+
+
+def _production_rules(settings: Settings) -> Iterator[Problem]:
+    """What only a gate for real travellers must keep to."""
+    source = settings.source
+    if settings.keys.pinned_root == gate_file.PLACEHOLDER_ROOT:
+        remedy = "put in the public key of the root that the two regions published; it comes with the contract"
+        yield source.problem(("keys", "pinned_root"), "is still the placeholder of zeros, for which anybody could sign", remedy)
+    for model, threshold in settings.policy.face.items():
+        if threshold.fmr > MAX_FMR:
+            rate: KeyPath = ("policy", "face", model, "fmr")
+            yield source.problem(rate, f"is more than {MAX_FMR} (BSI TR-03121-3.1)", "choose a stricter decision_threshold, measured on people")
+        most = MAX_DECISION_THRESHOLDS.get(model)
+        if most is not None and threshold.decision_threshold > most:
+            text = f"is more than {most}, the largest known to be safe for {model}"
+            yield source.problem(
+                ("policy", "face", model, "decision_threshold"), text, f"set it to {most} or less; a larger one takes more strangers for the traveller"
+            )
 
 
 def _options(settings: Settings, device: str) -> object:

@@ -24,6 +24,7 @@ def check(path: Path, *arguments: str) -> Result:
 def copied(tmp_path: Path) -> Path:
     for name in ("gate.toml", "policy.toml", "simulated.toml"):
         shutil.copy(CONFIG / name, tmp_path)
+    replace(tmp_path / "gate.toml", "0" * 64, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
     return tmp_path / "gate.toml"
 
 
@@ -35,11 +36,21 @@ def replace(path: Path, old: str, new: str) -> int:
 
 
 @pytest.mark.parametrize("name", ["gate.toml", "simulated.toml"])
-def test_the_shipped_files_pass(name: str) -> None:
-    result = check(CONFIG / name)
+def test_the_shipped_files_with_a_root_key_pass(copied: Path, name: str) -> None:
+    path = copied.with_name(name)
+    result = check(path)
     assert result.exit_code == 0, result.output
-    assert result.output.startswith(f"{CONFIG / name}: ok\n")
+    assert result.output.startswith(f"{path}: ok\n")
     assert "fingerprint fingerprint.zhiantec" in result.output
+
+
+def test_the_shipped_gate_lacks_its_root_key_and_nothing_else() -> None:
+    path = CONFIG / "gate.toml"
+    line = next(number for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if text.startswith("pinned_root"))
+    result = check(path)
+    assert result.exit_code == 8
+    (told,) = result.output.splitlines()
+    assert told.startswith(f"{path}:{line}: [keys] pinned_root: is still the placeholder of zeros, for which anybody could sign (put in ")
 
 
 def test_every_mistake_is_one_exact_line(copied: Path) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+import drivers.face as drivers_face
 from gate_controller.composition.registry import load_drivers
 from gate_controller.settings import InvalidConfigurationError, load
 from gate_controller.settings.fields import keys_of
-from gate_controller.settings.gate_file import GateFile
-from gate_controller.settings.policy_file import PolicyFile
+from gate_controller.settings.gate_file import PLACEHOLDER_ROOT, GateFile
+from gate_controller.settings.policy_file import MAX_DECISION_THRESHOLDS, PolicyFile
 from simulators.wiring import modbus_options
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -26,24 +27,52 @@ def drivers() -> Any:
     return load_drivers()
 
 
-@pytest.mark.parametrize("name", ["gate.toml", "simulated.toml"])
-def test_a_shipped_configuration_is_valid(name: str, drivers: Any) -> None:
-    settings = load(CONFIG / name, drivers)
-    assert settings.gate.mode == ("simulation" if name == "simulated.toml" else "production")
-    assert set(settings.equipment) == {"qr_camera", "face_camera", "fingerprint", "io_board", "face_matcher", "qr_decoder"}
+def rooted(text: str) -> str:
+    """A configuration with a root key in the place of the placeholder."""
+    return text.replace(PLACEHOLDER_ROOT, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
 
 
 @pytest.fixture
-def everything_set(tmp_path: Path) -> Path:
-    """The shipped production files with every commented key put into force."""
+def production(tmp_path: Path) -> Path:
+    """The shipped production files with a root key."""
+    path = tmp_path / "production" / "gate.toml"
+    path.parent.mkdir()
+    path.write_text(rooted((CONFIG / "gate.toml").read_text(encoding="utf-8")), encoding="utf-8")
+    path.with_name("policy.toml").write_bytes((CONFIG / "policy.toml").read_bytes())
+    return path
+
+
+@pytest.fixture
+def everything_set(production: Path, tmp_path: Path) -> Path:
+    """The same with every commented key put into force."""
     for name in ("gate.toml", "policy.toml"):
-        text = (CONFIG / name).read_text(encoding="utf-8")
+        text = production.with_name(name).read_text(encoding="utf-8")
         (tmp_path / name).write_text(OPTIONAL.sub("", text), encoding="utf-8")
     return tmp_path / "gate.toml"
 
 
-def test_commented_keys_show_the_defaults(everything_set: Path, drivers: Any) -> None:
-    plain, full = load(CONFIG / "gate.toml", drivers), load(everything_set, drivers)
+def test_the_shipped_configurations_are_valid(production: Path, drivers: Any) -> None:
+    for path, mode in ((production, "production"), (CONFIG / "simulated.toml", "simulation")):
+        settings = load(path, drivers)
+        assert settings.gate.mode == mode
+        assert set(settings.equipment) == {"qr_camera", "face_camera", "fingerprint", "io_board", "face_matcher", "qr_decoder"}
+
+
+def test_the_shipped_gate_lacks_nothing_but_its_root_key(drivers: Any) -> None:
+    with pytest.raises(InvalidConfigurationError) as caught:
+        load(CONFIG / "gate.toml", drivers)
+    assert [problem.key for problem in caught.value.problems] == ["[keys] pinned_root"]
+
+
+def test_the_largest_thresholds_are_those_the_drivers_state() -> None:
+    """The table of the face drivers' documentation, of which the largest for each model is the limit."""
+    stated = re.findall(r"^(\S+) +([\d.]+) +(.*)$", drivers_face.__doc__ or "", re.MULTILINE)
+    largest = {model: max(float(threshold) for name, threshold, _ in stated if name == model) for model, _, _ in stated}
+    assert largest == MAX_DECISION_THRESHOLDS
+
+
+def test_commented_keys_show_the_defaults(production: Path, everything_set: Path, drivers: Any) -> None:
+    plain, full = load(production, drivers), load(everything_set, drivers)
     for section in GateFile.model_fields:
         if section not in {"gate", "devices"}:
             assert getattr(full, section) == getattr(plain, section)
@@ -104,8 +133,8 @@ def test_the_simulated_wiring_is_that_of_the_simulated_board(drivers: Any) -> No
     assert board.options.model_copy(update={"reply_timeout_s": wired.reply_timeout_s}) == wired
 
 
-def test_the_simulation_is_stricter_with_faces_and_wider_with_regions_only(drivers: Any) -> None:
-    simulated, real = load(CONFIG / "simulated.toml", drivers), load(CONFIG / "gate.toml", drivers)
+def test_the_simulation_is_stricter_with_faces_and_wider_with_regions_only(production: Path, drivers: Any) -> None:
+    simulated, real = load(CONFIG / "simulated.toml", drivers), load(production, drivers)
     assert simulated.face_threshold("sface-2021dec") == 0.82 < real.face_threshold("sface-2021dec")
     assert "synthetic" in simulated.policy.face["sface-2021dec"].population
     assert (

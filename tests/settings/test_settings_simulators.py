@@ -125,6 +125,32 @@ def test_a_production_gate_refuses_a_threshold_without_a_proven_rate(laboratory:
     ]
 
 
+@pytest.mark.parametrize(("model", "most", "more"), [("sface-2021dec", 1.0876, 1.0877), ("dlib-resnet-v1", 0.4, 0.41)])
+def test_a_production_gate_refuses_a_threshold_known_to_be_too_large_whatever_rate_is_claimed(laboratory: Any, model: str, most: float, more: float) -> None:
+    laboratory.change("[face.sface-2021dec]", f"[face.{model}]", "policy")
+    line = laboratory.change("decision_threshold = 1.0265", f"decision_threshold = {more}", "policy")
+    assert laboratory.load(None).face_threshold(model) == more, "a simulation may"
+    laboratory.change('mode = "simulation"', 'mode = "production"')
+    (told,) = laboratory.complaints(None)
+    assert told.startswith(f"policy.toml:{line}: [face.{model}] decision_threshold: is more than {most}, the largest known to be safe for {model} (set it to ")
+    laboratory.change(f"decision_threshold = {more}", f"decision_threshold = {most}", "policy")
+    assert laboratory.load(None).face_threshold(model) == most
+
+
+def test_a_model_of_which_nothing_is_known_is_bounded_by_its_rate_alone(laboratory: Any) -> None:
+    laboratory.append("[face.mine]\ndecision_threshold = 1.9\nfmr = 0.0001\npopulation = 'x'\n", "policy")
+    laboratory.change('mode = "simulation"', 'mode = "production"')
+    assert laboratory.load(None).face_threshold("mine") == 1.9
+
+
+def test_a_production_gate_refuses_the_placeholder_of_a_root(laboratory: Any) -> None:
+    line = laboratory.change("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff", "0" * 64)
+    laboratory.load(None)
+    laboratory.change('mode = "simulation"', 'mode = "production"')
+    (told,) = laboratory.complaints(None)
+    assert told.startswith(f"gate.toml:{line}: [keys] pinned_root: is still the placeholder of zeros, for which anybody could sign (put in ")
+
+
 def test_the_refused_root_is_that_of_the_simulation() -> None:
     assert Authorities(SEED).keeper.root_key in SIMULATOR_ROOTS
 
