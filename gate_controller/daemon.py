@@ -27,8 +27,11 @@ from gate_controller.control.server import ControlServer
 from gate_controller.ports.clock import SystemClock
 from gate_controller.ports.errors import GateError
 from gate_controller.ports.services import TravellerDisplay
+from gate_controller.runtime.background_log import BackgroundLog
 
 EXIT_OK, EXIT_CONFIGURATION, EXIT_BUG = 0, 8, 70
+LOG_WITHIN_S = 2.0
+"""Time for the last log lines; a reader that stalls must not keep the process."""
 log = structlog.get_logger("gate.daemon")
 
 
@@ -41,12 +44,19 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.with_parent is not None and not _end_with_parent(options.with_parent):
         return EXIT_OK
-    configure_log()
+    lines = configure_log()
+    try:
+        return _serve(options.config, options.prompts)
+    finally:
+        lines.flush(LOG_WITHIN_S)
+
+
+def _serve(config: Path, prompts: bool) -> int:
     stops = Stops()
     feed = EventFeed(SystemClock())
     with stops.listening(), contextlib.ExitStack() as stack:
         try:
-            composed = stack.enter_context(compose(options.config, SystemClock(), feed, _display(options.prompts, stack)))
+            composed = stack.enter_context(compose(config, SystemClock(), feed, _display(prompts, stack)))
             server = stack.enter_context(_server(composed, feed))
         except GateError as error:
             _complain(error)
@@ -91,8 +101,9 @@ class Stops:
         (self.second if self.first.is_set() else self.first).set()
 
 
-def configure_log() -> None:
-    """Structured lines on standard error; a service manager adds the time."""
+def configure_log() -> BackgroundLog:
+    """Structured lines on standard error, written in the background; flush the returned one before the process ends."""
+    lines = BackgroundLog(sys.stderr.fileno())
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -100,8 +111,9 @@ def configure_log() -> None:
             structlog.processors.format_exc_info,
             structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lines,
     )
+    return lines
 
 
 def _end_with_parent(parent: int) -> bool:

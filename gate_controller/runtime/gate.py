@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -19,7 +20,7 @@ from gate_controller.core.machine import Controller
 from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
-from gate_controller.core.values import UNKNOWN_INPUTS, Device, Door, Modality
+from gate_controller.core.values import UNKNOWN_INPUTS, Device, Door, Modality, TriState
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.control import EventSink, JsonObject
 from gate_controller.ports.devices import Camera, FaceMatcher, FingerprintReader, IoBoard, QrDecoder
@@ -99,7 +100,9 @@ class Gate:
         self._reports = {device: DeviceReport(device, "starting") for device in Device}
         self._session = Session()
         self._stop_asked = False
+        self._failure: Exception | None = None
         self._finished = threading.Event()
+        self._closing = threading.Event()
         self._started_at = self._state_since = self._turned_at = clock.monotonic()
         around = Surroundings(clock, self._post, options)
         self._desk = Desk(stores, self._session, around, lambda: devices.fingerprint.template_format, devices.face_matcher.model)
@@ -125,27 +128,29 @@ class Gate:
         self._post(e.StopRequested(now))
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until the gate has stopped deciding; True when it has."""
+        """Wait until the gate is idle after `request_stop()`, or has failed; True when it is. Emergencies are served until `close()`."""
         return self._finished.wait(timeout_s)
 
     def close(self) -> None:
         """End all threads: doors closed, templates forgotten, everything journalled. Call after `wait()`; harmless before `start()`."""
         if not self._thread.is_alive() and not self._desk.is_alive():
             return
-        self._finished.set()
+        self._closing.set()
         self._post(e.TimerExpired())
-        self._thread.join(timeout=5)
+        _join(self._thread, 5)
         for worker in self._workers:
             worker.stop()
         for worker in self._workers:
-            worker.join(timeout=10)
+            _join(worker, 10)
         self._desk.stop()
-        self._desk.join(timeout=10)
+        _join(self._desk, 10)
 
     @property
     def failure(self) -> Exception | None:
-        """The bug that closed the lane, or None."""
-        return self._controller.failure
+        """The bug that closed the lane, or None. A decision thread that ended although nobody closed the gate is one, too."""
+        if self._thread.ident is not None and not self._thread.is_alive() and not self._closing.is_set():
+            return self._failure or RuntimeError("the decision thread has ended")
+        return self._failure or self._controller.failure
 
     # -- GateControl ---------------------------------------------------------------------------------------------------
 
@@ -185,7 +190,9 @@ class Gate:
         try:
             commands = answer.result(timeout=ANSWER_WITHIN_S)
         except TimeoutError as error:
-            raise RefusedByStateError("the gate did not answer", "look at `gatectl status`") from error
+            if answer.cancel():
+                raise RefusedByStateError("the gate did not answer; nothing was done", "look at `gatectl status`") from error
+            commands = _late(answer)  # it is being carried out just now
         refused = [command for command in commands if isinstance(command, c.NoteEvent) and command.kind in {"act_refused", "rearm_refused"}]
         if refused:
             msg = f"{action} is not possible in state {self._controller.state.value}"
@@ -197,20 +204,43 @@ class Gate:
         self._inbox.put(_Letter(event, report))
 
     def _run(self) -> None:
-        self._decide(_Letter(e.Started(self._latched)))
-        while not self._finished.is_set():
+        """Goes on after a failure, so that an emergency is served until `close()`."""
+        self._turn(_Letter(e.Started(self._latched)))
+        while not self._closing.is_set():
             self._turned_at = self._clock.monotonic()
-            letter = self._next_letter()
-            try:
-                if letter is not None:
-                    self._decide(letter)
-                self._watch_freshness()
-            except Exception:
-                log.exception("decision thread failed")
-                self._controller.handle(e.StopRequested(now=True), self._clock.monotonic())
-                self._io.submit(c.CloseDoor(Door.EXIT))
-                self._io.submit(c.CloseDoor(Door.ENTRY))
-                self._finished.set()
+            self._turn(self._next_letter())
+
+    def _turn(self, letter: _Letter | None) -> None:
+        """One turn of the loop; no exception leaves it."""
+        try:
+            if letter is not None:
+                self._decide(letter)
+            self._watch_freshness()
+        except Exception as error:  # noqa: BLE001 - any bug at all must end fail-secure
+            self._fail(error)
+            if letter is not None and letter.answer is not None and not letter.answer.done():
+                letter.answer.set_result([c.NoteEvent("act_refused")])
+
+    def _guarded(self, act: Callable[..., None], *arguments: object) -> None:
+        """A command that cannot be handed on is a bug, but the commands after it are handed on all the same."""
+        try:
+            act(*arguments)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """A bug outside the core: noted first, then both doors closed (unless for an emergency) and an officer called (INV-4)."""
+        if self._failure is not None:
+            return
+        self._failure = error
+        emergency = self._controller.state is State.EMERGENCY or self._controller.inputs.emergency is TriState.ACTIVE
+        commands = self._controller.handle(e.StopRequested(now=True), self._clock.monotonic())
+        if not emergency:
+            commands += [c.CloseDoor(Door.EXIT), c.CloseDoor(Door.ENTRY)]
+        for command in [*commands, c.CallOfficer(Reason.INTERNAL_ERROR), c.NoteEvent("internal_error", (("type", type(error).__name__),))]:
+            self._guarded(self._dispatch, command)
+        self._finished.set()
+        log.error("decision thread failed", exc_info=error)
 
     def _next_letter(self) -> _Letter | None:
         now = self._clock.monotonic()
@@ -225,8 +255,10 @@ class Gate:
     def _decide(self, letter: _Letter) -> None:
         event = letter.event
         now = self._clock.monotonic()
+        if letter.answer is not None and not letter.answer.set_running_or_notify_cancel():
+            return  # the officer was told that nothing was done
         if letter.report is not None:
-            self._note_report(letter.report)
+            self._guarded(self._note_report, letter.report)
         if isinstance(event, e.PassRead) and self._controller.state is not State.READY:
             return  # a phone held up while the lane is busy; it is looked at again once the lane is ready
         before = self._controller.state
@@ -234,7 +266,7 @@ class Gate:
         if isinstance(event, e.PassRead) and self._controller.crossing_id == event.crossing_id:
             self._qr.presentations.handed_on(event.text, now)
         for command in commands:
-            self._dispatch(command)
+            self._guarded(self._dispatch, command)
         if self._controller.state is not before:
             self._state_since = now
             log.info("state", state=self._controller.state.value, reason=self._controller.reason.code if self._controller.reason else None)
@@ -243,7 +275,7 @@ class Gate:
             letter.answer.set_result(commands)
         if isinstance(event, e.StopRequested):
             self._stop_asked = True
-        if (self._stop_asked and self._controller.idle) or self._controller.failure is not None:
+        if (self._stop_asked and self._controller.idle) or self.failure is not None:
             self._finished.set()
 
     def _watch_freshness(self) -> None:
@@ -316,6 +348,18 @@ class Gate:
             },
             "officer_call": None if call is None else {"reason": call[0].code, "escalation": call[1], "acknowledged_by": call[2]},
         }
+
+
+def _join(thread: threading.Thread, timeout_s: float) -> None:
+    if thread.is_alive():
+        thread.join(timeout_s)
+
+
+def _late(answer: Future[list[c.Command]]) -> list[c.Command]:
+    try:
+        return answer.result(timeout=ANSWER_WITHIN_S)
+    except TimeoutError as error:
+        raise RefusedByStateError("the gate did not answer; the act may have been carried out", "look at the lane and at `gatectl status`") from error
 
 
 def _as_json(record: c.CrossingRecord) -> JsonObject:

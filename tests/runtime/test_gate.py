@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import threading
+import time
+
 import pytest
 
+from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.policy import CrossingPolicy
-from gate_controller.core.values import UNKNOWN_INPUTS, Device, Direction, DoorPosition, LaneInputs, Occupancy, Region, TriState
+from gate_controller.core.values import UNKNOWN_INPUTS, Device, Direction, Door, DoorPosition, LaneInputs, Occupancy, Region, TriState
+from gate_controller.ports.errors import RefusedByStateError
+from gate_controller.runtime import gate as gate_module
 from gate_controller.runtime.desk import Stores
 from gate_controller.runtime.gate import Devices, Gate, _Letter
 
@@ -47,7 +54,9 @@ def board(make_board):
 
 
 @pytest.fixture
-def gate(around, camera, matcher, reader, board, stores, sink, clock):
+def gate(around, camera, matcher, reader, board, stores, sink, clock, monkeypatch):
+    for pause in ("face_worker.IDLE_INTERVAL_S", "qr_worker.READY_INTERVAL_S", "qr_worker.BUSY_INTERVAL_S"):
+        monkeypatch.setattr(f"gate_controller.runtime.{pause}", 0.0)
     devices = Devices(camera, NoCodes(), camera, matcher, reader, board)
     policy = CrossingPolicy(Region.MO, Direction.HK_TO_MO)
     gate = Gate(policy, around.options, devices, Stores(stores, stores, stores, stores), FakeDisplay(), sink, clock)
@@ -57,9 +66,9 @@ def gate(around, camera, matcher, reader, board, stores, sink, clock):
 
 def turn(gate) -> None:
     """Let the decision loop take everything that waits."""
-    while (letter := gate._next_letter()) is not None:
-        gate._decide(letter)
-    gate._watch_freshness()
+    while not gate._inbox.empty():
+        gate._turn(gate._inbox.get())
+    gate._turn(_Letter(e.TimerExpired()))
 
 
 def work(gate) -> None:
@@ -96,3 +105,109 @@ def test_a_pause_of_the_whole_process_closes_the_lane_only_until_the_next_readin
     assert ready._controller.inputs == EMPTY
     assert ready._status["state"] == "ready"
     assert ready._status["devices"][Device.IO_BOARD.value]["state"] == "ready"
+
+
+def orders(gate) -> list[c.Command]:
+    """What the board's worker was ordered to do with the doors since the last look."""
+    found = []
+    while (command := gate._io.take(0)) is not None:
+        found.append(command)
+    return found
+
+
+@pytest.mark.invariant("INV-4")
+@pytest.mark.parametrize("kind", ["status", "device", "prompt"])
+def test_a_sink_that_raises_closes_the_lane_with_a_failure_and_stops_no_other_command(ready, sink, kind):
+    sink.broken = {kind}
+    orders(ready)
+    inputs = dataclasses.replace(EMPTY, occupancy=Occupancy.ONE)
+    ready._turn(_Letter(e.InputsRead(inputs)))
+    ready._turn(_Letter(e.DeviceLost(Device.QR_CAMERA), gate_module.DeviceReport(Device.QR_CAMERA, "lost")))
+    assert isinstance(ready.failure, ZeroDivisionError)
+    assert ready.wait(0)
+    assert ready._io._call, "an officer is called"
+    assert {command.door for command in orders(ready) if isinstance(command, c.CloseDoor)} == set(Door)
+
+
+@pytest.mark.invariant("INV-4")
+def test_a_log_that_raises_does_not_hide_the_failure(ready, sink, monkeypatch):
+    class Broken:
+        def __getattr__(self, _name):
+            def fail(*_arguments, **_fields):
+                raise BrokenPipeError
+
+            return fail
+
+    monkeypatch.setattr(gate_module, "log", Broken())
+    ready._turn(_Letter(e.DeviceLost(Device.QR_CAMERA), gate_module.DeviceReport(Device.QR_CAMERA, "lost")))
+    assert isinstance(ready.failure, BrokenPipeError)
+    assert ready.wait(0)
+
+
+def emergency(gate) -> list[c.Command]:
+    orders(gate)
+    gate._turn(_Letter(e.InputsRead(dataclasses.replace(EMPTY, emergency=TriState.ACTIVE))))
+    return [command for command in orders(gate) if isinstance(command, c.OpenDoor) and command.emergency]
+
+
+@pytest.mark.invariant("INV-5")
+def test_an_emergency_is_served_after_a_failure_of_the_core(ready, monkeypatch):
+    def broken(*_arguments):
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ready._controller._lane, "absorb", broken)
+        ready._turn(_Letter(e.TimerExpired()))
+    assert isinstance(ready.failure, ZeroDivisionError)
+    assert emergency(ready)
+
+
+@pytest.mark.invariant("INV-5")
+def test_an_emergency_is_served_after_a_failure_outside_the_core(ready, sink):
+    sink.broken = {"status"}
+    ready._turn(_Letter(e.InputsRead(dataclasses.replace(EMPTY, occupancy=Occupancy.ONE))))
+    assert ready.failure is not None
+    assert emergency(ready)
+
+
+def test_the_decision_thread_serves_until_it_is_closed(gate, sink, monkeypatch):
+    handled = threading.Event()
+    sink.broken = {"status"}
+    gate._thread.start()
+    assert gate.wait(30)
+    monkeypatch.setattr(gate, "_decide", lambda _letter: handled.set())
+    gate._post(e.TimerExpired())
+    assert handled.wait(30)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # that it dies is the point
+def test_a_decision_thread_that_died_is_a_failure(gate, monkeypatch):
+    monkeypatch.setattr(gate, "_turn", lambda _letter: (_ for _ in ()).throw(SystemExit))
+    gate._thread.start()
+    gate._thread.join(30)
+    assert gate.failure is not None
+
+
+def test_an_act_whose_officer_was_told_that_it_was_not_done_is_never_done(ready, monkeypatch):
+    monkeypatch.setattr(gate_module, "ANSWER_WITHIN_S", 0.0)
+    with pytest.raises(RefusedByStateError, match="nothing was done"):
+        ready.officer("acknowledge", "o7", "")
+    handled = []
+    monkeypatch.setattr(ready._controller, "handle", lambda event, _now: handled.append(event) or [])
+    turn(ready)
+    assert not [event for event in handled if isinstance(event, e.OfficerAcknowledged)]
+
+
+def test_an_act_that_is_being_carried_out_is_waited_for(ready, monkeypatch):
+    monkeypatch.setattr(gate_module, "ANSWER_WITHIN_S", 30.0)
+    answered = threading.Thread(target=lambda: (_wait_for(lambda: not ready._inbox.empty()), turn(ready)))
+    answered.start()
+    with pytest.raises(RefusedByStateError, match="not possible"):
+        ready.officer("rearm", "o7", "")
+    answered.join()
+
+
+def _wait_for(condition) -> None:
+    limit = time.monotonic() + 30
+    while not condition() and time.monotonic() < limit:
+        time.sleep(0.005)
