@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from simulators.authority import Authorities
 
 ROOT = Path(__file__).parents[2]
 GENEROUS_S = 60.0
+MODE_BREAKING = "-dac_override,-dac_read_search"
+"""Capabilities, as setpriv takes them away, by which root reads what modes forbid."""
 
 
 class Site:
@@ -53,9 +56,11 @@ class Site:
         path.write_text(derive(ROOT / "config" / "simulated.toml", self.changes))
         return path
 
-    def run(self, config: Path | None = None, timeout: float = GENEROUS_S) -> subprocess.CompletedProcess[str]:
-        """Run a daemon that is expected to end by itself."""
+    def run(self, config: Path | None = None, timeout: float = GENEROUS_S, *, bound_by_modes: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run a daemon that is expected to end by itself; `bound_by_modes`: file modes bind it even if root runs the tests."""
         command = [sys.executable, "-m", "gate_controller.daemon", "--config", str(config or self.config)]
+        if bound_by_modes and os.geteuid() == 0:
+            command = ["setpriv", f"--bounding-set={MODE_BREAKING}", f"--inh-caps={MODE_BREAKING}", *command]
         return subprocess.run(command, check=False, capture_output=True, text=True, timeout=timeout)
 
 
