@@ -13,11 +13,12 @@ import serial
 os.environ.setdefault("BLINKA_FORCEBOARD", "GENERIC_LINUX_PC")
 os.environ.setdefault("BLINKA_FORCECHIP", "GENERIC_X86")
 
+import adafruit_fingerprint as adafruit
+
 from gate_controller.ports.devices import Family
 from simulators.fingerprint import enrolment_template
 from simulators.fingerprint.process import FingerprintProcess
 
-adafruit = pytest.importorskip("adafruit_fingerprint")
 pytestmark = pytest.mark.wire
 
 TEMPLATE_BYTES = {Family.ZFM20: 512, Family.R307: 768, Family.R503: 1536}

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from pyfingerprint import pyfingerprint
 
 from gate_controller.ports.devices import Family
 from simulators.fingerprint import enrolment_template
 from simulators.fingerprint.process import FingerprintProcess
 
-pyfingerprint = pytest.importorskip("pyfingerprint.pyfingerprint")
 pytestmark = pytest.mark.wire
 
 TEMPLATE_BYTES = {Family.ZFM20: 512, Family.R307: 768, Family.R503: 1536}
