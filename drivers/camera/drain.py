@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from copy import copy
 
 import cv2
 
@@ -33,22 +34,27 @@ class Drain(threading.Thread):
         arrived: Frames read from the capture so far, used or not.
         fault: Why the capture does not run at the moment, None while it does.
         untrusted: Why frames that come must not be used, None while they may.
+        settling: Whether `untrusted` may still be the camera's start: exposure not found, a buffer of the former opening.
+        repeats: Frames in a row that repeated the one before.
         facts: What the capture said of itself.
     """
 
-    def __init__(self, options: CameraOptions, opener: Opener, clock: Clock, sequence: itertools.count[int]) -> None:
+    def __init__(self, options: CameraOptions, opener: Opener, clock: Clock, sequence: itertools.count[int], trust: FrameTrust) -> None:
         super().__init__(name=f"camera {options.endpoint}", daemon=True)  # OpenCV may block in the kernel for ever
         self._options = options
         self._opener = opener
         self._clock = clock
         self._sequence = sequence
         self._stopping = threading.Event()
-        self._trust = FrameTrust(options)
+        self._trust = trust
+        self._settle_s = min(options.frozen_after_s, options.dark_after_s)
         self.changed = threading.Condition()
         self.newest: Frame | None = None
         self.arrived = 0
         self.fault: DeviceError | None = None
         self.untrusted: DeviceUntrustedError | None = None
+        self.settling = False
+        self.repeats = 0
         self.facts: dict[str, str] = {}
 
     def stop(self, timeout_s: float) -> None:
@@ -56,6 +62,11 @@ class Drain(threading.Thread):
         self._stopping.set()
         if self.is_alive():
             self.join(timeout_s)
+
+    def trust(self) -> FrameTrust:
+        """What is known of the frames, for the next opening: a copy, as a thread stuck in the kernel may yet judge a frame."""
+        with self.changed:
+            return copy(self._trust)
 
     def run(self) -> None:
         """Open, read until the capture ends, wait, again."""
@@ -101,12 +112,14 @@ class Drain(threading.Thread):
             frames += 1
             misses = 0
             size_fault = None if image.shape == (self._options.height, self._options.width, 3) else wrong_size(self._options, *image.shape[1::-1])
-            verdict = self._trust.judge(image, now)
-            untrusted = size_fault or verdict.fault
             with self.changed:
+                verdict = self._trust.judge(image, now)
+                untrusted = size_fault or verdict.fault
                 self.arrived += 1
+                self.repeats = 0 if verdict.new else self.repeats + 1
                 self.fault = None
                 self.untrusted = untrusted
+                self.settling = size_fault is None and untrusted is not None and now - opened_at < self._settle_s
                 if untrusted is not None:
                     self.newest = None
                 elif verdict.new:  # a repeated frame is not a fresh one: the last real one goes stale meanwhile

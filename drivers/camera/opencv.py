@@ -12,11 +12,14 @@ import itertools
 from drivers.camera.capture import open_capture
 from drivers.camera.drain import Drain, Opener
 from drivers.camera.options import CameraOptions
+from drivers.camera.trust import FrameTrust, frozen
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.devices import Frame
-from gate_controller.ports.errors import DeviceAbsentError, DeviceError, DeviceTimeoutError
+from gate_controller.ports.errors import DeviceAbsentError, DeviceError, DeviceTimeoutError, DeviceUntrustedError
 
 _JOIN_MARGIN_S = 0.5
+_REPEATS = 3
+"""So many repeats in a row are no chance: a camera that lengthens its exposure in the dark gives each frame out two or three times."""
 
 
 class OpenCvCamera:
@@ -33,26 +36,29 @@ class OpenCvCamera:
         self._clock = clock
         self._opener = opener
         self._sequence = itertools.count(1)  # goes on over reopenings: a sequence never repeats
+        self._trust = FrameTrust(options)  # goes on over reopenings too: closing must not wash a frozen camera clean
         self._drain: Drain | None = None
 
     def open(self, deadline: float) -> None:
         """Start the drain and wait for its first frame; see OpenableDevice.
 
-        After a success the camera reopens itself for as long as it is not closed; after an error it is closed.
+        After a success the camera reopens itself for as long as it is not closed; after an error it is closed. A camera that was
+        closed frozen or dark opens only once its picture has changed or light came, for which it has the time of its own limits.
 
         Raises:
             DeviceError: Why there is no first frame; DeviceTimeoutError when the deadline came first.
         """
         self.close()
-        drain = self._drain = Drain(self._options, self._opener, self._clock, self._sequence)
+        drain = self._drain = Drain(self._options, self._opener, self._clock, self._sequence, self._trust)
         drain.start()
         error: DeviceError | None = None
         with drain.changed:
             while drain.newest is None and error is None:
-                error = drain.untrusted or drain.fault
+                error = drain.fault if drain.settling else drain.untrusted or drain.fault
                 remaining = deadline - self._clock.monotonic()
                 if error is None and remaining <= 0:
-                    error = DeviceTimeoutError(f"{self._options.endpoint}: no first frame before the deadline", "is the camera alive?")
+                    error = drain.untrusted or self._repeating(drain)
+                    error = error or DeviceTimeoutError(f"{self._options.endpoint}: no first frame before the deadline", "is the camera alive?")
                 if error is None:
                     drain.changed.wait(remaining)
         if error is not None:
@@ -64,6 +70,7 @@ class OpenCvCamera:
         drain, self._drain = self._drain, None
         if drain is not None:
             drain.stop(self._options.longest_call_s + _JOIN_MARGIN_S)
+            self._trust = drain.trust()
 
     def describe(self) -> dict[str, str]:
         """Endpoint, configured format, and what the device says of itself."""
@@ -79,6 +86,8 @@ class OpenCvCamera:
 
     def frame(self, newer_than: int, deadline: float) -> Frame:
         """See Camera. A fault of the stream is raised at the deadline, since the stream may be back before; an untrusted one with the next frame.
+
+        A repeated frame is never handed out. A stream of them is untrusted, too, when the deadline comes before `frozen_after_s`.
 
         Raises:
             DeviceTimeoutError: No fresh frame before the deadline (stalled, stale).
@@ -103,8 +112,11 @@ class OpenCvCamera:
                 if drain.untrusted is not None and drain.arrived > arrived_before:
                     raise _afresh(drain.untrusted)
                 if now >= deadline:
-                    raise _afresh(drain.fault or drain.untrusted or self._stale(newest, now))
+                    raise _afresh(drain.fault or drain.untrusted or self._repeating(drain) or self._stale(newest, now))
                 drain.changed.wait(deadline - now)
+
+    def _repeating(self, drain: Drain) -> DeviceUntrustedError | None:
+        return frozen(self._options, f"over {drain.repeats} frames") if drain.repeats >= _REPEATS else None
 
     def _stale(self, newest: Frame | None, now: float) -> DeviceTimeoutError:
         age = "" if newest is None else f"; the last is {max(0.0, now - newest.stamp):.1f} s old"

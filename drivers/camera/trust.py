@@ -28,7 +28,7 @@ class Verdict:
 
 
 class FrameTrust:
-    """Follows one camera's frames, also across a reopening: a frozen camera stays frozen until its content changes."""
+    """Follows one camera's frames, also across a reopening: a frozen camera stays frozen until its content changes, a dark one dark until light comes."""
 
     def __init__(self, options: CameraOptions) -> None:
         self._options = options
@@ -40,23 +40,28 @@ class FrameTrust:
         """Judge the next frame.
 
         Args:
-            image: Height x width x 3, uint8; kept until the next call, never changed.
+            image: Height x width x 3, uint8; a copy is kept until the next call.
             now: Monotonic seconds at which it arrived.
         """
         options = self._options
         new = self._last is None or not _identical(self._last, image)
         if new:
-            self._last = image
+            self._last = image.copy()  # the frame goes to whoever takes it, and may be drawn on
             self._same_since = now
             self._dark_since = (self._dark_since if self._dark_since is not None else now) if is_dark(image, options.dark_level) else None
         # A sensor's noise makes every frame differ: an identical one is a buffer given out again.
         if now - self._same_since >= options.frozen_after_s:
-            return Verdict(
-                new, DeviceUntrustedError(f"{options.endpoint}: the picture has not changed for {options.frozen_after_s:g} s", "unplug and replug the camera")
-            )
+            return Verdict(new, frozen(options, f"for {options.frozen_after_s:g} s"))
         if self._dark_since is not None and now - self._dark_since >= options.dark_after_s:
-            return Verdict(new, DeviceUntrustedError(f"{options.endpoint}: no light for {options.dark_after_s:g} s", "is the lens covered, or the light off?"))
+            return Verdict(
+                new, DeviceUntrustedError(f"{options.endpoint} is dark: no light for {options.dark_after_s:g} s", "is the lens covered, or the light off?")
+            )
         return Verdict(new, None)
+
+
+def frozen(options: CameraOptions, how: str) -> DeviceUntrustedError:
+    """The error for a camera that gives out the same picture again; `how` long or often, e.g. "for 2 s"."""
+    return DeviceUntrustedError(f"{options.endpoint} is frozen: the picture has not changed {how}", "unplug and replug the camera")
 
 
 def is_dark(image: Image, level: int) -> bool:

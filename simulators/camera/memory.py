@@ -21,6 +21,7 @@ from simulators.camera.scenes import EmptyScene, Scene, parse
 from simulators.camera.server import FAULTS
 
 _WHERE = "simulated camera"
+_REPEATS = 3
 _SILENT = frozenset({"stall", "drop", "refuse", "corrupt"})
 
 
@@ -110,12 +111,12 @@ class MemoryCamera:
     def open(self, deadline: float) -> None:
         """See OpenableDevice: waits for a first frame as a real camera does."""
         self._open = False
-        fault = self._broken()
+        self._watch_darkness()
+        fault = self._broken() or self._untrusted(self._clock.monotonic())
         if fault is not None:
             raise fault
         self._open = True
         self._first = self._number(self._clock.monotonic())
-        self._watch_darkness()
         if deadline < self._clock.monotonic():
             self._open = False
             what = f"{_WHERE}: no first frame before the deadline"
@@ -149,7 +150,7 @@ class MemoryCamera:
             if next_at > deadline or self._wait is None:
                 if self._wait is not None and deadline > now:
                     self._wait(deadline)
-                raise self._broken() or DeviceTimeoutError(f"{_WHERE}: no fresh frame before the deadline", "look at its faults")
+                raise self._broken() or self._repeating() or DeviceTimeoutError(f"{_WHERE}: no fresh frame before the deadline", "look at its faults")
             self._wait(next_at)
 
     def _next_change(self, now: float) -> float:
@@ -166,10 +167,16 @@ class MemoryCamera:
             return None  # nothing comes that could be judged
         frozen_since = self._faults.get("freeze")
         if frozen_since is not None and now - frozen_since >= self._frozen_after_s:
-            return DeviceUntrustedError(f"{_WHERE}: the picture has not changed for {self._frozen_after_s:g} s", "clear its fault")
+            return DeviceUntrustedError(f"{_WHERE} is frozen: the picture has not changed for {self._frozen_after_s:g} s", "clear its fault")
         if self._dark_since is not None and now - self._dark_since >= self._dark_after_s:
-            return DeviceUntrustedError(f"{_WHERE}: no light for {self._dark_after_s:g} s", "clear its fault")
+            return DeviceUntrustedError(f"{_WHERE} is dark: no light for {self._dark_after_s:g} s", "clear its fault")
         return None
+
+    def _repeating(self) -> DeviceUntrustedError | None:
+        frozen_since = self._faults.get("freeze")
+        if frozen_since is None or (self._clock.monotonic() - frozen_since) * self._fps < _REPEATS:
+            return None
+        return DeviceUntrustedError(f"{_WHERE} is frozen: it gives the same frame again and again", "clear its fault")
 
     def _broken(self) -> DeviceError | None:
         if self._faults.keys() & {"drop", "refuse"}:

@@ -32,7 +32,7 @@ class VirtualClock:
 
 
 class OnTheWire:
-    def __init__(self):
+    def __init__(self, frozen_s=FROZEN_S):
         self.clock = SystemClock()
         self.simulator = MjpegCamera(fps=FPS, width=WIDTH, height=HEIGHT)
         options = CameraOptions(
@@ -42,7 +42,7 @@ class OnTheWire:
             open_timeout_s=1.0,
             read_timeout_s=0.5,
             stale_after_s=STALE_S,
-            frozen_after_s=FROZEN_S,
+            frozen_after_s=frozen_s,
             dark_after_s=DARK_S,
             reopen_min_s=0.02,
             reopen_max_s=0.1,
@@ -64,7 +64,7 @@ class OnTheWire:
 
 
 class InMemory:
-    def __init__(self):
+    def __init__(self, frozen_s=FROZEN_S):
         self.clock = VirtualClock()
         self.camera = MemoryCamera(
             self.clock,
@@ -73,7 +73,7 @@ class InMemory:
             width=WIDTH,
             height=HEIGHT,
             stale_after_s=STALE_S,
-            frozen_after_s=FROZEN_S,
+            frozen_after_s=frozen_s,
             dark_after_s=DARK_S,
         )
         self.scene, self.fault, self.clear = self.camera.scene, self.camera.fault, self.camera.clear
@@ -82,9 +82,20 @@ class InMemory:
         self.camera.close()
 
 
-@pytest.fixture(params=[pytest.param(OnTheWire, marks=pytest.mark.wire), InMemory], ids=["wire", "memory"])
+RIGS = [pytest.param(OnTheWire, marks=pytest.mark.wire), InMemory]
+
+
+@pytest.fixture(params=RIGS, ids=["wire", "memory"])
 def rig(request):
     rig = request.param()
+    yield rig
+    rig.close()
+
+
+@pytest.fixture(params=RIGS, ids=["wire", "memory"])
+def frozen_late_rig(request):
+    """As `rig`, with the limit of a frozen picture far behind any deadline."""
+    rig = request.param(frozen_s=60.0)
     yield rig
     rig.close()
 
@@ -235,6 +246,33 @@ def test_a_fault_at_opening_is_raised_and_opening_again_helps(rig, fault, error)
         rig.camera.frame(0, within(rig, 0.1))
     rig.clear()
     assert opened(rig).frame(0, within(rig, PATIENCE_S)).sequence >= 1
+
+
+@pytest.mark.parametrize(("fault", "word"), [("black", "dark"), ("freeze", "frozen")])
+def test_opening_again_does_not_wash_a_camera_clean(rig, fault, word):
+    opened(rig)
+    rig.fault(fault)
+    newest = until_raised(rig, DeviceUntrustedError)
+    for _ in range(3):
+        rig.camera.close()
+        with pytest.raises(DeviceUntrustedError, match=word):
+            rig.camera.open(within(rig, PATIENCE_S))
+    rig.clear()
+    assert opened(rig).frame(-1, within(rig, PATIENCE_S)).sequence > newest
+
+
+def test_a_stream_of_repeats_is_untrusted_before_its_limit(frozen_late_rig):
+    rig = frozen_late_rig
+    opened(rig)
+    rig.fault("freeze")
+    newest, limit, raised = 0, within(rig, PATIENCE_S), None
+    while raised is None and within(rig, 0) < limit:
+        try:
+            newest = rig.camera.frame(newest, within(rig, 1.0)).sequence
+        except DeviceError as error:
+            raised = error
+    assert isinstance(raised, DeviceUntrustedError)
+    assert "frozen" in raised.what
 
 
 def test_damaged_frames_never_raise_anything_foreign(rig):

@@ -1,5 +1,6 @@
 """The drain over captures written by hand: what OpenCV does that no simulator can be made to do."""
 
+import itertools
 import threading
 
 import cv2
@@ -304,6 +305,111 @@ def test_a_frozen_camera_is_opened_again_and_found_gone(camera_over):
     assert frozen.released.is_set()
     with pytest.raises(DeviceAbsentError):
         camera.frame(1, soon(0.2))
+
+
+class HandClock:
+    now = 100.0
+
+    def monotonic(self):
+        return self.now
+
+
+class HandFed(Capture):
+    """A camera that never ends, in the test's own time: each of `run()`'s frames takes a tenth of a second, those after them none."""
+
+    def __init__(self, clock):
+        super().__init__()
+        self.clock = clock
+        self.lock = threading.Lock()
+        self.idle = threading.Event()
+        self.run(moving(), 1)
+
+    def run(self, scene, frames):
+        with self.lock:
+            self.idle.clear()
+            self.scene, self.ahead = scene, frames
+
+    def read(self):
+        self.unblocked.wait(0.002)  # paces the thread; nothing depends on it
+        with self.lock:
+            if self.ahead > 0:
+                self.ahead -= 1
+                self.clock.now += 0.1
+            else:
+                self.idle.set()
+            return True, next(self.scene)
+
+    def release(self):
+        """It stays plugged in and may be opened again."""
+
+
+def moving():
+    return (picture(seed) for seed in itertools.count())
+
+
+def still():
+    return (picture(1) for _ in itertools.count())
+
+
+def dark():
+    return (picture(seed) // 100 for seed in itertools.count())
+
+
+@pytest.fixture
+def hand_fed():
+    clock = HandClock()
+    capture = HandFed(clock)
+    camera = OpenCvCamera(CameraOptions(**{**OPTIONS, "stale_after_s": 0.5}), clock, lambda *_: OpenCapture(capture, {}))
+    yield camera, capture
+    camera.close()
+
+
+def spoil(camera, capture, scene, word):
+    """Three seconds of a scene that must not be trusted; the sequence of the last frame handed out before."""
+    camera.open(capture.clock.now + 10)
+    newest = camera.frame(-1, capture.clock.now + 10).sequence
+    capture.run(scene, 30)
+    assert capture.idle.wait(PATIENCE_S)
+    with pytest.raises(DeviceUntrustedError, match=word):
+        camera.frame(-1, capture.clock.now)
+    return newest
+
+
+@pytest.mark.parametrize(("scene", "word"), [(still, "frozen"), (dark, "dark")])
+def test_a_camera_that_must_not_be_trusted_stays_so_however_often_it_is_opened(hand_fed, scene, word):
+    camera, capture = hand_fed
+    newest = spoil(camera, capture, scene(), word)
+    for pause_s in (0.1, 1.0, 60.0):
+        camera.close()
+        capture.clock.now += pause_s
+        capture.run(scene(), 30)
+        with pytest.raises(DeviceUntrustedError, match=word):
+            camera.open(capture.clock.now + 10)
+    capture.run(moving(), 1)
+    camera.open(capture.clock.now + 10)
+    assert camera.frame(-1, capture.clock.now + 10).sequence > newest
+
+
+def test_a_camera_that_was_dark_has_time_to_find_its_exposure(hand_fed):
+    camera, capture = hand_fed
+    spoil(camera, capture, dark(), "dark")
+    camera.close()
+    capture.run(itertools.chain(itertools.islice(dark(), 5), moving()), 10)
+    camera.open(capture.clock.now + 10)
+    assert camera.frame(-1, capture.clock.now + 10).image.mean() > 40
+
+
+def test_repeats_are_untrusted_when_the_deadline_comes_before_the_limit(hand_fed):
+    camera, capture = hand_fed
+    camera.open(capture.clock.now + 10)
+    capture.run(still(), 12)
+    assert capture.idle.wait(PATIENCE_S)
+    with pytest.raises(DeviceUntrustedError, match="frozen"):
+        camera.frame(-1, capture.clock.now)
+    camera.close()
+    capture.run(still(), 4)
+    with pytest.raises(DeviceUntrustedError, match="frozen"):
+        camera.open(capture.clock.now + 0.35)
 
 
 def test_the_same_error_is_raised_anew_for_every_caller(camera_over):

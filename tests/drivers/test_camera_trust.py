@@ -30,6 +30,14 @@ def test_a_repeated_frame_is_not_new(trust):
     assert (verdict.new, verdict.fault) == (False, None)
 
 
+def test_what_the_taker_draws_on_a_frame_does_not_make_the_next_one_new(trust):
+    taken = noisy()
+    again = taken.copy()
+    trust.judge(taken, 0.0)
+    taken[:] = 0
+    assert not trust.judge(again, 0.1).new
+
+
 def test_one_different_pixel_is_a_new_frame(trust):
     frame = noisy()
     trust.judge(frame, 0.0)
