@@ -27,7 +27,7 @@ COLOURS = {"completed": "green", "refused": "yellow", "returned": "yellow", "aba
 
 
 @click.command(name="simulate")
-@click.option("--travellers", type=click.IntRange(1, ENDLESS), default=None, help=f"How many come; without it they come until Ctrl-C, {ENDLESS} at most.")
+@click.option("--travellers", type=click.IntRange(1), default=None, help=f"How many come; without it they come until Ctrl-C, {ENDLESS} at most.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Decides who comes, in which order, and how.")
 @click.option("--lane", type=click.Choice(["mo", "hk"]), default="mo", show_default=True, help="Region of the lane.")
 @click.option("--family", type=click.Choice([family.value for family in Family]), default="r503", show_default=True, help="Fingerprint module.")
