@@ -31,7 +31,7 @@ from types import TracebackType
 from typing import Self
 
 from gate_controller.ports.errors import StoreError
-from gate_controller.ports.sqlite import BUSY_TIMEOUT_S, store_error, store_errors, transaction
+from gate_controller.ports.sqlite import connect, store_error, store_errors, transaction
 
 KEEP_AFTER_EXPIRY_S = 3600
 """Rows are dropped this long after their expiry: more than the longest ttl and skew a policy can set, so that the floor stays
@@ -42,7 +42,6 @@ DEFAULT_MAX_PASSES = 100_000
 
 _APPLICATION_ID = 0x45434852
 _SCHEMA_VERSION = 1
-_SYNCHRONOUS_EXTRA = 3
 _WHAT = "replay memory"
 _SCHEMA = (
     f"PRAGMA application_id = {_APPLICATION_ID}",
@@ -79,7 +78,7 @@ class SqliteReplayMemory:
         self._lock = threading.Lock()
         with self._faults():
             self._identity = self._prepare(blind_until)
-            self._db = _connect(path)
+            self._db = connect(path, _WHAT, "write", "truncate")
         try:
             with self._faults():
                 self._check()
@@ -171,7 +170,7 @@ class SqliteReplayMemory:
         _remove(draft)  # left by a start that was killed
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         try:
-            with contextlib.closing(_connect(draft)) as db, transaction(db):
+            with contextlib.closing(connect(draft, _WHAT, "write", "truncate")) as db, transaction(db):
                 for statement in _SCHEMA:
                     db.execute(statement)
                 db.execute("INSERT INTO state VALUES (1, ?)", (blind_until,))
@@ -190,8 +189,6 @@ class SqliteReplayMemory:
             raise self._fault("is not a replay memory of this version", "give it a path of its own, or move the file aside")
         if self._pragma("integrity_check(1)") != "ok":
             raise self._fault("fails SQLite's integrity check", _DAMAGED)
-        if (self._pragma("journal_mode"), self._pragma("synchronous")) != ("truncate", _SYNCHRONOUS_EXTRA):
-            raise self._fault("does not take the durable settings", "put it on a local disk, and end any other program that holds it")
         self._last(bytes(16))
         self._db.execute("UPDATE state SET floor = floor")
 
@@ -226,17 +223,3 @@ def _remove(path: Path) -> None:
     """Remove a database with its journal; a journal left alone would be rolled back into the next file of that name."""
     path.unlink(missing_ok=True)
     path.with_name(path.name + "-journal").unlink(missing_ok=True)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """Open an existing file for reading and writing, commits as durable as SQLite makes them."""
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_S)
-    try:
-        db.execute("PRAGMA synchronous = EXTRA")
-        db.execute("PRAGMA trusted_schema = OFF")
-        db.execute("PRAGMA cell_size_check = ON")
-        db.execute("PRAGMA journal_mode = TRUNCATE")
-    except sqlite3.Error:
-        db.close()
-        raise
-    return db

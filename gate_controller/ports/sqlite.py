@@ -1,8 +1,8 @@
-"""SQLite as the journal and the enrolment store use it: opened by one rule, each of its errors turned into a StoreError.
+"""SQLite as the stores use it: opened by one rule, each of its errors turned into a StoreError.
 
 Does not know any schema, and never repeats SQLite's own text: it can quote a row.
 
-Rules: WAL with synchronous FULL (a commit that returned survives a power cut), no memory mapping (an I/O error
+Rules: WAL with synchronous FULL, or a rollback journal with EXTRA (a commit that returned survives a power cut), no memory mapping (an I/O error
 would be a SIGBUS instead of an error), a damaged page is an error rather than a guess (cell_size_check), and
 nothing in the schema may call what the file's author chose (trusted_schema off). What cannot be set is an error.
 """
@@ -21,7 +21,10 @@ from gate_controller.ports.errors import StoreError
 BUSY_TIMEOUT_S = 1.0
 """How long a statement waits for another process's lock before it is an error."""
 
-_SYNCHRONOUS_FULL = 2
+Journal = Literal["wal", "truncate"]
+
+_SYNCHRONOUS: dict[Journal, int] = {"wal": 2, "truncate": 3}
+"""FULL; and EXTRA, by which a rollback journal's own end survives a power cut, too."""
 
 _ADVICE: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_FULL: ("the disk is full", "free space on its file system; nothing of this write was kept"),
@@ -38,7 +41,7 @@ _ADVICE: dict[int, tuple[str, str]] = {
 }
 
 
-def connect(path: Path, what: str, mode: Literal["write", "read"]) -> sqlite3.Connection:
+def connect(path: Path, what: str, mode: Literal["write", "read"], journal: Journal = "wal") -> sqlite3.Connection:
     """Open an existing database, in autocommit; the caller closes it and holds a lock if several threads use it.
 
     Args:
@@ -46,6 +49,7 @@ def connect(path: Path, what: str, mode: Literal["write", "read"]) -> sqlite3.Co
         what: Its name in messages, e.g. "journal".
         mode: Also "read" needs write access to the directory, unless another process has the file open: WAL shares its
             index through a file.
+        journal: How commits are made: a write-ahead log, or a rollback journal that is truncated at each commit.
 
     Raises:
         StoreError: It is missing, not permitted, damaged, or a setting does not read back.
@@ -57,7 +61,7 @@ def connect(path: Path, what: str, mode: Literal["write", "read"]) -> sqlite3.Co
         uri = f"{path.absolute().as_uri()}?mode={'ro' if mode == 'read' else 'rw'}"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
         try:
-            _set_up(connection, path, what)
+            _set_up(connection, path, what, journal)
         except BaseException:
             connection.close()
             raise
@@ -165,12 +169,12 @@ def _remove(draft: Path) -> None:
         draft.with_name(draft.name + suffix).unlink(missing_ok=True)
 
 
-def _set_up(connection: sqlite3.Connection, path: Path, what: str) -> None:
-    for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0", "synchronous=FULL", "wal_autocheckpoint=1000"):
+def _set_up(connection: sqlite3.Connection, path: Path, what: str, journal: Journal) -> None:
+    for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0", f"synchronous={_SYNCHRONOUS[journal]}", "wal_autocheckpoint=1000"):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     # On a connection that may only read, this reports the mode it finds.
-    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    mode = connection.execute(f"PRAGMA journal_mode={journal}").fetchone()[0]
     synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
-    if mode != "wal" or synchronous != _SYNCHRONOUS_FULL:
-        how = "write-ahead logging or full synchronisation cannot be switched on"
-        raise store_error(path, what, how, "put it on a local disk; network file systems cannot do it")
+    if (mode, synchronous) != (journal, _SYNCHRONOUS[journal]):
+        how = f"journal mode {journal} or full synchronisation cannot be switched on"
+        raise store_error(path, what, how, "put it on a local disk, network file systems cannot do it; end any other program that holds it")

@@ -375,7 +375,7 @@ def test_a_directory_that_may_not_be_written(open_directory: Path, without_root:
 
 
 def test_another_program_that_holds_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gate_controller.passes.replay.BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("gate_controller.ports.sqlite.BUSY_TIMEOUT_S", 0.05)
     with opened(path) as memory, contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreError) as caught:
