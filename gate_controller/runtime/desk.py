@@ -1,13 +1,15 @@
 """The desk: pass check, enrolment look-up, admission and journal, on one thread of its own.
 
 Its stores are "devices" to the core: while one cannot be read or written the lane is closed. A record that could not be written is kept and
-written first when the journal works again, so that nothing is lost while the disk is full. Decides nothing.
+written first when the journal works again, so that nothing is lost while the disk is full. One that a working journal refuses is set aside,
+so that it does not keep the lane closed for ever. Decides nothing.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +28,9 @@ from gate_controller.runtime.session import Session
 from gate_controller.runtime.worker import DeviceReport, Surroundings
 
 PROBE_S = 1.0
+BACKLOG = 10_000
+"""More than this is not kept while the journal is lost: the oldest notes go first, records never."""
+SET_ASIDE = 100
 NOBODY = bytes(16)
 log = structlog.get_logger("gate.desk")
 
@@ -38,6 +43,14 @@ class Stores:
     replay: ReplayMemory
     enrolment: EnrolmentStore
     journal: Journal
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entry:
+    """What is to be written into the journal, and when it happened."""
+
+    command: c.RecordCrossing | c.NoteEvent
+    wall: float
 
 
 class Desk(threading.Thread):
@@ -59,8 +72,14 @@ class Desk(threading.Thread):
         self._finger_format = finger_format
         self._face_model = face_model
         self._commands: queue.SimpleQueue[c.Command | None] = queue.SimpleQueue()
-        self._backlog: list[tuple[c.RecordCrossing | c.NoteEvent, float]] = []
+        self._backlog: deque[_Entry] = deque()
+        self._suspect: _Entry | None = None
+        self._refused: deque[_Entry] = deque(maxlen=SET_ASIDE)
         self._lost: set[Device] = set()
+        self._told_lost: set[Device] = set()
+        self._recovered = False
+        self._report_anew = threading.Event()
+        self._probed_at = around.clock.monotonic()
         self.beat = around.clock.monotonic()
 
     def submit(self, command: c.Command) -> None:
@@ -71,29 +90,48 @@ class Desk(threading.Thread):
         """End after everything queued before has been done."""
         self._commands.put(None)
 
-    def run(self) -> None:
-        """The thread's body."""
-        self._recover()
-        while True:
-            self.beat = self._around.clock.monotonic()
-            try:
-                command = self._commands.get(timeout=PROBE_S)
-            except queue.Empty:
-                self._probe()
-                continue
-            if command is None:
-                self._flush()
-                return
-            self._obey(command)
+    def report_anew(self) -> None:
+        """Report the journal ready once more as soon as it works: the decision thread has taken it for lost. For any thread."""
+        self._report_anew.set()
 
-    def _recover(self) -> None:
+    def run(self) -> None:
+        """The thread's body. Whatever goes wrong, a bug included, the journal counts as lost and the thread goes on."""
+        self._safely(self._recover)
+        going_on = True
+        while going_on:
+            going_on = self._safely(self._turn)
+
+    def _safely(self, act: Callable[[], bool]) -> bool:
         try:
-            for crossing_id in self._stores.journal.close_open(self._around.clock.wall()):
-                log.warning("crossing was cut short by a restart", crossing_id=crossing_id)
-        except GateError as error:
-            self._lose(Device.JOURNAL, error)
+            return act()
+        except Exception as error:  # noqa: BLE001 - a desk that died would leave the journal "ready" for ever
+            self._lose(Device.JOURNAL, _as_gate_error(Device.JOURNAL, error))
+            return True
+
+    def _recover(self) -> bool:
         self._lost |= {Device.PASS_VERIFIER, Device.ENROLMENT, Device.JOURNAL}
         self._probe()
+        return True
+
+    def _turn(self) -> bool:
+        """One command, or a look at what is lost; False when it is time to end."""
+        self.beat = self._around.clock.monotonic()
+        if self._report_anew.is_set():
+            self._report_anew.clear()
+            self._lost.add(Device.JOURNAL)
+        if self.beat >= self._probed_at + PROBE_S:
+            self._probe()
+        try:
+            command = self._commands.get(timeout=PROBE_S)
+        except queue.Empty:
+            return True
+        if command is not None:
+            self._obey(command)
+            return True
+        self._probe()
+        if Device.JOURNAL not in self._lost:
+            self._flush()
+        return False
 
     def _obey(self, command: c.Command) -> None:
         device = Device.JOURNAL
@@ -108,15 +146,13 @@ class Desk(threading.Thread):
                 case c.RecordAdmission():
                     self._admit(command)
                 case c.RecordCrossing() | c.NoteEvent():
-                    self._backlog.append((command, self._around.clock.wall()))
-                    self._flush()
+                    self._keep(_Entry(command, self._around.clock.wall()))
+                    if device not in self._lost:
+                        self._flush()
                 case _:
                     pass
-        except GateError as error:
-            self._lose(device, error)
-        except Exception as error:
-            log.exception("desk failed", command=type(command).__name__)
-            self._lose(device, StoreError(f"{device.value}: {type(error).__name__} at the desk", "this is a bug: send a support bundle"))
+        except Exception as error:  # noqa: BLE001 - a bug is a lost store, not an answer
+            self._lose(device, _as_gate_error(device, error))
 
     def _verify(self, crossing_id: str, text: str) -> None:
         decision = self._stores.verifier.verify(text, self._around.clock.wall())
@@ -160,38 +196,89 @@ class Desk(threading.Thread):
         self._stores.journal.admit(command.crossing_id, command.issuer, command.direction, self._around.clock.wall())
         self._around.post(e.AdmissionRecorded(command.crossing_id))
 
-    def _flush(self) -> None:
+    def _keep(self, entry: _Entry) -> None:
+        self._backlog.append(entry)
+        if len(self._backlog) > BACKLOG:
+            oldest = next((kept for kept in self._backlog if isinstance(kept.command, c.NoteEvent)), None)
+            if oldest is not None:
+                self._backlog.remove(oldest)
+
+    def _flush(self) -> bool:
+        """Write what is owed, in order; False when the journal was lost over it.
+
+        Called only while the journal is taken to work. So what fails once costs the journal, and what fails again after the journal took
+        something else is refused for what it is.
+        """
         while self._backlog:
-            command, wall = self._backlog[0]
+            self.beat = self._around.clock.monotonic()
+            entry = self._backlog[0]
             try:
-                if isinstance(command, c.RecordCrossing):
-                    self._stores.journal.record(command.record, wall)
-                else:
-                    self._stores.journal.event(command.kind, dict(command.fields), wall)
-            except GateError as error:
-                self._lose(Device.JOURNAL, error)
-                return
-            self._backlog.pop(0)
+                self._write(entry)
+            except Exception as error:  # noqa: BLE001 - a bug in the journal must not stop the desk
+                cause = _as_gate_error(Device.JOURNAL, error)
+                if entry is not self._suspect or not self._set_aside(entry, cause):
+                    self._suspect = entry
+                    self._lose(Device.JOURNAL, cause)
+                    return False
+            self._backlog.popleft()
+        self._suspect = None
+        return True
+
+    def _write(self, entry: _Entry) -> None:
+        if isinstance(entry.command, c.RecordCrossing):
+            self._stores.journal.record(entry.command.record, entry.wall)
+        else:
+            self._stores.journal.event(entry.command.kind, dict(entry.command.fields), entry.wall)
+
+    def _set_aside(self, entry: _Entry, cause: GateError) -> bool:
+        """Note in the journal that it refuses the entry; False when it takes no note of that either."""
+        kind = "crossing" if isinstance(entry.command, c.RecordCrossing) else entry.command.kind
+        try:
+            self._stores.journal.event("record_set_aside", {"kind": kind, "what": cause.what}, self._around.clock.wall())
+        except Exception:  # noqa: BLE001 - then it is the journal, not the entry
+            return False
+        self._refused.append(entry)
+        log.error("the journal refuses a record; set aside", kind=kind, what=cause.what)
+        return True
 
     def _probe(self) -> None:
         """Look whether a lost store is back."""
+        self._probed_at = self._around.clock.monotonic()
         checks: dict[Device, Callable[[], object]] = {
             Device.PASS_VERIFIER: lambda: self._stores.replay.last_presented(NOBODY),
             Device.ENROLMENT: lambda: self._stores.enrolment.find(NOBODY),
-            Device.JOURNAL: lambda: self._stores.journal.event("journal_ready", {}, self._around.clock.wall()),
+            Device.JOURNAL: self._check_journal,
         }
         for device in sorted(self._lost, key=lambda lost: lost.value):
             try:
                 checks[device]()
-            except GateError as error:
-                self._lose(device, error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the store does not work
+                self._lose(device, _as_gate_error(device, error))
+                continue
+            if device is Device.JOURNAL and not self._flush():
                 continue
             self._lost.discard(device)
+            self._told_lost.discard(device)
             self._around.post(e.DeviceReady(device), DeviceReport(device, "ready"))
-        if self._backlog and Device.JOURNAL not in self._lost:
-            self._flush()
+
+    def _check_journal(self) -> None:
+        journal, now = self._stores.journal, self._around.clock.wall()
+        if not self._recovered:
+            for crossing_id in journal.close_open(now):
+                log.warning("crossing was cut short by a restart", crossing_id=crossing_id)
+            self._recovered = True
+        journal.event("journal_ready", {}, now)
 
     def _lose(self, device: Device, error: GateError) -> None:
-        if device not in self._lost:
-            self._lost.add(device)
+        self._lost.add(device)
+        if device not in self._told_lost:
+            self._told_lost.add(device)
             self._around.post(e.DeviceLost(device, "store"), DeviceReport(device, "lost", "store", error.what, error.remedy))
+
+
+def _as_gate_error(device: Device, error: Exception) -> GateError:
+    """The error itself, or, for a bug, one that says so."""
+    if isinstance(error, GateError):
+        return error
+    log.error("desk failed", device=device.value, exc_info=error)
+    return StoreError(f"{device.value}: {type(error).__name__} at the desk", "this is a bug: send a support bundle")

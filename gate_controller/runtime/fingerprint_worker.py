@@ -59,6 +59,7 @@ class FingerprintWorker(DeviceWorker):
                 self._attempt(self._check)
             case _:
                 self._reader.finger_present(self._deadline())
+                self.ready()
 
     def lost(self) -> None:
         """A check that ran is aborted; it feeds no decision (TR-03135)."""
@@ -95,6 +96,7 @@ class FingerprintWorker(DeviceWorker):
             self._finish(check, CheckOutcome.FAILED if self._attempts else CheckOutcome.UNDETERMINED, reason)
             return
         result = self._reader.verify(self._deadline())
+        self.ready()
         if result.outcome is FingerprintOutcome.MATCH:
             self._light(FingerprintLight.GOOD)
             self._finish(check, CheckOutcome.SUCCESSFUL)
@@ -129,4 +131,6 @@ class FingerprintWorker(DeviceWorker):
         self._reader.light(light, self._deadline())
 
     def _deadline(self) -> float:
-        return self.clock.monotonic() + CALL_WITHIN_S
+        """Deadline of the next call; also a sign of life, as one step may load several templates one after the other."""
+        self.beat = self.clock.monotonic()
+        return self.beat + CALL_WITHIN_S

@@ -40,6 +40,8 @@ WAKE_S = 0.2
 ANSWER_WITHIN_S = 2.0
 STUCK_S = 3.0
 """A decision thread that has not turned for this long is dead or stuck: there is no status then, and the kiosk page closes the lane."""
+HUNG_S = 10.0
+"""A worker that gave no sign for this long hangs; longer than any of its calls may take, opening (5 s) included."""
 log = structlog.get_logger("gate")
 
 
@@ -279,7 +281,7 @@ class Gate:
             self._finished.set()
 
     def _watch_freshness(self) -> None:
-        """A worker that hangs must not keep an old picture of the lane alive."""
+        """A worker that hangs must not keep an old picture of the lane alive, nor its device ready (INV-4)."""
         late = self._clock.monotonic() - self._io.last_read
         if late > self._options.io_lost_after_s and self._controller.inputs != UNKNOWN_INPUTS:
             self._decide(_Letter(e.InputsRead(UNKNOWN_INPUTS)))
@@ -288,6 +290,17 @@ class Gate:
             report = DeviceReport(Device.IO_BOARD, "lost", "timeout", "io_board: the worker does not come back from the board", "restart the controller")
             self._decide(_Letter(e.DeviceLost(Device.IO_BOARD, "timeout"), report))
             self._io.report_anew()
+        beats: tuple[tuple[Device, DeviceWorker | Desk], ...] = (
+            (Device.FINGERPRINT, self._fingerprint),
+            (Device.FACE_CAMERA, self._face),
+            (Device.QR_CAMERA, self._qr),
+            (Device.JOURNAL, self._desk),
+        )
+        for device, worker in beats:
+            if self._clock.monotonic() - worker.beat > HUNG_S and self._reports[device].state == "ready":
+                report = DeviceReport(device, "lost", "timeout", f"{device.value}: the {worker.name} worker hangs", "restart the controller")
+                self._decide(_Letter(e.DeviceLost(device, "timeout"), report))
+                worker.report_anew()
 
     def _dispatch(self, command: c.Command) -> None:
         match command:

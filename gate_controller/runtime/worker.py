@@ -23,6 +23,8 @@ from gate_controller.ports.errors import DeviceError, GateError
 from gate_controller.runtime.options import RuntimeOptions
 
 OPEN_WITHIN_S = 5.0
+STEADY_S = 5.0
+"""Only a device that worked for this long is opened again quickly when it is lost the next time."""
 log = structlog.get_logger("gate.worker")
 
 
@@ -77,6 +79,7 @@ class DeviceWorker(threading.Thread):
         self._report_anew = threading.Event()
         self._told_lost = ""
         self._retry_s = around.options.retry_s[0]
+        self._works_since: float | None = None
 
     def submit(self, command: Command) -> None:
         """Queue a command for this device."""
@@ -98,15 +101,17 @@ class DeviceWorker(threading.Thread):
                 self.step()
             except GateError as error:
                 self._lose(error)
-            except Exception as error:
-                log.exception("worker failed", device=self.device.value)
-                self._lose(DeviceError(f"{self.device.value}: {type(error).__name__} in the worker", "this is a bug: send a support bundle"))
-        self.leave()
-        self._port.close()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it ends as a lost device
+                self._lose(DeviceError(f"{self.device.value}: {type(error).__name__} in the worker", "this is a bug: send a support bundle"), error)
+        try:
+            self.leave()
+        except GateError as error:
+            log.warning("device not left in order", device=self.device.value, code=getattr(error, "code", ""))
+        finally:
+            self._port.close()
 
     def opened(self) -> None:
-        """The device was opened; a subclass may add to it. By default it counts as ready."""
-        self.ready()
+        """The device was opened. It counts as ready only once it has done something: a silent device can be opened, too."""
 
     def step(self) -> None:
         """One piece of work; must return within about a second."""
@@ -116,8 +121,12 @@ class DeviceWorker(threading.Thread):
         """The last thing before the device is closed for good."""
 
     def ready(self) -> None:
-        """Report the device ready, once."""
-        self._retry_s = self.around.options.retry_s[0]
+        """The device has just worked; reported once."""
+        now = self.clock.monotonic()
+        if self._works_since is None:
+            self._works_since = now
+        if now >= self._works_since + STEADY_S:
+            self._retry_s = self.around.options.retry_s[0]
         if not self._told_ready or self._report_anew.is_set():
             self._report_anew.clear()
             self._told_ready, self._told_lost = True, ""
@@ -137,14 +146,17 @@ class DeviceWorker(threading.Thread):
     def lost(self) -> None:
         """The device was lost; a subclass may clean up."""
 
-    def _lose(self, error: GateError) -> None:
+    def _lose(self, error: GateError, bug: Exception | None = None) -> None:
         self._port.close()
         self._is_open = self._told_ready = False
+        self._works_since = None
         code = error.code if isinstance(error, DeviceError) else "store"
         if self._told_lost != code:
             self._told_lost = code
             self.around.post(e.DeviceLost(self.device, code), DeviceReport(self.device, "lost", code, error.what, error.remedy))
         self.lost()
+        if bug is not None:
+            log.error("worker failed", device=self.device.value, exc_info=bug)
         self._stopping.wait(self._retry_s)
         self._retry_s = min(self._retry_s * 2, self.around.options.retry_s[1])
 

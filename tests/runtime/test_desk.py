@@ -8,7 +8,9 @@ from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Device, Direction, Outcome, PassFacts, Region
+from gate_controller.ports.errors import StoreError
 from gate_controller.ports.services import PassAccepted, PassRejected
+from gate_controller.runtime import desk as desk_module
 from gate_controller.runtime.desk import Desk, Stores
 
 FACTS = PassFacts(b"p" * 16, b"r" * 16, Region.HK, 1, 5, 4, 9)
@@ -109,3 +111,132 @@ def test_a_bug_in_a_store_is_a_lost_device_not_a_dead_thread(desk, stores, inbox
     stores.verify = broken
     desk._obey(c.VerifyPass("x", "T"))
     assert lost(inbox) == [Device.PASS_VERIFIER]
+
+
+def refusing(stores, *crossings: str, error: Exception | None = None):
+    """Have the journal refuse the records of some crossings, and nothing else."""
+    accept = stores.record
+
+    def record(record, wall) -> None:
+        if record.crossing_id in crossings:
+            raise error or StoreError("journal: a second outcome", "the first one stands")
+        accept(record, wall)
+
+    stores.record = record
+
+
+def of(crossing_id: str) -> c.RecordCrossing:
+    return c.RecordCrossing(c.CrossingRecord(crossing_id, Outcome.COMPLETED, None, admitted=True, issuer=Region.HK, direction=Direction.HK_TO_MO))
+
+
+@pytest.mark.invariant("INV-6")
+@pytest.mark.parametrize("error", [None, ZeroDivisionError()])
+def test_a_record_that_a_working_journal_refuses_is_set_aside_and_the_others_are_written(desk, stores, inbox, error):
+    refusing(stores, "bad", error=error)
+    stores.written.clear()
+    inbox.events.clear()
+    desk._obey(of("bad"))
+    desk._obey(of("good"))
+    assert lost(inbox) == [Device.JOURNAL]
+    desk._probe()
+    assert stores.written == [("event", "journal_ready"), ("event", "record_set_aside"), ("record", "good")]
+    assert [event.device for event in inbox.of(e.DeviceReady)] == [Device.JOURNAL]
+    assert [entry.command for entry in desk._refused] == [of("bad")]
+    desk._obey(of("next"))
+    assert stores.written[-1] == ("record", "next")
+    assert lost(inbox) == [Device.JOURNAL], "it does not flap"
+
+
+@pytest.mark.invariant("INV-6")
+def test_a_record_is_not_set_aside_while_the_journal_takes_nothing_else_either(desk, stores, inbox):
+    stores.broken.add("journal")
+    desk._obey(RECORD)
+    desk._probe()
+
+    def event(kind, fields, wall) -> None:
+        if kind != "journal_ready":
+            stores._may("journal")
+
+    stores.event = event
+    desk._probe()
+    desk._probe()
+    assert not desk._refused
+    del stores.event
+    stores.broken.clear()
+    stores.written.clear()
+    desk._probe()
+    assert ("record", "x") in stores.written
+
+
+def test_a_bug_in_a_probe_leaves_the_desk_alive_and_the_store_lost(desk, stores, inbox):
+    stores.broken.add("journal")
+    desk._obey(RECORD)
+    stores.broken.clear()
+    inbox.events.clear()
+
+    def broken(kind, fields, wall):
+        raise ZeroDivisionError
+
+    stores.event = broken
+    desk._probe()
+    assert inbox.of(e.DeviceReady) == []
+
+
+def test_a_bug_anywhere_at_the_desk_loses_the_journal_and_not_the_thread(desk, inbox):
+    def broken() -> bool:
+        raise ZeroDivisionError
+
+    assert desk._safely(broken)
+    assert lost(inbox) == [Device.JOURNAL]
+
+
+def test_crossings_cut_short_are_closed_before_the_journal_counts_as_ready(stores, session, around, matcher, inbox):
+    desk = Desk(Stores(stores, stores, stores, stores), session, around, lambda: "", matcher.model)
+    closings = []
+
+    def close_open(wall):
+        closings.append(wall)
+        if len(closings) == 1:
+            raise StoreError("journal: locked", "wait")
+        return ["cut short"]
+
+    stores.close_open = close_open
+    desk._recover()
+    assert lost(inbox) == [Device.JOURNAL]
+    desk._probe()
+    desk._probe()
+    assert len(closings) == 2
+    assert inbox.of(e.DeviceReady)[-1].device is Device.JOURNAL
+
+
+def test_a_lost_store_is_looked_at_by_time_however_busy_the_desk_is(desk, stores, inbox, clock):
+    stores.broken.add("journal")
+    desk._obey(RECORD)
+    stores.broken.clear()
+    inbox.events.clear()
+    for _ in range(3):
+        clock.now += 0.5
+        desk.submit(c.NoteEvent("busy"))
+        desk._turn()
+    assert [event.device for event in inbox.of(e.DeviceReady)] == [Device.JOURNAL]
+
+
+@pytest.mark.invariant("INV-6")
+def test_the_backlog_is_bounded_and_drops_the_oldest_notes_but_no_record(desk, stores, monkeypatch):
+    monkeypatch.setattr(desk_module, "BACKLOG", 3)
+    stores.broken.add("journal")
+    for command in (of("a"), c.NoteEvent("one"), c.NoteEvent("two"), of("b"), of("c"), of("d")):
+        desk._obey(command)
+    stores.broken.clear()
+    stores.written.clear()
+    desk._probe()
+    assert stores.written[1:] == [("record", name) for name in "abcd"]
+
+
+def test_the_desk_writes_what_it_owes_before_it_ends(desk, stores):
+    stores.broken.add("journal")
+    desk._obey(RECORD)
+    stores.broken.clear()
+    desk.stop()
+    assert not desk._turn()
+    assert stores.written[-1] == ("record", "x")

@@ -211,3 +211,24 @@ def _wait_for(condition) -> None:
     limit = time.monotonic() + 30
     while not condition() and time.monotonic() < limit:
         time.sleep(0.005)
+
+
+@pytest.mark.invariant("INV-4")
+@pytest.mark.parametrize("device", [Device.FINGERPRINT, Device.FACE_CAMERA, Device.QR_CAMERA, Device.JOURNAL])
+def test_a_worker_that_gives_no_sign_of_life_counts_as_lost_until_it_does(ready, clock, device):
+    workers = {worker.device: worker for worker in ready._workers}
+    clock.now += 11
+    ready._io.step()
+    for other, worker in [*workers.items(), (Device.JOURNAL, ready._desk)]:
+        if other is not device:
+            worker.beat = clock.now
+    turn(ready)
+    state = {name: entry["state"] for name, entry in ready._status["devices"].items()}
+    assert [name for name, found in state.items() if found == "lost"] == [device.value]
+    for worker in ready._workers:
+        worker.beat = clock.now
+        worker.step()
+    ready._desk.submit(c.NoteEvent("sign_of_life"))
+    ready._desk._turn()
+    turn(ready)
+    assert ready._status["devices"][device.value]["state"] == "ready"
