@@ -69,7 +69,7 @@ class FaceWorker(DeviceWorker):
         self._end()
         record = self._session.record(check.crossing_id)
         faces = [template for template in record.faces if template.model == self._matcher.model] if record is not None else []
-        self._check, self._check_until = check, self.clock.monotonic() + check.timeout_s
+        self._check, self._check_until = check, self.check_limit(check.timeout_s)
         self._attempts = self._crowded = self._empty = 0
         if faces:
             self._reference = faces[0]

@@ -37,6 +37,7 @@ class FingerprintWorker(DeviceWorker):
         self._reader = reader
         self._session = session
         self._templates: list[FingerprintTemplate] = []
+        self._prepared_for: str | None = None
         self._refused = False
         self._check: c.StartCheck | None = None
         self._check_until = 0.0
@@ -50,7 +51,9 @@ class FingerprintWorker(DeviceWorker):
             case c.PrepareBiometrics(crossing_id):
                 self._prepare(crossing_id)
             case c.StartCheck():
-                self._check, self._check_until = command, self.clock.monotonic() + command.timeout_s
+                if self._prepared_for != command.crossing_id:
+                    self._prepare(command.crossing_id)  # the reader was away in between and has forgotten the reference
+                self._check, self._check_until = command, self.check_limit(command.timeout_s)
                 self._attempts, self._prompt = 0, None
                 self._light(FingerprintLight.READY)
             case c.EndBiometrics():
@@ -63,17 +66,19 @@ class FingerprintWorker(DeviceWorker):
 
     def lost(self) -> None:
         """A check that ran is aborted; it feeds no decision (TR-03135)."""
-        self._templates, self._check = [], None
+        self._templates, self._check, self._prepared_for = [], None, None
 
     def leave(self) -> None:
         """Nothing of a traveller stays in the reader."""
         self._reader.clear_reference()
 
     def _prepare(self, crossing_id: str) -> None:
+        self._prepared_for = None
         record = self._session.record(crossing_id)
         wanted = self._reader.template_format
         self._templates = [template for template in record.fingers if template.format == wanted] if record is not None else []
         self._load()
+        self._prepared_for = crossing_id
 
     def _load(self) -> None:
         self._refused = not self._templates
@@ -122,7 +127,7 @@ class FingerprintWorker(DeviceWorker):
         self._prompt = prompt
 
     def _end(self) -> None:
-        self._check = None
+        self._check = self._prepared_for = None
         self._templates = []
         self._reader.clear_reference()
         self._light(FingerprintLight.OFF)

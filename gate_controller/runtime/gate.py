@@ -323,6 +323,9 @@ class Gate:
             case c.EndOfficerCall():
                 self._io.submit(command)
                 self._sink.publish("officer_call_ended", {})
+            case c.VerifyPass(crossing_id) | c.FindEnrolment(crossing_id):
+                self._session.expect(crossing_id)
+                self._desk.submit(command)
             case c.RecordCrossing(record):
                 self._session.forget()
                 self._desk.submit(command)

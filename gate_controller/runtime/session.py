@@ -12,13 +12,22 @@ class Session:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._expected: str | None = None
         self._crossing_id: str | None = None
         self._record: EnrolmentRecord | None = None
 
-    def keep(self, crossing_id: str, record: EnrolmentRecord) -> None:
-        """Keep the record for this crossing; whatever was kept before is dropped."""
+    def expect(self, crossing_id: str) -> None:
+        """Only a record for this crossing will be kept, until `forget()`; another crossing's is dropped."""
         with self._lock:
-            self._crossing_id, self._record = crossing_id, record
+            self._expected = crossing_id
+            if crossing_id != self._crossing_id:
+                self._crossing_id = self._record = None
+
+    def keep(self, crossing_id: str, record: EnrolmentRecord) -> None:
+        """Keep the record for this crossing; one that comes after the crossing ended is not kept."""
+        with self._lock:
+            if crossing_id == self._expected:
+                self._crossing_id, self._record = crossing_id, record
 
     def record(self, crossing_id: str) -> EnrolmentRecord | None:
         """The record of this crossing, or None when it is another's turn."""
@@ -26,6 +35,6 @@ class Session:
             return self._record if crossing_id == self._crossing_id else None
 
     def forget(self) -> None:
-        """Drop the record."""
+        """Drop the record, and whatever may still come for its crossing."""
         with self._lock:
-            self._crossing_id = self._record = None
+            self._expected = self._crossing_id = self._record = None

@@ -23,6 +23,7 @@ from gate_controller.ports.errors import DeviceError, GateError
 from gate_controller.runtime.options import RuntimeOptions
 
 OPEN_WITHIN_S = 5.0
+CHECK_MARGIN_S = 1.0
 STEADY_S = 5.0
 """Only a device that worked for this long is opened again quickly when it is lost the next time."""
 log = structlog.get_logger("gate.worker")
@@ -131,6 +132,10 @@ class DeviceWorker(threading.Thread):
             self._report_anew.clear()
             self._told_ready, self._told_lost = True, ""
             self.around.post(e.DeviceReady(self.device), DeviceReport(self.device, "ready"))
+
+    def check_limit(self, timeout_s: float) -> float:
+        """Monotonic time at which a check that starts now must have answered: before the core, which started its time-out earlier, gives up."""
+        return self.clock.monotonic() + max(timeout_s - CHECK_MARGIN_S, timeout_s / 2)
 
     def report_anew(self) -> None:
         """Report the device ready once more as soon as it works: the decision thread has taken it for lost. For any thread."""

@@ -44,6 +44,7 @@ def test_the_verifiers_answer_becomes_an_event(desk, stores, inbox):
 
 def test_templates_stay_in_the_session_and_only_facts_reach_the_core(desk, stores, session, inbox, make_record):
     stores.records[b"r" * 16] = make_record(b"finger")
+    session.expect("x")
     desk._obey(c.FindEnrolment("x", b"r" * 16))
     facts = inbox.of(e.EnrolmentFound)[0].facts
     assert (facts.fingers, facts.face, facts.suspended) == (1, True, False)
@@ -240,3 +241,16 @@ def test_the_desk_writes_what_it_owes_before_it_ends(desk, stores):
     desk.stop()
     assert not desk._turn()
     assert stores.written[-1] == ("record", "x")
+
+
+@pytest.mark.invariant("INV-7")
+def test_a_look_up_that_ends_after_its_crossing_leaves_no_template_behind(desk, stores, session, make_record):
+    stores.records[b"r" * 16] = make_record(b"finger")
+    session.expect("x")
+    session.forget()
+    desk._obey(c.FindEnrolment("x", b"r" * 16))
+    assert session.record("x") is None
+    session.expect("y")
+    desk._obey(c.FindEnrolment("x", b"r" * 16))
+    assert session.record("x") is None
+    assert session._record is None

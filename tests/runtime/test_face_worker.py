@@ -13,6 +13,7 @@ from gate_controller.runtime.face_worker import NOBODY_FRAMES, FaceWorker
 @pytest.fixture
 def worker(camera, matcher, session, around, make_record, monkeypatch):
     monkeypatch.setattr("gate_controller.runtime.face_worker.IDLE_INTERVAL_S", 0.0)
+    session.expect("x")
     session.keep("x", make_record(b"finger"))
     return FaceWorker(camera, matcher, session, around)
 
@@ -98,3 +99,10 @@ def test_a_camera_lost_during_the_check_ends_nothing(worker, camera, matcher, in
         worker.step()
     assert inbox.of(e.CheckEnded) == []
     assert [event.device.value for event in inbox.of(e.DeviceLost)] == ["face_camera"]
+
+
+def test_the_check_answers_before_the_core_gives_up(worker, inbox, clock):
+    assert check(worker, steps=2) is None
+    clock.now += 9.1  # of 10 s
+    worker.step()
+    assert [event.reason for event in inbox.of(e.CheckEnded)] == [Reason.FACE_NOT_CAPTURED]

@@ -14,6 +14,7 @@ from gate_controller.runtime.fingerprint_worker import FingerprintWorker
 
 @pytest.fixture
 def worker(reader, session, around, make_record):
+    session.expect("x")
     session.keep("x", make_record(b"first", b"second"))
     return FingerprintWorker(reader, session, around)
 
@@ -106,3 +107,41 @@ def test_a_reader_lost_during_the_check_ends_nothing_and_is_reported(worker, rea
     reader.script(F.MATCH)
     worker.step()
     assert inbox.of(e.CheckEnded) == [], "an aborted check never feeds a decision"
+
+
+def test_a_reader_lost_and_back_before_the_check_gets_the_reference_again(worker, reader):
+    worker.submit(c.PrepareBiometrics("x"))
+    worker.step()
+    worker._lose(DeviceTimeoutError("fingerprint: silent", "check the cable"))
+    reader.clear_reference()  # it was restarted
+    worker.opened()
+    reader.script(F.MATCH)
+    worker.submit(c.StartCheck("x", Modality.FINGERPRINT, 10.0))
+    for _ in range(3):
+        worker.step()
+    assert [event.outcome for event in worker.around.post.of(e.CheckEnded)] == [CheckOutcome.SUCCESSFUL]
+
+
+def test_after_the_end_of_a_crossing_its_reference_is_not_loaded_again(worker, reader, session):
+    worker.submit(c.PrepareBiometrics("x"))
+    worker.submit(c.EndBiometrics("x"))
+    worker.step()
+    worker.step()
+    session.forget()
+    worker.submit(c.StartCheck("x", Modality.FINGERPRINT, 10.0))
+    for _ in range(3):
+        worker.step()
+    assert reader.reference is None
+    assert [event.outcome for event in worker.around.post.of(e.CheckEnded)] == [CheckOutcome.NOT_SUPPORTED]
+
+
+@pytest.mark.parametrize(("timeout_s", "limit_s"), [(10.0, 9.0), (1.0, 0.5)])
+def test_the_check_answers_before_the_core_gives_up(worker, clock, timeout_s, limit_s):
+    worker.submit(c.StartCheck("x", Modality.FINGERPRINT, timeout_s))
+    worker.step()
+    clock.now += limit_s - 0.01
+    worker.step()
+    assert worker.around.post.of(e.CheckEnded) == []
+    clock.now += 0.02
+    worker.step()
+    assert [event.reason for event in worker.around.post.of(e.CheckEnded)] == [Reason.FINGERPRINT_NOT_CAPTURED]

@@ -11,7 +11,7 @@ import pytest
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.policy import CrossingPolicy
-from gate_controller.core.values import UNKNOWN_INPUTS, Device, Direction, Door, DoorPosition, LaneInputs, Occupancy, Region, TriState
+from gate_controller.core.values import UNKNOWN_INPUTS, Device, Direction, Door, DoorPosition, LaneInputs, Occupancy, Outcome, Region, TriState
 from gate_controller.ports.errors import RefusedByStateError
 from gate_controller.runtime import gate as gate_module
 from gate_controller.runtime.desk import Stores
@@ -232,3 +232,15 @@ def test_a_worker_that_gives_no_sign_of_life_counts_as_lost_until_it_does(ready,
     ready._desk._turn()
     turn(ready)
     assert ready._status["devices"][device.value]["state"] == "ready"
+
+
+@pytest.mark.invariant("INV-7")
+def test_the_session_keeps_a_record_only_between_the_order_and_the_end_of_the_crossing(ready, make_record):
+    ready._dispatch(c.VerifyPass("x", "T"))
+    ready._dispatch(c.FindEnrolment("x", b"r" * 16))
+    ready._session.keep("x", make_record(b"finger"))
+    assert ready._session.record("x") is not None
+    record = c.CrossingRecord("x", Outcome.ABORTED, None, admitted=False, issuer=None, direction=Direction.HK_TO_MO)
+    ready._dispatch(c.RecordCrossing(record))
+    ready._session.keep("x", make_record(b"finger"))
+    assert ready._session._record is None
