@@ -8,32 +8,56 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import select
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from simulators.control import ControlClient, ControlError
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+_END = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 def end_with_parent() -> None:
-    """Get SIGTERM when the thread that started this process ends (prctl(2) speaks of the thread, not of the process)."""
+    """Get SIGTERM when the thread that started this process ends (prctl(2) speaks of the thread, not of the process).
+
+    Raises:
+        SystemExit: It has ended already; its signal would never come.
+    """
     parent = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent:  # it ended between the two calls; its signal will not come
-        sys.exit(0)
+    # Process 1 takes over orphans: the parent ended before the first call, or between the two.
+    if parent == 1 or os.getppid() != parent:
+        sys.exit("the process that started this simulator has ended, and --with-parent was given")
 
 
-def end_signal() -> threading.Event:
-    """An event that SIGTERM or SIGINT sets. Main thread only; before the ready line, or an early signal kills without cleaning up."""
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    return ended
+class EndSignal:
+    """SIGTERM and SIGINT, to be waited for. Main thread only; make it before the ready line, or an early signal kills without cleaning up."""
+
+    def __init__(self) -> None:
+        self._out, self._in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        # Any thread may take the signal, and Python's handler would then wait for the main thread to run: only a byte in the pipe wakes it.
+        signal.set_wakeup_fd(self._in, warn_on_full_buffer=False)
+        for number in _END:
+            signal.signal(number, lambda *_: None)
+
+    def wait(self) -> None:
+        """Return once one of them has come."""
+        while True:
+            select.select([self._out], [], [])
+            if set(os.read(self._out, 512)) & _END:
+                return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(-1)
+        os.close(self._out)
+        os.close(self._in)
 
 
 def ask(socket: Path, verb: str, fields: dict[str, Any]) -> int:

@@ -18,7 +18,7 @@ import cv2
 
 from simulators.camera.server import FAULTS, MjpegCamera
 from simulators.control import ControlError, ControlServer
-from simulators.process import ask, end_signal, end_with_parent, pairs
+from simulators.process import EndSignal, ask, end_with_parent, pairs
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,7 +36,11 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if options.with_parent:
         end_with_parent()
-    ended = end_signal()
+    with EndSignal() as ended:
+        return _serve(options, ended)
+
+
+def _serve(options: argparse.Namespace, ended: EndSignal) -> int:
     cv2.setNumThreads(1)  # a simulator leaves the other cores to what it is used to test
     try:
         camera = MjpegCamera(options.port, options.fps, options.width, options.height, options.seed)
