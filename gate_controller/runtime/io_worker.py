@@ -41,7 +41,7 @@ class IoWorker(DeviceWorker):
         self._call_sent: bool | None = None
         self._closings: list[Door] = []
         self._ordered_at: dict[Door, float] = {}
-        self._emergency: set[Door] = set()
+        self._ordered_open: set[Door] = set()
         self._read_anew = threading.Event()
 
     def opened(self) -> None:
@@ -85,10 +85,10 @@ class IoWorker(DeviceWorker):
                 self._call = False
             case c.OpenDoor(door):
                 self._ordered_at[door] = self.clock.monotonic()
-                (self._emergency.add if command.emergency else self._emergency.discard)(door)
+                self._ordered_open.add(door)
                 super().submit(command)
             case c.CloseDoor(door):
-                self._emergency.discard(door)
+                self._ordered_open.discard(door)
                 super().submit(command)
             case _:
                 super().submit(command)
@@ -102,12 +102,15 @@ class IoWorker(DeviceWorker):
         self._publish(UNKNOWN_INPUTS)
 
     def leave(self) -> None:
-        """Close both doors before letting go, if the board still listens; one held open in an emergency is left to the board's timer."""
+        """Close both doors before letting go, if the board still listens.
+
+        A door whose last order was to open (an emergency, the way out at a stop) is left to the board's timer.
+        """
         if self._is_open:
             while (command := self.take(0)) is not None:
-                if isinstance(command, c.OpenDoor) and command.door in self._emergency:
+                if isinstance(command, c.OpenDoor) and command.door in self._ordered_open:
                     self._obey(command)
-            self._closings = [door for door in (Door.EXIT, Door.ENTRY) if door not in self._emergency]
+            self._closings = [door for door in (Door.EXIT, Door.ENTRY) if door not in self._ordered_open]
             try:
                 self._close_doors()
             except DeviceError:
@@ -121,6 +124,7 @@ class IoWorker(DeviceWorker):
         try:
             match command:
                 case c.OpenDoor(door) if (objection := self._objection(command)) is not None:
+                    self._ordered_open.discard(door)
                     log.warning("opening dropped", door=door.value, why=objection)
                 case c.OpenDoor(door, hold_s):
                     self._closings = [closing for closing in self._closings if closing is not door]

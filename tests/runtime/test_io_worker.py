@@ -205,3 +205,16 @@ def test_leaving_still_carries_out_an_emergency_opening_that_waits(worker, board
     worker.submit(c.OpenDoor(Door.ENTRY, 9.0))
     worker.leave()
     assert board.log == [("open", Door.EXIT), ("close", Door.ENTRY)]
+
+
+@pytest.mark.invariant("INV-4")
+def test_the_way_out_at_a_stop_is_left_to_the_boards_timer(worker, board):
+    worker.step()
+    board.log.clear()
+    worker.submit(c.CloseDoor(Door.EXIT))
+    worker.submit(c.CloseDoor(Door.ENTRY))
+    worker.submit(c.OpenDoor(Door.ENTRY, 16.0))
+    worker.leave()
+    doors = [entry for entry in board.log if entry[0] in {"open", "close"}]
+    assert doors[-2:] == [("open", Door.ENTRY), ("close", Door.EXIT)]
+    assert ("close", Door.ENTRY) not in doors[doors.index(("open", Door.ENTRY)) :]
