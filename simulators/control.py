@@ -10,12 +10,17 @@ Does not know what the verbs mean: each simulator hands in a handler.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 import socket
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+_LONGEST_PATH = 107  # unix(7): sun_path has 108 bytes, the last is zero
 
 Message = dict[str, Any]
 Handler = Callable[[str, Message], Message]
@@ -29,12 +34,16 @@ class ControlServer:
     """Serves one control socket on threads of its own.
 
     Args:
-        path: Where to bind; a dead socket left there is replaced, a live one is an error.
+        path: Where to bind; a dead socket left there is replaced, anything else there is an error.
         handler: Called with verb and request; returns the reply's fields; a ControlError or ValueError becomes
             `{"ok": false}`.
+
+    Raises:
+        ControlError: It cannot be bound.
     """
 
     def __init__(self, path: Path, handler: Handler) -> None:
+        address = _address(path)
         self._path = path
         self._handler = handler
         self._lock = threading.Lock()
@@ -42,7 +51,7 @@ class ControlServer:
         self._clients: set[socket.socket] = set()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            _bind(self._listener, path)
+            _bind(self._listener, path, address)
         except OSError as error:
             self._listener.close()
             msg = f"control socket {path}: {error.strerror or error}"
@@ -109,7 +118,7 @@ class ControlServer:
             if request["do"] == "watch":
                 return {"ok": True, "watching": True}
             return {"ok": True, **self._handler(request["do"], request)}
-        except (ControlError, ValueError, KeyError, TypeError) as error:
+        except (ControlError, ValueError, KeyError, TypeError, OSError) as error:
             return {"ok": False, "error": f"{type(error).__name__}: {error}"}
 
 
@@ -117,11 +126,12 @@ class ControlClient:
     """Talks to one simulator. Not shared between threads."""
 
     def __init__(self, path: Path, timeout_s: float = 5.0) -> None:
+        address = _address(path)
         self._path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(timeout_s)
         try:
-            self._socket.connect(str(path))
+            self._socket.connect(address)
         except OSError as error:
             self._socket.close()
             msg = f"no simulator listens at {path}: {error.strerror or error}"
@@ -171,15 +181,35 @@ class ControlClient:
         self._socket.close()
 
 
-def _bind(listener: socket.socket, path: Path) -> None:
+def _address(path: Path) -> str:
+    length = len(os.fsencode(path))
+    if length > _LONGEST_PATH:
+        msg = f"control socket {path}: the path has {length} bytes, a socket's may have {_LONGEST_PATH}"
+        raise ControlError(msg)
+    return str(path)
+
+
+def _bind(listener: socket.socket, path: Path, address: str) -> None:
     try:
-        listener.bind(str(path))
-    except OSError:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            try:
-                probe.connect(str(path))
-            except OSError:
-                path.unlink()
-                listener.bind(str(path))
-                return
-        raise
+        listener.bind(address)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise FileExistsError(errno.EEXIST, "is there and is not a socket; it stays") from error
+        if not _is_dead(address):
+            raise
+        path.unlink()
+        listener.bind(address)
+
+
+def _is_dead(address: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)  # a full backlog would block, and is a sign of life
+        try:
+            probe.connect(address)
+        except ConnectionRefusedError:
+            return True
+        except OSError:  # not allowed, or too busy: no proof that it is dead
+            return False
+    return False

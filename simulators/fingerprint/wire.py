@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from simulators.fingerprint.module import Module, Outgoing
 from simulators.fingerprint.pacing import Line
+from simulators.link import check_link, make_link, remove_link
 
 _TCGETS2: Final = 0x802C542A
 """asm-generic/ioctls.h: termios2, the only one that gives any baud rate as a number (its last field)."""
@@ -35,14 +36,15 @@ class WireSimulator:
 
     Args:
         module: The module, which this object owns from now on.
-        link: Symlink to keep; whatever symlink is there is replaced.
+        link: Symlink to keep; that of a dead simulator is replaced.
         paced: Whether bytes take as long as on a real line.
 
     Raises:
-        OSError: The link cannot be made.
+        OSError: The link cannot be made; see link.check_link.
     """
 
     def __init__(self, module: Module, link: Path, *, paced: bool = False) -> None:
+        check_link(link)
         self._module = module
         self._link = link
         self._to_module, self._to_host = Line(paced=paced), Line(paced=paced)
@@ -126,24 +128,26 @@ class WireSimulator:
         # The slave stays open here: otherwise the first close by a host would hang up the line.
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
-        temporary = self._link.with_name(f".{self._link.name}.{os.getpid()}")
-        temporary.unlink(missing_ok=True)
-        temporary.symlink_to(self._node)
-        temporary.replace(self._link)
+        try:
+            make_link(self._link, self._node)
+        except OSError:
+            self._hang_up()
+            raise
         now = time.monotonic()
         self._send(self._module.power_on(now), now)
 
     def _unplug(self) -> None:
         if self._master < 0:
             return
-        with contextlib.suppress(FileNotFoundError):
-            if str(self._link.readlink()) == self._node:
-                self._link.unlink()
+        remove_link(self._link, self._node)
+        self._hang_up()
+        self._arriving.clear()
+        self._leaving.clear()
+
+    def _hang_up(self) -> None:
         os.close(self._slave)
         os.close(self._master)
         self._master = self._slave = -1
-        self._arriving.clear()
-        self._leaving.clear()
 
     def _step(self) -> None:
         with self._lock:

@@ -25,12 +25,13 @@ from typing import Any
 from simulators.io_board import rtu
 from simulators.io_board.board import Board
 from simulators.io_board.faults import Faults
+from simulators.link import check_link, make_link, remove_link
 from simulators.wiring import IDLE_INPUTS, Coil, Input, channel_of
 
 SILENCE_S = 0.05
 """A pause after which an unfinished request is forgotten. On a line it is 3.5 characters; a program's writes are less steady."""
 
-_SPEEDS = {9600: termios.B9600, 19200: termios.B19200, 38400: termios.B38400, 57600: termios.B57600, 115200: termios.B115200}
+SPEEDS = {9600: termios.B9600, 19200: termios.B19200, 38400: termios.B38400, 57600: termios.B57600, 115200: termios.B115200}
 
 
 def line_time_s(characters: float, baud: int) -> float:
@@ -47,12 +48,16 @@ class WireBoard:
     """One board behind one pseudo-terminal.
 
     Args:
-        link: Symbolic link that will point to the pseudo-terminal.
+        link: Symbolic link that will point to the pseudo-terminal; that of a dead simulator is replaced.
         unit: Modbus address of the board, 1..247.
         baud: Speed of the line.
         paced: Whether replies take the time they would take on the line.
         board: The board itself; its inputs start as those of an idle lane.
         publish: Called with each event for the control socket's watchers.
+
+    Raises:
+        OSError: The link cannot be made; see link.check_link.
+        ValueError: A speed that pseudo-terminals do not know.
     """
 
     def __init__(
@@ -65,9 +70,10 @@ class WireBoard:
         board: Board | None = None,
         publish: Callable[[dict[str, Any]], None] = lambda _event: None,
     ) -> None:
-        if baud not in _SPEEDS:
-            msg = f"baud {baud} is not one of {', '.join(map(str, _SPEEDS))}"
+        if baud not in SPEEDS:
+            msg = f"baud {baud} is not one of {', '.join(map(str, SPEEDS))}"
             raise ValueError(msg)
+        check_link(link)
         self.board = board or Board()
         self.board.on_coil = lambda channel, on: publish({"event": "coil", "channel": channel, "on": on})
         for channel in IDLE_INPUTS:
@@ -85,6 +91,7 @@ class WireBoard:
         self._sent_at = 0.0
         self._forget()
         self._master = self._slave = -1
+        self._node = ""
         self._plug()
 
     def run(self) -> None:
@@ -200,25 +207,28 @@ class WireBoard:
                 self._unplug()
 
     def _plug(self) -> None:
-        if self._link.exists() and not self._link.is_symlink():
-            msg = f"{self._link} is there and is not a link; it stays"
-            raise ValueError(msg)
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
-        fresh = self._link.with_name(f"{self._link.name}.{os.getpid()}")
-        fresh.symlink_to(os.ttyname(self._slave))
-        fresh.replace(self._link)
+        self._node = os.ttyname(self._slave)
+        try:
+            make_link(self._link, self._node)
+        except OSError:
+            self._hang_up()
+            raise
 
     def _unplug(self) -> None:
         if self._master < 0:
             return
-        self._link.unlink(missing_ok=True)
+        remove_link(self._link, self._node)
+        self._hang_up()
+        self._received = self._held = b""
+        self._due.clear()
+
+    def _hang_up(self) -> None:
         os.close(self._slave)
         os.close(self._master)
         self._master = self._slave = -1
-        self._received = self._held = b""
-        self._due.clear()
 
     def _until_next(self, now: float) -> float | None:
         times = [due for due, *_ in self._due[:1]]
@@ -258,7 +268,7 @@ class WireBoard:
         owed = turnaround_s(self._baud) if self._paced else 0.0
         return (
             self._received_at - self._sent_at >= owed
-            and termios.tcgetattr(self._master)[5] == _SPEEDS[self._baud]
+            and termios.tcgetattr(self._master)[5] == SPEEDS[self._baud]
             and rtu.is_intact(received)
             and received[0] in (0, self._unit)
         )
