@@ -1,23 +1,25 @@
-"""What the command lines of the wire simulators share: dying with the parent, ending on a signal, asking a running one.
+"""What the command lines of the wire simulators share: dying with the parent, ending on a signal, bounded arguments, asking a running one.
 
 Knows no verb of any simulator.
 """
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import json
 import os
 import select
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self, TypeVar
 
 from simulators.control import ControlClient, ControlError
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+Number = TypeVar("Number", int, float)
 _END = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
@@ -58,6 +60,44 @@ class EndSignal:
         signal.set_wakeup_fd(-1)
         os.close(self._out)
         os.close(self._in)
+
+
+def run(main: Callable[[list[str]], int]) -> NoReturn:
+    """End this process with what `main` makes of its arguments. A reader that hangs up early (`| head`) is no crash."""
+    try:
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains when it flushes at the end
+        code = 1
+    sys.exit(code)
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """An argparse type: a whole number from `low` to `high`, decimal or with 0x."""
+
+    def parse(text: str) -> int:
+        return _within(int(text, 0), low, high)
+
+    parse.__name__ = "int"  # argparse says "invalid int value"
+    return parse
+
+
+def decimal(low: float, high: float) -> Callable[[str], float]:
+    """An argparse type: a number from `low` to `high`."""
+
+    def parse(text: str) -> float:
+        return _within(float(text), low, high)
+
+    parse.__name__ = "float"
+    return parse
+
+
+def _within(value: Number, low: Number, high: Number) -> Number:
+    if not low <= value <= high:  # nor is "nan"
+        msg = f"{value} is not from {low} to {high}"
+        raise argparse.ArgumentTypeError(msg)
+    return value
 
 
 def ask(socket: Path, verb: str, fields: dict[str, Any]) -> int:

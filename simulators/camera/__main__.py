@@ -18,7 +18,7 @@ import cv2
 
 from simulators.camera.server import FAULTS, MjpegCamera
 from simulators.control import ControlError, ControlServer
-from simulators.process import EndSignal, ask, end_with_parent, pairs
+from simulators.process import EndSignal, ask, decimal, end_with_parent, pairs, run, whole
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,11 +27,11 @@ def main(arguments: Sequence[str]) -> int:
         return _ctl(arguments[1:])
     parser = argparse.ArgumentParser(prog="python -m simulators.camera", description="Simulated camera: MJPEG on the loopback (or: ctl SOCKET ...)")
     parser.add_argument("--control", type=Path, required=True, help="control socket to make")
-    parser.add_argument("--port", type=int, default=0, help="TCP port on 127.0.0.1; 0 takes a free one")
-    parser.add_argument("--fps", type=float, default=15.0, help="frames a second")
-    parser.add_argument("--width", type=int, default=1280)
-    parser.add_argument("--height", type=int, default=720)
-    parser.add_argument("--seed", type=int, default=0, help="of the noise")
+    parser.add_argument("--port", type=whole(0, 65535), default=0, help="TCP port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--fps", type=decimal(1, 60), default=15.0, help="frames a second, 1 to 60")
+    parser.add_argument("--width", type=whole(16, 4096), default=1280, help="pixels, 16 to 4096")
+    parser.add_argument("--height", type=whole(16, 4096), default=720, help="pixels, 16 to 4096")
+    parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, help="of the noise")
     parser.add_argument("--with-parent", action="store_true", help="end when the parent process ends")
     options = parser.parse_args(arguments)
     if options.with_parent:
@@ -91,4 +91,4 @@ def _fields(verb: str, words: Sequence[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run(main)

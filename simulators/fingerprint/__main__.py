@@ -16,7 +16,7 @@ from simulators.control import ControlError, ControlServer
 from simulators.fingerprint.faults import FAULTS
 from simulators.fingerprint.module import Module
 from simulators.fingerprint.wire import WireSimulator
-from simulators.process import ask, end_with_parent, pairs
+from simulators.process import ask, end_with_parent, pairs, run, whole
 
 
 def main(arguments: list[str]) -> int:
@@ -32,8 +32,8 @@ def _serve(arguments: list[str]) -> int:
     parser.add_argument("--paced", action="store_true", help="bytes take as long as on a real line")
     parser.add_argument("--with-parent", action="store_true", help="end when the parent process does")
     parser.add_argument("--baud", type=int, default=57600, choices=[9600 * n for n in range(1, 13)], metavar="9600*N", help="baud rate in flash")
-    parser.add_argument("--password", type=lambda text: int(text, 0), default=0, help="password in flash")
-    parser.add_argument("--seed", type=int, default=0, help="seeds noise and faults")
+    parser.add_argument("--password", type=whole(0, 2**32 - 1), default=0, help="password in flash")
+    parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, help="seeds noise and faults")
     options = parser.parse_args(arguments)
     if options.with_parent:
         end_with_parent()
@@ -94,4 +94,4 @@ def _control(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run(main)

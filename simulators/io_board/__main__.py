@@ -20,8 +20,8 @@ from typing import Any
 
 from simulators.control import ControlClient, ControlError, ControlServer
 from simulators.io_board.board import Board
-from simulators.io_board.wire import WireBoard
-from simulators.process import ask, end_with_parent, pairs
+from simulators.io_board.wire import SPEEDS, WireBoard
+from simulators.process import ask, end_with_parent, pairs, run, whole
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,10 +31,10 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m simulators.io_board", description="Simulated I/O board on a pseudo-terminal (or: ctl SOCKET ...)")
     parser.add_argument("--link", type=Path, required=True, help="symbolic link to make to the pseudo-terminal")
     parser.add_argument("--control", type=Path, required=True, help="control socket to make")
-    parser.add_argument("--unit", type=int, default=1, help="Modbus address")
-    parser.add_argument("--baud", type=int, default=9600, help="speed of the line")
+    parser.add_argument("--unit", type=whole(1, 247), default=1, help="Modbus address, 1 to 247")
+    parser.add_argument("--baud", type=int, choices=sorted(SPEEDS), default=9600, help="speed of the line")
     parser.add_argument("--paced", action="store_true", help="replies take the time they would take on the line")
-    parser.add_argument("--watchdog-register", type=int, help="be a board without pulses and with a watchdog in this holding register")
+    parser.add_argument("--watchdog-register", type=whole(0, 65535), help="be a board without pulses and with a watchdog in this holding register")
     parser.add_argument("--with-parent", action="store_true", help="end when the parent process ends")
     options = parser.parse_args(arguments)
     if options.with_parent:
@@ -54,8 +54,8 @@ def main(arguments: Sequence[str]) -> int:
             board=Board(watchdog_register=options.watchdog_register),
             publish=publish,
         )
-    except (OSError, ValueError) as error:
-        print(f"cannot serve at {options.link}: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"link {options.link}: {error.strerror}", file=sys.stderr)
         return 1
     wire.stop_on(signal.SIGTERM, signal.SIGINT)
     try:
@@ -117,4 +117,4 @@ def _fields(verb: str, words: Sequence[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run(main)
