@@ -9,12 +9,12 @@ from __future__ import annotations
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.facts import Crossing, Verdict
-from gate_controller.core.guards import Guards
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.table import Row
 from gate_controller.core.values import Door, Lamp, Modality, Outcome
+from gate_controller.core.why import Why
 
 HOLD_MARGIN_S = 1.0
 """A door's opening is timed by the board and must outlast the state's own deadline, which ends it earlier by a command."""
@@ -34,7 +34,7 @@ class InterlockError(Exception):
     """An opening was ordered that an invariant forbids: a bug in the table."""
 
 
-class Actions(Guards):
+class Actions(Why):
     """All actions, and what entering a state does."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:

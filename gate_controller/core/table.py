@@ -3,7 +3,7 @@
 How to read it. Rows of one state and trigger are tried from top to bottom; the first whose guards hold is taken. `evaluate` is
 tried after every event and every deadline, again and again until no row holds. A row without a next state stays where it is.
 Guards are methods of `guards.Guards`, actions of `actions.Actions`. A row with an outcome fixes how the crossing will be recorded;
-a row with a reason says why the next state was entered. A reason in quotes is asked of the facts at that moment.
+a row with a reason says why the next state was entered. A reason in quotes is asked of the facts at that moment (`why.Why`).
 
 What each state does when it is entered (lamps, prompts, doors to close, checks to start) stands in `actions.ENTER`; its deadlines in
 `states.DEADLINES`. This module holds no logic.
@@ -29,7 +29,7 @@ class Row:
         when: Guards that must all hold; a leading "!" negates.
         do: Actions, before the next state is entered.
         outcome: Fixes the crossing's outcome (with `reason`).
-        reason: Why; a string names a method of Guards that gives it.
+        reason: Why; a string names a method of `why.Why` that gives it.
     """
 
     trigger: str
