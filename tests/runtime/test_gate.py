@@ -11,6 +11,7 @@ import pytest
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.policy import CrossingPolicy
+from gate_controller.core.prompts import Prompt
 from gate_controller.core.values import UNKNOWN_INPUTS, Device, Direction, Door, DoorPosition, LaneInputs, Occupancy, Outcome, Region, TriState
 from gate_controller.ports.errors import RefusedByStateError
 from gate_controller.runtime import gate as gate_module
@@ -244,3 +245,14 @@ def test_the_session_keeps_a_record_only_between_the_order_and_the_end_of_the_cr
     ready._dispatch(c.RecordCrossing(record))
     ready._session.keep("x", make_record(b"finger"))
     assert ready._session._record is None
+
+
+@pytest.mark.invariant("INV-4")
+def test_the_commands_after_one_that_cannot_be_handed_on_are_handed_on(ready, sink, monkeypatch):
+    sink.broken = {"prompt"}
+    orders(ready)
+    opening = c.OpenDoor(Door.EXIT, 9.0, emergency=True)
+    monkeypatch.setattr(ready._controller, "handle", lambda event, _now: [c.ShowPrompt(Prompt.LANE_CLOSED), opening] if event == e.TimerExpired() else [])
+    ready._turn(_Letter(e.TimerExpired()))
+    assert opening in orders(ready)
+    assert isinstance(ready.failure, ZeroDivisionError)
