@@ -1,6 +1,6 @@
 """Doors, lamps and inputs: polls the board, sends commands, keeps lamps and officer call as they should be.
 
-A reading that fails makes every input unknown at once (INV-3); the board counts as lost when that lasts. Door openings are never repeated:
+A reading that fails makes every input unknown at once (INV-3); the board counts as lost when that lasts. Door openings, but for an emergency's, are never repeated:
 an opening that may or may not have reached the board shows in the door's position, and nowhere else. Closings are repeated until the board took them.
 """
 
@@ -42,6 +42,7 @@ class IoWorker(DeviceWorker):
         self._closings: list[Door] = []
         self._ordered_at: dict[Door, float] = {}
         self._ordered_open: set[Door] = set()
+        self._owed: dict[Door, c.OpenDoor] = {}
         self._read_anew = threading.Event()
 
     def opened(self) -> None:
@@ -117,6 +118,10 @@ class IoWorker(DeviceWorker):
                 return  # the board's own pulse timer closes them
 
     def _obey_queued(self) -> None:
+        owed, self._owed = self._owed, {}
+        for opening in owed.values():
+            if opening.door in self._ordered_open:
+                self._obey(opening)
         while (command := self.take(0)) is not None:
             self._obey(command)
 
@@ -136,6 +141,8 @@ class IoWorker(DeviceWorker):
                     pass
         except PASSING:
             self._publish(UNKNOWN_INPUTS)
+            if isinstance(command, c.OpenDoor) and command.emergency:
+                self._owed[command.door] = command  # the one opening that is repeated: people are to get out (INV-5)
 
     def _objection(self, command: c.OpenDoor) -> str | None:
         """Why an opening must not be carried out any more; an emergency's always is.

@@ -218,3 +218,25 @@ def test_the_way_out_at_a_stop_is_left_to_the_boards_timer(worker, board):
     doors = [entry for entry in board.log if entry[0] in {"open", "close"}]
     assert doors[-2:] == [("open", Door.ENTRY), ("close", Door.EXIT)]
     assert ("close", Door.ENTRY) not in doors[doors.index(("open", Door.ENTRY)) :]
+
+
+@pytest.mark.invariant("INV-5")
+def test_an_emergency_opening_that_did_not_reach_the_board_is_sent_again(worker, board):
+    worker.step()
+    board.log.clear()
+    board.fail.append(SILENT)
+    order(worker, c.OpenDoor(Door.ENTRY, 11.0, emergency=True))
+    assert ("open", Door.ENTRY) not in board.log
+    worker.step()
+    worker.step()
+    assert board.log.count(("open", Door.ENTRY)) == 1
+
+
+def test_unless_the_door_was_ordered_closed_meanwhile(worker, board):
+    worker.step()
+    board.log.clear()
+    board.fail.append(SILENT)
+    order(worker, c.OpenDoor(Door.ENTRY, 11.0, emergency=True))
+    worker.submit(c.CloseDoor(Door.ENTRY))
+    worker.step()
+    assert ("open", Door.ENTRY) not in board.log
