@@ -89,7 +89,7 @@ def main() -> int:
     """Run and print."""
     parser = argparse.ArgumentParser(description="Latency of the I/O board's calls")
     parser.add_argument("--calls", type=int, default=200, help="calls of each kind")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args()
     rows = [
         *bench_line("115200, unpaced", 115200, [], options.calls),
@@ -98,8 +98,7 @@ def main() -> int:
         *bench_line("9600, paced", 9600, ["--paced"], options.calls),
     ]
     if options.json:
-        print(json.dumps([asdict(row) for row in rows], indent=2))
-        return 0
+        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     print(f"{'line':<17}{'call':<18}{'p50 ms':>8}{'p95 ms':>8}{'max ms':>8}{'line ms':>9}")
     for row in rows:
         limit = f"{row.line_limit_ms:.2f}" if row.line_limit_ms else "-"

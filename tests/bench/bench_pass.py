@@ -98,7 +98,7 @@ def build(directory: Path, memory: SqliteReplayMemory, rounds: int) -> dict[str,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="QR text to decision, beside raw libsodium.")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--rounds", type=int, default=1000, help="how often each measure is taken")
     arguments = parser.parse_args()
     if arguments.rounds < 20:
@@ -112,8 +112,7 @@ def main() -> None:
         cuts = statistics.quantiles(values, n=100)
         rows[name] = {"p50_us": round(cuts[49], 1), "p95_us": round(cuts[94], 1), "p50_ratio_to_raw": round(cuts[49] / raw, 2)}
     if arguments.json:
-        print(json.dumps({"rounds": arguments.rounds, "measures": rows}, indent=2))
-        return
+        arguments.json.write_text(json.dumps({"rounds": arguments.rounds, "measures": rows}, indent=2) + "\n")
     print(f"{'':<44}{'p50 us':>10}{'p95 us':>10}{'x raw':>8}")
     for name, row in rows.items():
         print(f"{name:<44}{row['p50_us']:>10.1f}{row['p95_us']:>10.1f}{row['p50_ratio_to_raw']:>8.2f}")
