@@ -27,7 +27,7 @@ run: $(runtime) $(models)  ## simulate the lane; options in ARGS, e.g. make run 
 
 .PHONY: test
 test: $(dev) $(models)  ## all tests; options for pytest in ARGS
-	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && $(bin)/pytest -n 2 --no-loadscope-reorder --basetemp "$$scratch/pytest" $(ARGS)
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && $(bin)/pytest -n 3 --no-loadscope-reorder --basetemp "$$scratch/pytest" $(ARGS)
 
 .PHONY: check
 check: $(dev)  ## linters, formatter, types and the direction of the imports
