@@ -63,7 +63,7 @@ class WireLane:
             FINGERPRINT: ["--family", family.value, *(["--paced"] if paced else [])],
             IO_BOARD: ["--paced"] if io_paced else [],
             QR_CAMERA: [],
-            FACE_CAMERA: [],
+            FACE_CAMERA: ["--width", "640", "--height", "480"],  # portraits are this size; more pixels only cost a busy laptop time
         }
         self._ports: dict[str, str] = {}
         self._directory: Path | None = None
