@@ -32,6 +32,9 @@ class GateControl(Protocol):
         {"gate", "region", "direction", "state", "reason", "prompt", "occupancy", "doors": {...},
         "devices": {name: {"state", "code", "detail", "remedy"}},
         "officer_call": null | {"reason", "escalation", "acknowledged_by"}, "since_s", "uptime_s"}
+
+        Raises:
+            GateError: The gate does not decide any more, so there is no status; the kiosk page closes the lane then.
         """
         ...
 

@@ -12,7 +12,19 @@ from gate_controller.core.policy import BiometricRule
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
-from gate_controller.core.values import CheckOutcome, Device, Door, DoorPosition, EnrolmentFacts, Modality, Occupancy, Outcome, Region, TriState
+from gate_controller.core.values import (
+    CheckOutcome,
+    Device,
+    Door,
+    DoorPosition,
+    EnrolmentFacts,
+    Modality,
+    Occupancy,
+    Outcome,
+    PassFacts,
+    Region,
+    TriState,
+)
 
 
 def ended(record: c.CrossingRecord) -> tuple[Outcome, Reason | None]:
@@ -78,22 +90,20 @@ def test_a_refused_pass_opens_nothing_and_tells_why_for_a_while(lane):
 def test_an_enrolment_that_does_not_entitle_is_refused_with_its_own_reason(lane, change, reason):
     adult = EnrolmentFacts(30, frozenset({Region.MO}), 1e6, suspended=False, fingers=1, face=True)
     lane.tell(e.PassRead("x", "ECH1:..."))
-    lane.tell(e.PassVerified("x", replace_pass()))
+    lane.tell(e.PassVerified("x", a_pass()))
     lane.tell(e.EnrolmentFound("x", replace(adult, **change)))
     assert ended(lane.record()) == (Outcome.REFUSED, reason)
     assert lane.ordered(c.OpenDoor) == []
     assert lane.ordered(c.RecordAdmission) == []
 
 
-def replace_pass():
-    from gate_controller.core.values import PassFacts  # the fixture's own pass is private to conftest
-
+def a_pass() -> PassFacts:
     return PassFacts(b"p" * 16, b"e" * 16, Region.HK, 1, 1_800_000_000, 1_799_990_000, 1_800_090_000)
 
 
 def test_a_replay_found_only_at_the_claim_is_refused(lane):
     lane.tell(e.PassRead("x", "ECH1:..."))
-    lane.tell(e.PassVerified("x", replace_pass()))
+    lane.tell(e.PassVerified("x", a_pass()))
     lane.tell(e.EnrolmentFound("x", EnrolmentFacts(30, frozenset({Region.MO}), 1e6, suspended=False, fingers=1, face=True)))
     lane.tell(e.PassRefused("x", Reason.PRESENTATION_REPLAYED))
     assert ended(lane.record()) == (Outcome.REFUSED, Reason.PRESENTATION_REPLAYED)
@@ -102,7 +112,7 @@ def test_a_replay_found_only_at_the_claim_is_refused(lane):
 
 def test_an_answer_for_another_crossing_changes_nothing(lane):
     lane.tell(e.PassRead("x", "ECH1:..."))
-    lane.tell(e.PassVerified("other", replace_pass()))
+    lane.tell(e.PassVerified("other", a_pass()))
     lane.tell(e.AdmissionRecorded("other"))
     assert lane.state is State.PASS_CHECK
     assert lane.ordered(c.OpenDoor) == []
