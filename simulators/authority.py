@@ -3,7 +3,7 @@
 They sign with `cryptography` and encode with cbor2; no line is shared with the verifier, so an error in one does not hide
 in the other. All keys come from a seed: the same seed makes the same passes, byte for byte.
 
-Does not keep a register of residents, does not revoke (there are no status lists yet). Never for production: anyone who knows the seed
+Does not keep a register of residents; status lists are in simulators.status_list, their publication in simulators.repository. Never for production: anyone who knows the seed
 knows the private keys.
 """
 
@@ -25,6 +25,8 @@ EDDSA, ED25519 = -8, -19  # COSE algorithms, RFC 9053 and RFC 9864
 TYP_PASS, TYP_PRESENTATION = 65001, 294
 SCHEME_AUDIENCE = "HKMO"
 NO_PERMIT_END = 1 << 33
+STATUS_LIST_SIZE = 1 << 20
+"""Passes in a region's status list; 256 KiB at two bits each, a few hundred bytes compressed while few are revoked."""
 BOTH_DIRECTIONS = Direction.HK_TO_MO.value | Direction.MO_TO_HK.value
 
 
@@ -109,9 +111,14 @@ class Authority:
             6: permit.issued_at,
             7: derived(self._seed, "cti", self.kid.hex(), permit.enrolment_reference.hex(), permit.issued_at, permit.serial, length=16),
             8: {1: cose_key(holder_key)},
-            65535: {"status_list": {"idx": int.from_bytes(permit.enrolment_reference[:3]), "uri": f"{self.region.value.lower()}/status/1"}},
+            65535: {"status_list": {"idx": self.status_index(permit), "uri": f"{self.region.value.lower()}/status/1"}},
             -65537: {1: permit.traveller_class, 2: permit.directions, 3: permit.permit_until},
         }
+
+    @staticmethod
+    def status_index(permit: Permit) -> int:
+        """Where the status of the person's passes stands in the region's list."""
+        return int.from_bytes(permit.enrolment_reference[:3]) % STATUS_LIST_SIZE
 
     def protected_header(self, algorithm: int = EDDSA) -> bytes:
         """The protected header of its passes."""

@@ -1,4 +1,4 @@
-"""Steps 5 and 6 (types): the payloads' deterministic CBOR and their exact claims.
+"""Step 6 (types): the payloads' exact claims.
 
 Exact means: precisely the documented keys, precisely the documented types (True is not 1, 1.0 is not 1), every number and
 length within its bounds. Does not compare a claim with the clock, the lane or the keys; the verifier does.
@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cbor2
-
 MAX_TIME = 1 << 33
 """Latest time of the format, in the year 2242; as permit-until it means that the permit does not end."""
 
-_MAX_DEPTH = 8  # the deepest valid payload nests three maps
 _MAX_TEXT_CHARS = 256
 _MAX_STATUS_INDEX = (1 << 32) - 1
 _MAX_CLASS = 255
@@ -30,10 +27,6 @@ CNF_COSE_KEY = 1
 KTY, CRV, X = 1, -1, -2
 OKP, ED25519 = 1, 6
 CLASS, DIRECTIONS, PERMIT_UNTIL = 1, 2, 3
-
-
-class CborError(ValueError):
-    """Not deterministic CBOR (RFC 8949, 4.2)."""
 
 
 class ClaimError(ValueError):
@@ -82,26 +75,6 @@ class PresentationClaims:
     audience: str
     issued_at: int
     nonce: bytes
-
-
-def parse_deterministic(payload: bytes) -> object:
-    """Parse CBOR and require that encoding it again gives the same bytes.
-
-    That alone refuses trailing bytes, duplicate keys, indefinite lengths, long forms of integers and unsorted maps. cbor2's
-    own limits refuse the costly ones earlier.
-
-    Raises:
-        CborError: Whatever the parser or the encoder objects to, or other bytes came back.
-    """
-    try:
-        value: object = cbor2.loads(payload, max_depth=_MAX_DEPTH, allow_indefinite=False, allow_duplicate_keys=False)
-        again = cbor2.dumps(value, canonical=True)
-    except Exception as error:  # whatever a parser throws at hostile bytes is a refusal, named or not
-        msg = f"not CBOR of this format ({type(error).__name__})"
-        raise CborError(msg) from error
-    if again != payload:
-        raise CborError("not in deterministic encoding, or bytes follow it")
-    return value
 
 
 def parse_pass_claims(value: object) -> PassClaims:

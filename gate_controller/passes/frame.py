@@ -1,15 +1,5 @@
 """Step 2: the fixed frame of a presentation and of the pass inside it, taken apart by hand.
 
-A COSE_Sign1 (RFC 9052, 4.2) of this format has exactly one shape, so no CBOR parser is needed and none runs before a
-signature has been verified:
-
-    D2                    tag 18
-    84                    array of 4
-      58 nn / 59 nn nn    protected header, byte string
-      A0                  unprotected header: always empty
-      58 nn / 59 nn nn    payload, byte string
-      58 40 <64 bytes>    signature
-
 The presentation's protected header is `{1: alg, 13: <the pass's own tag-18 item>, 16: 294}`.
 
 Does not look into the pass's protected header (the key table does, step 3) nor into a payload.
@@ -19,40 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SIGNATURE_BYTES = 64
-
-_TAG_SIGN1_ARRAY_4 = b"\xd2\x84"
-_UNPROTECTED = b"\xa0"
-_SIGNATURE_HEAD = b"\x58\x40"
-_BYTE_STRING = 2  # major type, RFC 8949, 3.1
+from gate_controller.cose.sign1 import FrameError, Sign1, parse_sign1
 
 # {1: -8, 13: ... and {1: -19, 13: ...: EdDSA (RFC 9053) and Ed25519 (RFC 9864) name the same algorithm here.
 PRESENTATION_HEADS = (b"\xa3\x01\x27\x0d", b"\xa3\x01\x32\x0d")
-_PRESENTATION_TAIL = b"\x10\x19\x01\x26"  # 16: 294}
-
-
-class FrameError(ValueError):
-    """The bytes do not have the frame; str() says where, counted from the item's container (input or protected header)."""
-
-    def __init__(self, offset: int, what: str) -> None:
-        super().__init__(f"byte {offset}: {what}")
-
-
-@dataclass(frozen=True, slots=True)
-class Sign1:
-    """One COSE_Sign1, not verified.
-
-    Attributes:
-        protected: Content of the protected header's byte string.
-        payload: Content of the payload's byte string.
-        signature: 64 bytes.
-        signed: The Sig_structure (RFC 9052, 4.4) that the signature is over.
-    """
-
-    protected: bytes
-    payload: bytes
-    signature: bytes
-    signed: bytes
+_PRESENTATION_TAIL = b"\x10\x19\x01\x26"  # 16: 294
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,32 +22,6 @@ class PresentationFrame:
 
     presentation: Sign1
     pass_: Sign1
-
-
-def parse_sign1(data: bytes, start: int = 0) -> tuple[Sign1, int]:
-    """Take one COSE_Sign1 apart.
-
-    Args:
-        data: The bytes; what follows the item is the caller's to check.
-        start: Where the item begins.
-
-    Returns:
-        The item and the offset just after it.
-
-    Raises:
-        FrameError: Another shape, a length not in its shortest form, or too few bytes.
-    """
-    at = _expect(data, start, _TAG_SIGN1_ARRAY_4, "tag 18 and an array of 4 expected")
-    protected_from, protected_to = _byte_string(data, at)
-    payload_at = _expect(data, protected_to, _UNPROTECTED, "the unprotected header must be empty")
-    payload_from, payload_to = _byte_string(data, payload_at)
-    signature_from = _expect(data, payload_to, _SIGNATURE_HEAD, f"a signature of exactly {SIGNATURE_BYTES} bytes expected")
-    end = signature_from + SIGNATURE_BYTES
-    if end > len(data):
-        raise FrameError(len(data), "ends within the signature")
-    # The lengths are in their only form, so the two byte strings can be signed over as they stand.
-    signed = b"\x84\x6aSignature1" + data[at:protected_to] + b"\x40" + data[payload_at:payload_to]
-    return Sign1(data[protected_from:protected_to], data[payload_from:payload_to], data[signature_from:end], signed), end
 
 
 def parse_presentation(data: bytes) -> PresentationFrame:
@@ -110,31 +45,3 @@ def parse_presentation(data: bytes) -> PresentationFrame:
     if protected != head + protected[len(head) : pass_end] + _PRESENTATION_TAIL:
         raise FrameError(0, f"in the protected header, byte {pass_end}: not the end of a presentation's header")
     return PresentationFrame(presentation, pass_)
-
-
-def _expect(data: bytes, at: int, expected: bytes, what: str) -> int:
-    end = at + len(expected)
-    if data[at:end] != expected:
-        raise FrameError(at, what)
-    return end
-
-
-def _byte_string(data: bytes, at: int) -> tuple[int, int]:
-    """Bounds of the content of the byte string at `at`; lengths of up to two bytes, shortest form only."""
-    initial = data[at] if at < len(data) else 0
-    major, information = initial >> 5, initial & 0x1F
-    if major != _BYTE_STRING:
-        raise FrameError(at, "a byte string expected")
-    if information < 24:
-        start, length, shortest = at + 1, information, 0
-    elif information == 24:
-        start, length, shortest = at + 2, int.from_bytes(data[at + 1 : at + 2]), 24
-    elif information == 25:
-        start, length, shortest = at + 3, int.from_bytes(data[at + 1 : at + 3]), 256
-    else:
-        raise FrameError(at, "a byte string longer than the format allows, or of indefinite length")
-    if length < shortest:
-        raise FrameError(at, "a length not in its shortest form")
-    if start + length > len(data):
-        raise FrameError(at, "a byte string that is cut off")
-    return start, start + length

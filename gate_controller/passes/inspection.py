@@ -16,9 +16,11 @@ from typing import TypeVar
 
 import cbor2
 
+from gate_controller.cose.deterministic import CborError, parse_deterministic
+from gate_controller.cose.ed25519 import is_valid_point, verify_signature
+from gate_controller.cose.sign1 import FrameError, Sign1, parse_sign1
 from gate_controller.passes import claims as c
-from gate_controller.passes.frame import FrameError, Sign1, parse_presentation, parse_sign1
-from gate_controller.passes.holder import is_valid_point, verify_signature
+from gate_controller.passes.frame import parse_presentation
 from gate_controller.passes.text import TextError, decode_text
 from gate_controller.passes.verifier import STATUS_NOT_PERFORMED, Check
 from gate_controller.ports.services import VerificationStep
@@ -112,7 +114,7 @@ class _Inspector:
 
     def _payload(self, check: Check, payload: bytes) -> object:
         """The payload's value; what is only not deterministic is still decoded, for display."""
-        if (value := self._attempt(check, lambda: c.parse_deterministic(payload))) is not None:
+        if (value := self._attempt(check, lambda: parse_deterministic(payload))) is not None:
             return value
         try:
             lax: object = cbor2.loads(payload, max_depth=_MAX_SHOWN_DEPTH)
@@ -142,7 +144,7 @@ class _Inspector:
     def _attempt(self, check: Check, action: Callable[[], _Result]) -> _Result | None:
         try:
             result = action()
-        except (TextError, FrameError, c.CborError, c.ClaimError) as error:
+        except (TextError, FrameError, CborError, c.ClaimError) as error:
             self._outcomes[check] = (False, str(error))
             return None
         self._outcomes[check] = (True, "")

@@ -24,17 +24,17 @@ from enum import Enum
 
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Direction, PassFacts, Region
+from gate_controller.cose.deterministic import CborError, parse_deterministic
+from gate_controller.cose.ed25519 import is_valid_point, require_point_check, verify_signature
+from gate_controller.cose.sign1 import FrameError
 from gate_controller.passes.claims import (
-    CborError,
     ClaimError,
     PassClaims,
     PresentationClaims,
-    parse_deterministic,
     parse_pass_claims,
     parse_presentation_claims,
 )
-from gate_controller.passes.frame import FrameError, PresentationFrame, parse_presentation
-from gate_controller.passes.holder import is_valid_point, require_point_check, verify_signature
+from gate_controller.passes.frame import PresentationFrame, parse_presentation
 from gate_controller.passes.text import Base45Error, NotAPassError, TextTooLongError, decode_text
 from gate_controller.ports.errors import ConfigurationError
 from gate_controller.ports.services import KeyTable, PassAccepted, PassRejected, ReplayMemory, VerificationStep, VerifyingKey

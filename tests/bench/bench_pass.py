@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from nacl import bindings
 
 from gate_controller.core.values import Direction, Region
-from gate_controller.passes.claims import parse_deterministic, parse_pass_claims
+from gate_controller.cose.deterministic import parse_deterministic
+from gate_controller.passes.claims import parse_pass_claims
 from gate_controller.passes.frame import parse_presentation
 from gate_controller.passes.replay import SqliteReplayMemory
 from gate_controller.passes.text import decode_text

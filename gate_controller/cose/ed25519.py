@@ -11,7 +11,7 @@ from functools import lru_cache
 from nacl import bindings
 from nacl.exceptions import BadSignatureError
 
-from gate_controller.passes.frame import SIGNATURE_BYTES
+from gate_controller.cose.sign1 import SIGNATURE_BYTES
 from gate_controller.ports.errors import ConfigurationError
 
 KEY_BYTES = 32

@@ -7,8 +7,8 @@ import hashlib
 import pytest
 from nacl import bindings
 
-from gate_controller.passes import holder
-from gate_controller.passes.holder import is_valid_point, require_point_check, verify_signature
+from gate_controller.cose import ed25519 as holder
+from gate_controller.cose.ed25519 import is_valid_point, require_point_check, verify_signature
 from gate_controller.ports.errors import ConfigurationError
 
 GROUP_ORDER = (1 << 252) + 27742317777372353535851937790883648493
