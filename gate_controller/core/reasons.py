@@ -23,11 +23,17 @@ class Reason(Enum):
     PASS_NOT_A_PASS = ("pass_not_a_pass", "step 1: does not begin with ECH1: - another kind of code", Prompt.CODE_UNREADABLE)
     PASS_BAD_BASE45 = ("pass_bad_base45", "step 1: not Base45 (RFC 9285)", Prompt.CODE_UNREADABLE)
     PASS_BAD_FRAME = ("pass_bad_frame", "step 2: not the fixed COSE_Sign1 frame of a presentation", Prompt.CODE_NOT_ACCEPTED)
+    PASS_STATIC = ("pass_static", "step 2: a static pass, without a presentation; the policy admits none", Prompt.CODE_NOT_ACCEPTED)
     PASS_UNKNOWN_KEY = ("pass_unknown_key", "step 3: no key of a trusted region has this protected header; are the keys current?", Prompt.CODE_NOT_ACCEPTED)
     PASS_KEY_NOT_VALID_NOW = (
         "pass_key_not_valid_now",
         "step 3: the region's key is not valid at this time; are clock and keys current?",
         Prompt.CODE_NOT_ACCEPTED,
+    )
+    PASS_REGION_CLOSED = (
+        "pass_region_closed",
+        "step 3: what is known of that region's keys and passes is too old, or the clock is wrong; see gatectl keys status",
+        Prompt.GO_TO_COUNTER,
     )
     PASS_BAD_SIGNATURE = ("pass_bad_signature", "step 4: the region's signature does not verify", Prompt.CODE_NOT_ACCEPTED)
     PASS_BAD_CBOR = ("pass_bad_cbor", "step 5: not deterministic CBOR (RFC 8949 4.2)", Prompt.CODE_NOT_ACCEPTED)
@@ -46,7 +52,12 @@ class Reason(Enum):
     PRESENTATION_IN_FUTURE = ("presentation_in_future", "step 6: made later than now: the phone's or the gate's clock is wrong", Prompt.CODE_EXPIRED)
     PASS_REVOKED = ("pass_revoked", "step 8: revoked by its region", Prompt.GO_TO_COUNTER)
     PASS_SUSPENDED = ("pass_suspended", "step 8: suspended by its region", Prompt.GO_TO_COUNTER)
-    PASS_STATUS_UNKNOWN = ("pass_status_unknown", "step 8: no usable status list", Prompt.GO_TO_COUNTER)
+    PASS_STATUS_UNKNOWN = ("pass_status_unknown", "step 8: no such status list, or the pass's place in it does not exist", Prompt.GO_TO_COUNTER)
+    PASS_STATUS_STALE = (
+        "pass_status_stale",
+        "step 8: the region's status list is too old for this traveller, who is not low-risk by the policy; import a newer one",
+        Prompt.GO_TO_COUNTER,
+    )
     PRESENTATION_REPLAYED = ("presentation_replayed", "step 9: this or a later presentation of the pass was used before", Prompt.CODE_EXPIRED)
     PASS_CHECK_TIMED_OUT = ("pass_check_timed_out", "the pass check did not end in time; see the journal for a slow store", Prompt.TRY_AGAIN_LATER)
 
@@ -95,6 +106,7 @@ class Reason(Enum):
     FINGERPRINT_LOST = ("fingerprint_lost", "the fingerprint reader does not answer", Prompt.LANE_CLOSED)
     IO_BOARD_LOST = ("io_board_lost", "the I/O board does not answer: doors and inputs are unknown", Prompt.LANE_CLOSED)
     PASS_VERIFIER_LOST = ("pass_verifier_lost", "keys or replay memory cannot be read or written", Prompt.LANE_CLOSED)
+    TRUST_LOST = ("trust_lost", "no region of this lane has keys and status lists that are fresh enough, or the clock is wrong", Prompt.LANE_CLOSED)
     ENROLMENT_LOST = ("enrolment_lost", "the enrolment store cannot be read", Prompt.LANE_CLOSED)
     JOURNAL_LOST = ("journal_lost", "the journal cannot be written: disk full or file damaged", Prompt.LANE_CLOSED)
     STARTING = ("starting", "devices are being opened", Prompt.STARTING)

@@ -154,6 +154,7 @@ class PassFacts:
         issued_at: iat of the presentation, seconds since the epoch.
         pass_issued_at: iat of the pass, seconds since the epoch.
         pass_expires_at: exp of the pass, seconds since the epoch.
+        degraded: Verified against a status list that is good for low-risk travellers only; age is still to be looked at.
     """
 
     pass_id: bytes
@@ -163,6 +164,7 @@ class PassFacts:
     issued_at: int
     pass_issued_at: int
     pass_expires_at: int = 0
+    degraded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
