@@ -22,7 +22,7 @@ from gate_controller.cose.sign1 import FrameError, Sign1, parse_sign1
 from gate_controller.passes import claims as c
 from gate_controller.passes.frame import parse_presentation
 from gate_controller.passes.text import TextError, decode_text
-from gate_controller.passes.verifier import STATUS_NOT_PERFORMED, Check
+from gate_controller.passes.verifier import Check
 from gate_controller.ports.services import VerificationStep
 
 _MAX_VALUE_CHARS = 200
@@ -66,7 +66,7 @@ class _Inspector:
         self._outcomes: dict[Check, tuple[bool | None, str]] = {
             Check.REGION_KEY: (None, "not performed: no keys are consulted"),
             Check.PASS_SIGNATURE: (None, "not performed: needs the region's key"),
-            Check.STATUS: (None, STATUS_NOT_PERFORMED),
+            Check.STATUS: (None, "not performed: no status list is consulted"),
             Check.REPLAY: (None, "not performed: no replay memory is consulted"),
         }
 

@@ -2,13 +2,13 @@
 
     1 text        length cap, prefix, Base45
     2 frame       two nested COSE_Sign1 by hand, signatures of exactly 64 bytes
-    3 region key  the pass's exact protected-header bytes -> (key, region)
+    3 region key  the pass's exact protected-header bytes -> (key, region); key valid now, region's trust not too old
     4 signature   of the region over the pass, before any CBOR is parsed
     5 CBOR        of the pass: deterministic or refused
     6 claims      of the pass: types, issuer, times, audience, region, direction, class, permit
     7 holder      the holder key is a valid point, and its signature over the presentation
     5, 6          of the presentation, now that its signature is verified
-    8 status      NOT PERFORMED: there are no status lists yet; the step is reported as such
+    8 status      the pass's place in the region's status list; an old list clears only low-risk travellers
     9 replay      strictly newer than the last accepted presentation of the pass
 
 Steps 5 and 6 appear twice because step 4's rule, no parsing before verification, holds for both signed objects, and the
@@ -34,10 +34,11 @@ from gate_controller.passes.claims import (
     parse_pass_claims,
     parse_presentation_claims,
 )
-from gate_controller.passes.frame import PresentationFrame, parse_presentation
+from gate_controller.passes.frame import PresentationFrame, StaticPassError, parse_presentation
 from gate_controller.passes.text import Base45Error, NotAPassError, TextTooLongError, decode_text
 from gate_controller.ports.errors import ConfigurationError
-from gate_controller.ports.services import KeyTable, PassAccepted, PassRejected, ReplayMemory, VerificationStep, VerifyingKey
+from gate_controller.ports.services import PassAccepted, PassRejected, ReplayMemory, VerificationStep, VerifyingKey
+from gate_controller.ports.trust import Freshness, PassStatus, RegionFreshness, Trust, TrustView
 
 
 class Check(Enum):
@@ -60,7 +61,12 @@ class Check(Enum):
     REPLAY = (9, "replay")
 
 
-STATUS_NOT_PERFORMED = "not performed: status lists are not supported yet"
+_STATUS_REASONS = {
+    None: Reason.PASS_STATUS_UNKNOWN,
+    PassStatus.INVALID: Reason.PASS_REVOKED,
+    PassStatus.SUSPENDED: Reason.PASS_SUSPENDED,
+    PassStatus.APPLICATION_SPECIFIC: Reason.PASS_STATUS_UNKNOWN,  # nobody has said what it means, so it never counts in favour
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +82,8 @@ class PassPolicy:
         pass_audience: Accepted aud of a pass: the text of the scheme.
         ttl_s: Oldest presentation accepted, seconds since its iat.
         skew_s: How far an iat may lie in the future, seconds. It does not lengthen `ttl_s`.
+        low_risk_classes: Traveller classes that an old status list still clears; may be empty.
+        low_risk_pass_issued_s: And only passes issued less than this long ago, seconds.
 
     Raises:
         ConfigurationError: A value that would admit nobody, or a presentation for ever.
@@ -89,6 +97,8 @@ class PassPolicy:
     pass_audience: str = "HKMO"
     ttl_s: int = 60
     skew_s: int = 30
+    low_risk_classes: frozenset[int] = frozenset({1})
+    low_risk_pass_issued_s: int = 7 * 24 * 3600
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -104,24 +114,24 @@ class OfflinePassVerifier:
 
     Args:
         policy: What this lane admits.
-        keys: The regions' keys.
+        trust: The regions' keys and status lists; one view is taken for each pass.
         replays: Presentations used before; read here, written by the admission.
 
     Raises:
         ConfigurationError: libsodium cannot validate points.
     """
 
-    def __init__(self, policy: PassPolicy, keys: KeyTable, replays: ReplayMemory) -> None:
+    def __init__(self, policy: PassPolicy, trust: Trust, replays: ReplayMemory) -> None:
         require_point_check()
         self._policy = policy
-        self._keys = keys
+        self._trust = trust
         self._replays = replays
 
     def verify(self, text: str, now: float) -> PassAccepted | PassRejected:
         """See ports.services.PassVerifier.
 
         Raises:
-            StoreError: From the keys or the replay memory, never because of `text`.
+            StoreError: From the replay memory, never because of `text`.
         """
         try:
             facts = self._check(text, now)
@@ -131,7 +141,8 @@ class OfflinePassVerifier:
 
     def _check(self, text: str, now: float) -> PassFacts:
         frame = _frame(text)
-        key = self._region_key(frame, now)
+        view = self._trust.current()
+        key, freshness = _region_key(view, frame, now)
         if not verify_signature(frame.pass_.signature, frame.pass_.signed, key.key):
             raise _RefusedError(Check.PASS_SIGNATURE, Reason.PASS_BAD_SIGNATURE)
         claims = _pass_claims(frame.pass_.payload)
@@ -142,7 +153,7 @@ class OfflinePassVerifier:
             raise _RefusedError(Check.HOLDER, Reason.PRESENTATION_BAD_SIGNATURE)
         presentation = _presentation_claims(frame.presentation.payload)
         self._admit_presentation(presentation, claims, now)
-        # Step 8, the status list, belongs here: after the claims that name it, before the replay memory.
+        self._require_good_status(view.status(key.region, claims.status_uri, claims.status_index), freshness, claims, now)
         last = self._replays.last_presented(claims.pass_id)
         if last is not None and presentation.issued_at <= last:
             raise _RefusedError(Check.REPLAY, Reason.PRESENTATION_REPLAYED, f"not newer than the last one used, which was made {now - last:.0f} s ago")
@@ -154,15 +165,8 @@ class OfflinePassVerifier:
             issued_at=presentation.issued_at,
             pass_issued_at=claims.issued_at,
             pass_expires_at=claims.expires_at,
+            degraded=freshness.state is Freshness.DEGRADED,
         )
-
-    def _region_key(self, frame: PresentationFrame, now: float) -> VerifyingKey:
-        key = self._keys.lookup(frame.pass_.protected)
-        if key is None:
-            raise _RefusedError(Check.REGION_KEY, Reason.PASS_UNKNOWN_KEY)
-        if not key.not_before <= now < key.not_after:
-            raise _RefusedError(Check.REGION_KEY, Reason.PASS_KEY_NOT_VALID_NOW, f"{key.region.value} key, valid {key.not_before} to {key.not_after}")
-        return key
 
     def _admit_pass(self, claims: PassClaims, region: Region, now: float) -> None:
         policy = self._policy
@@ -206,6 +210,16 @@ class OfflinePassVerifier:
         if made_at >= claims.expires_at:
             raise refuse(Reason.PRESENTATION_IN_FUTURE, "made after the pass's end")
 
+    def _require_good_status(self, status: PassStatus | None, freshness: RegionFreshness, claims: PassClaims, now: float) -> None:
+        if status is not PassStatus.VALID:
+            raise _RefusedError(Check.STATUS, _STATUS_REASONS[status])
+        if freshness.state is not Freshness.DEGRADED:
+            return
+        policy, age = self._policy, now - claims.issued_at
+        if claims.traveller_class not in policy.low_risk_classes or not age < policy.low_risk_pass_issued_s:
+            detail = f"class {claims.traveller_class}, pass issued {age:.0f} s ago, {freshness.cause.code}"
+            raise _RefusedError(Check.STATUS, Reason.PASS_STATUS_STALE, detail)
+
 
 class _RefusedError(Exception):
     """One refusal, on its way out of the checks. Never leaves this module."""
@@ -226,8 +240,22 @@ def _frame(text: str) -> PresentationFrame:
         raise _RefusedError(Check.TEXT, Reason.PASS_NOT_A_PASS, str(error)) from error
     except Base45Error as error:
         raise _RefusedError(Check.TEXT, Reason.PASS_BAD_BASE45, str(error)) from error
+    except StaticPassError as error:
+        raise _RefusedError(Check.FRAME, Reason.PASS_STATIC) from error
     except FrameError as error:
         raise _RefusedError(Check.FRAME, Reason.PASS_BAD_FRAME, str(error)) from error
+
+
+def _region_key(view: TrustView, frame: PresentationFrame, now: float) -> tuple[VerifyingKey, RegionFreshness]:
+    key = view.lookup(frame.pass_.protected)
+    if key is None:
+        raise _RefusedError(Check.REGION_KEY, Reason.PASS_UNKNOWN_KEY)
+    if not key.not_before <= now < key.not_after:
+        raise _RefusedError(Check.REGION_KEY, Reason.PASS_KEY_NOT_VALID_NOW, f"{key.region.value} key, valid {key.not_before} to {key.not_after}")
+    freshness = view.freshness(key.region, now)
+    if freshness.state is Freshness.CLOSED:
+        raise _RefusedError(Check.REGION_KEY, Reason.PASS_REGION_CLOSED, freshness.cause.code)
+    return key, freshness
 
 
 def _pass_claims(payload: bytes) -> PassClaims:
@@ -254,15 +282,8 @@ def _steps(refused: _RefusedError) -> tuple[VerificationStep, ...]:
     at = order.index(refused.check)
     steps = [_ALL_PASSED[i] for i in range(at)]
     steps.append(VerificationStep(refused.check.number, refused.check.label, passed=False, detail=refused.detail or refused.reason.advice))
-    steps.extend(
-        VerificationStep(check.number, check.label, passed=None, detail=STATUS_NOT_PERFORMED if check is Check.STATUS else "") for check in order[at + 1 :]
-    )
+    steps.extend(VerificationStep(check.number, check.label, passed=None) for check in order[at + 1 :])
     return tuple(steps)
 
 
-_ALL_PASSED = tuple(
-    VerificationStep(check.number, check.label, passed=None, detail=STATUS_NOT_PERFORMED)
-    if check is Check.STATUS
-    else VerificationStep(check.number, check.label, passed=True)
-    for check in Check
-)
+_ALL_PASSED = tuple(VerificationStep(check.number, check.label, passed=True) for check in Check)

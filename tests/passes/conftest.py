@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +11,9 @@ import pytest
 
 from gate_controller.core.values import Direction, Region
 from gate_controller.passes.verifier import OfflinePassVerifier, PassPolicy
-from gate_controller.ports.services import KeyTable, PassAccepted, PassRejected, ReplayMemory
-from gate_controller.trust.directory import load_key_directory
-from simulators.authority import Authorities, Permit, encode
+from gate_controller.ports.services import PassAccepted, PassRejected, ReplayMemory, VerifyingKey
+from gate_controller.ports.trust import Cause, Freshness, PassStatus, RegionFreshness, TrustView
+from simulators.authority import STATUS_LIST_SIZE, Authorities, Authority, Permit, encode
 from simulators.phone import Phone, qr_text
 
 NOW = 1_800_000_000
@@ -38,10 +38,43 @@ class RememberedInMemory:
         pass
 
 
+class TrustInMemory:
+    """Trust and its only view in one: the authorities' keys, one status list a region, freshness as set. No file, no metadata."""
+
+    def __init__(self, authorities: Iterable[Authority], *, not_before: int = 0, not_after: int = 1 << 33) -> None:
+        self.states: dict[Region, tuple[Freshness, Cause]] = {}
+        self.statuses: dict[tuple[Region, str, int], PassStatus] = {}
+        self.status_size = STATUS_LIST_SIZE
+        self.taken = 0
+        self.versions: Mapping[str, int] = {}
+        self._keys = {
+            authority.protected_header(algorithm): VerifyingKey(authority.public_key, authority.region, not_before, not_after)
+            for authority in authorities
+            for algorithm in (-8, -19)
+        }
+
+    def current(self) -> TrustView:
+        self.taken += 1
+        return self
+
+    def observe(self, wall: float) -> None:
+        raise AssertionError("verifying tells nobody the time")
+
+    def lookup(self, protected: bytes) -> VerifyingKey | None:
+        return self._keys.get(protected)
+
+    def status(self, region: Region, uri: str, index: int) -> PassStatus | None:
+        if uri != f"{region.value.lower()}/status/1" or not 0 <= index < self.status_size:
+            return None
+        return self.statuses.get((region, uri, index), PassStatus.VALID)
+
+    def freshness(self, region: Region, now: float) -> RegionFreshness:
+        return RegionFreshness(region, *self.states.get(region, (Freshness.FRESH, Cause.NONE)))
+
+
 class Laboratory:
-    def __init__(self, authorities: Authorities, keys: KeyTable) -> None:
+    def __init__(self, authorities: Authorities) -> None:
         self.authorities = authorities
-        self.keys = keys
         self.now = NOW
         self.hk = authorities.issuers[Region.HK]
         self.mo = authorities.issuers[Region.MO]
@@ -55,8 +88,12 @@ class Laboratory:
         self.phone = Phone("laboratory", "holder", "MO-GB")
         self.phone.obtain(self.hk, self.permit)
 
-    def verifier(self, replays: ReplayMemory | None = None, keys: KeyTable | None = None, **policy: Any) -> OfflinePassVerifier:
-        return OfflinePassVerifier(replace(self.policy, **policy), keys or self.keys, replays or RememberedInMemory())
+    def trust(self, authorities: Iterable[Authority] | None = None, **validity: int) -> TrustInMemory:
+        """Fresh trust in both regions, nobody revoked; change it as the test needs."""
+        return TrustInMemory(self.authorities.issuers.values() if authorities is None else authorities, **validity)
+
+    def verifier(self, replays: ReplayMemory | None = None, trust: TrustInMemory | None = None, **policy: Any) -> OfflinePassVerifier:
+        return OfflinePassVerifier(replace(self.policy, **policy), trust or self.trust(), replays or RememberedInMemory())
 
     def verify(self, text: str, now: float = NOW, **policy: Any) -> PassAccepted | PassRejected:
         return self.verifier(**policy).verify(text, now)
@@ -121,10 +158,8 @@ class Laboratory:
 
 
 @pytest.fixture(scope="session")
-def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
-    authorities = Authorities("laboratory")
-    directory = tmp_path_factory.mktemp("keys")
-    return Laboratory(authorities, load_key_directory(directory, authorities.publish(directory)))
+def laboratory() -> Laboratory:
+    return Laboratory(Authorities("laboratory"))
 
 
 @pytest.fixture

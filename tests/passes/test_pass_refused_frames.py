@@ -9,8 +9,9 @@ import cbor2
 import pytest
 
 from gate_controller.core.reasons import Reason
+from gate_controller.core.values import Region
 from gate_controller.ports.services import PassAccepted, PassRejected
-from gate_controller.trust.directory import load_key_directory
+from gate_controller.ports.trust import Cause, Freshness
 from simulators.authority import Authority, Permit, encode
 from simulators.phone import qr_text
 
@@ -85,7 +86,7 @@ REFUSALS: list[tuple[str, Callable[[Any], str], Reason, int]] = [
     ("a line feed inside", lambda lab: lab.text()[:40] + "\n" + lab.text()[40:], R.PASS_BAD_BASE45, 1),
     # 2: frame
     ("no bytes", lambda _: "ECH1:", R.PASS_BAD_FRAME, 2),
-    ("a static pass", lambda lab: qr_text(lab.phone.pass_), R.PASS_BAD_FRAME, 2),
+    ("a static pass", lambda lab: qr_text(lab.phone.pass_), R.PASS_STATIC, 2),
     ("presentation without tag", with_bytes_changed(lambda data: data[1:]), R.PASS_BAD_FRAME, 2),
     ("pass without tag", lambda lab: lab.presented(lab.phone.pass_[1:]), R.PASS_BAD_FRAME, 2),
     ("tag 18 in the long form", with_bytes_changed(lambda data: b"\xd8\x12" + data[1:]), R.PASS_BAD_FRAME, 2),
@@ -144,7 +145,7 @@ def test_refused_with_its_own_reason(laboratory: Any, make: Callable[[Any], str]
     failed = [each for each in result.steps if each.passed is False]
     assert [each.number for each in failed] == [step]
     at = result.steps.index(failed[0])
-    assert all(each.passed or each.number == 8 for each in result.steps[:at])
+    assert all(each.passed for each in result.steps[:at])
     assert all(each.passed is None for each in result.steps[at + 1 :])
     assert "\n" not in failed[0].detail
     assert failed[0].detail.isascii()
@@ -163,10 +164,9 @@ def test_the_untouched_presentation_is_accepted(laboratory: Any) -> None:
         assert isinstance(laboratory.verify(make(laboratory)), PassAccepted)
 
 
-def test_key_before_and_after_its_time(laboratory: Any, tmp_path: Any) -> None:
+def test_key_before_and_after_its_time(laboratory: Any) -> None:
     now = laboratory.now
-    root = laboratory.authorities.publish(tmp_path, not_before=now - 100, not_after=now + 10)
-    verifier = laboratory.verifier(keys=load_key_directory(tmp_path, root))
+    verifier = laboratory.verifier(trust=laboratory.trust(not_before=now - 100, not_after=now + 10))
     for offset, valid in ((-101, False), (-100, True), (0, True), (9, True), (10, False)):
         result = verifier.verify(laboratory.phone.present(now + offset), now + offset)
         assert isinstance(result, PassAccepted) is valid
@@ -174,6 +174,17 @@ def test_key_before_and_after_its_time(laboratory: Any, tmp_path: Any) -> None:
             assert (result.reason, result.step) == (R.PASS_KEY_NOT_VALID_NOW, 3)
 
 
+@pytest.mark.parametrize("cause", [Cause.TIMESTAMP, Cause.STATUS_LIST_EXPIRED, Cause.CLOCK_BEHIND])
+def test_a_region_whose_trust_is_too_old(laboratory: Any, cause: Cause) -> None:
+    trust = laboratory.trust()
+    trust.states[Region.HK] = (Freshness.CLOSED, cause)
+    result = laboratory.verifier(trust=trust).verify(laboratory.text(), laboratory.now)
+    assert isinstance(result, PassRejected)
+    assert (result.reason, result.step, result.detail) == (R.PASS_REGION_CLOSED, 3, cause.code)
+    trust.states = {Region.HK: (Freshness.STALE, cause), Region.MO: (Freshness.CLOSED, cause)}
+    assert isinstance(laboratory.verifier(trust=trust).verify(laboratory.text(), laboratory.now), PassAccepted)
+
+
 def test_every_reason_of_these_steps_is_reached() -> None:
     documented = {reason for reason in Reason if reason.advice.startswith(("step 1", "step 2", "step 3", "step 4"))}
-    assert {reason for _, _, reason, _ in REFUSALS} | {R.PASS_KEY_NOT_VALID_NOW} == documented
+    assert {reason for _, _, reason, _ in REFUSALS} | {R.PASS_KEY_NOT_VALID_NOW, R.PASS_REGION_CLOSED} == documented
