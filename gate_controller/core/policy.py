@@ -24,6 +24,7 @@ class CrossingPolicy:
         region: Region the lane belongs to.
         direction: Direction of travel through it.
         minimum_age: Completed years.
+        low_risk_minimum_age: Completed years, while so little is known of the passes' status that only low-risk travellers are cleared.
         registered_min_s: A registration is usable only this long after it was made.
         biometric_rule: Which checks must succeed.
         pass_check_s: From a QR text to the entry command, at most.
@@ -48,6 +49,7 @@ class CrossingPolicy:
     region: Region
     direction: Direction
     minimum_age: int = 11
+    low_risk_minimum_age: int = 18
     registered_min_s: float = 10800.0
     biometric_rule: BiometricRule = BiometricRule.BOTH
     pass_check_s: float = 2.0

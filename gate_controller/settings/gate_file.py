@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -75,18 +76,47 @@ class DevicesSection(Section):
     qr_decoder: DeviceSection = Field(description="Program that reads QR codes")
 
 
-PLACEHOLDER_ROOT = "0" * 64
-"""What the shipped gate.toml has for `pinned_root`. As an Ed25519 key it is a point of small order, for which signatures can be made up."""
+PLACEHOLDER_SHA256 = "0" * 64
+"""What the shipped gate.toml has for `pinned_root_sha256`. No file has this hash."""
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class KeysSection(Section):
-    """The regions' public keys."""
+    """The regions' public keys and status lists."""
 
-    directory: FilePath = Field(description="Directory of the signed key list")
-    pinned_root: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(
-        description="Public key of the root that signs the list: 64 hexadecimal digits in small letters"
+    cache: FilePath = Field(description="Directory of the imported trust: keys and status lists as the regions published them, verified anew at each load")
+    floor: FilePath = Field(description="File that remembers the newest versions and the latest time seen, so that nothing older is taken; outside the cache")
+    pinned_root: FilePath = Field(description="Root metadata that everything is verified from; comes with the contract, not over the network")
+    pinned_root_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(
+        description="SHA-256 of the pinned root: 64 hexadecimal digits in small letters"
     )
-    minimum_version: int = Field(1, ge=1, le=2**33, description="Oldest version of the list that is accepted: an old one would bring withdrawn keys back")
+
+
+class SyncSection(Section):
+    """How current trust gets to the gate by itself. Without a mirror it comes on a stick: gatectl keys import DIRECTORY."""
+
+    mirror: Annotated[str, Field(max_length=1000)] | None = Field(None, description="URL of the regions' repository, https; none: trust is imported by hand")
+    every_s: int = Field(3600, ge=60, le=86400, description="How often the mirror is asked")
+    ca_file: FilePath | None = Field(None, description="Certificates (PEM) that the mirror's must be signed by; else the system's")
+
+    @field_validator("mirror")
+    @classmethod
+    def _is_a_plain_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            url = urlsplit(value)
+            plain = value.isascii() and value.isprintable() and " " not in value and url.port != 0
+        except ValueError:  # no port, no address
+            plain = False
+        if not plain or url.scheme not in {"https", "http"} or not url.hostname or url.query or url.fragment:
+            raise ValueError("Input should be a URL like https://host/path, without ? and #")
+        if "@" in url.netloc:
+            raise ValueError("Input should be a URL without a user or password: trust is signed, and this file is no place for secrets")
+        if url.scheme == "http" and url.hostname not in LOOPBACK_NAMES:
+            raise ValueError("Input should be a URL with https; only a simulation's mirror on this machine may have http")
+        return value
 
 
 class EnrolmentSection(Section):
@@ -181,7 +211,8 @@ class GateFile(Section):
 
     gate: GateSection = Field(description="Which gate this is")
     devices: DevicesSection = Field(description="The devices of the lane")
-    keys: KeysSection = Field(description="The regions' public keys")
+    keys: KeysSection = Field(description="The regions' public keys and status lists")
+    sync: SyncSection = Field(default_factory=SyncSection, description="How current trust gets to the gate by itself")
     enrolment: EnrolmentSection = Field(description="The enrolment store")
     journal: JournalSection = Field(description="The record of crossings")
     replay: ReplaySection = Field(description="The memory of used presentations")

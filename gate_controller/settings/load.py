@@ -21,6 +21,7 @@ from gate_controller.settings.devices import ConfiguredDevice, Drivers, configur
 from gate_controller.settings.documents import overlaid, read_document
 from gate_controller.settings.gate_file import GateFile
 from gate_controller.settings.locate import KeyPath
+from gate_controller.settings.pinned_root import PinnedRootError, read_pinned_root
 from gate_controller.settings.policy_file import MAX_DECISION_THRESHOLDS, MAX_FMR, PolicyFile
 from gate_controller.settings.problems import Document, InvalidConfigurationError, Located, Problem
 from gate_controller.settings.simulators import refuse_simulators
@@ -34,7 +35,7 @@ class Settings:
     """A valid configuration. Paths are absolute.
 
     Attributes:
-        gate, devices, keys, enrolment, journal, replay, models, control, kiosk, runtime: The tables of gate.toml.
+        gate, devices, keys, sync, enrolment, journal, replay, models, control, kiosk, runtime: The tables of gate.toml.
         policy: policy.toml, with a simulation's overrides.
         equipment: The devices with their drivers and checked options, by name; empty when loaded without drivers.
         source: Where each key stands, for messages.
@@ -43,6 +44,7 @@ class Settings:
     gate: gate_file.GateSection
     devices: gate_file.DevicesSection
     keys: gate_file.KeysSection
+    sync: gate_file.SyncSection
     enrolment: gate_file.EnrolmentSection
     journal: gate_file.JournalSection
     replay: gate_file.ReplaySection
@@ -155,6 +157,9 @@ def _cross_rules(settings: Settings) -> Iterator[Problem]:
         yield source.problem(("policy", "admission", "issuers"), f"lanes of {region.value} admit no passes", f'add {region.value} = ["..."]')
     files: dict[str, tuple[str, str]] = {}
     for path, key in (
+        (settings.keys.cache, ("keys", "cache")),
+        (settings.keys.floor, ("keys", "floor")),
+        (settings.keys.pinned_root, ("keys", "pinned_root")),
         (settings.enrolment.store, ("enrolment", "store")),
         (settings.journal.path, ("journal", "path")),
         (settings.replay.path, ("replay", "path")),
@@ -163,6 +168,7 @@ def _cross_rules(settings: Settings) -> Iterator[Problem]:
         other = files.setdefault(os.path.realpath(path), key)
         if other != key:
             yield source.problem(key, f"is the same file as [{other[0]}] {other[1]}", "give each a file of its own")
+    yield from _trust_rules(settings)
     if settings.gate.mode == "production":
         yield from _production_rules(settings)
     least = settings.policy.biometrics.fingerprint_security_level
@@ -180,12 +186,24 @@ def _cross_rules(settings: Settings) -> Iterator[Problem]:
             yield from error.problems
 
 
+def _trust_rules(settings: Settings) -> Iterator[Problem]:
+    keys, source = settings.keys, settings.source
+    for name, path in (("floor", keys.floor), ("pinned_root", keys.pinned_root)):
+        if Path(os.path.realpath(keys.cache)) in Path(os.path.realpath(path)).parents:
+            yield source.problem(("keys", name), "is inside [keys] cache", "keep it elsewhere: a cache that is wiped or replaced must not take it along")
+    if os.path.lexists(keys.pinned_root):
+        try:
+            read_pinned_root(keys)
+        except PinnedRootError as error:
+            yield source.problem(("keys", error.key), error.what, error.remedy)
+
+
 def _production_rules(settings: Settings) -> Iterator[Problem]:
     """What only a gate for real travellers must keep to."""
     source = settings.source
-    if settings.keys.pinned_root == gate_file.PLACEHOLDER_ROOT:
-        remedy = "put in the public key of the root that the two regions published; it comes with the contract"
-        yield source.problem(("keys", "pinned_root"), "is still the placeholder of zeros, for which anybody could sign", remedy)
+    if settings.keys.pinned_root_sha256 == gate_file.PLACEHOLDER_SHA256:
+        remedy = "put in the SHA-256 of the root metadata that the two regions published; it comes with the contract"
+        yield source.problem(("keys", "pinned_root_sha256"), "is still the placeholder of zeros", remedy)
     for model, threshold in settings.policy.face.items():
         if threshold.fmr > MAX_FMR:
             rate: KeyPath = ("policy", "face", model, "fmr")

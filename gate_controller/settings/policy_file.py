@@ -47,6 +47,47 @@ class PresentationSection(Section):
     pass_audience: str = Field(pattern=r"^[A-Z]{2,16}$", description="Audience that a pass must name: the scheme's")
     ttl_s: int = Field(ge=1, le=600, description="Oldest presentation accepted, after it was signed by the phone")
     skew_s: int = Field(ge=0, le=600, description="How far a phone's clock may run ahead of the gate's")
+    static_passes: bool = Field(description="Whether a pass without a presentation, e.g. printed, is admitted: whoever photographs it has it")
+
+
+_DAY_S = 86400
+
+
+class FreshnessSection(Section):
+    """How old what is known of the regions' keys and status lists may be. An expiry that the regions signed always counts beside it."""
+
+    status_stale_s: int = Field(ge=60, le=14 * _DAY_S, description="A region's status list older than this is announced as stale, at full service")
+    status_degraded_s: int = Field(ge=60, le=14 * _DAY_S, description="Older than this, only the region's low-risk travellers are cleared")
+    status_closed_s: int = Field(ge=60, le=14 * _DAY_S, description="Older than this, no pass of the region is accepted")
+    warn_timestamp_s: int = Field(ge=0, le=60 * _DAY_S, description="Announced as stale so long before the timestamp expires, which closes the lane")
+    warn_snapshot_s: int = Field(ge=0, le=60 * _DAY_S, description="The same for the snapshot")
+    warn_role_s: int = Field(ge=0, le=60 * _DAY_S, description="The same for a region's own list of keys, for the top-level targets and for the root")
+    warn_key_s: int = Field(ge=0, le=60 * _DAY_S, description="The same for the last of a region's keys")
+    longest_timestamp_s: int = Field(ge=60, le=30 * _DAY_S, description="A timestamp that is valid longer than this from its import on is refused")
+    longest_snapshot_s: int = Field(ge=60, le=90 * _DAY_S, description="The same for the snapshot")
+    longest_role_s: int = Field(ge=60, le=400 * _DAY_S, description="The same for a region's own list of keys, and for the top-level targets")
+    clock_tolerance_s: int = Field(ge=0, le=3600, description="How far the gate's clock may stand behind what was signed or seen before; else the lane closes")
+    low_risk_classes: frozenset[TravellerClass] = Field(description="Traveller classes of low risk; none: a degraded region is refused as a whole")
+    low_risk_minimum_age: int = Field(ge=0, le=120, description="Completed years of age of a traveller of low risk, at least")
+    low_risk_pass_issued_s: int = Field(ge=60, le=90 * _DAY_S, description="The pass of a traveller of low risk was issued less than this long ago")
+
+    @field_validator("status_degraded_s", "status_closed_s")
+    @classmethod
+    def _is_ordered(cls, value: int, info: ValidationInfo) -> int:
+        before = "status_stale_s" if info.field_name == "status_degraded_s" else "status_degraded_s"
+        if value <= info.data.get(before, 0):
+            message = f"Input should be more than {before}: stale, degraded and closed follow one another"
+            raise ValueError(message)
+        return value
+
+    @field_validator("longest_timestamp_s", "longest_snapshot_s", "longest_role_s")
+    @classmethod
+    def _leaves_time_without_a_warning(cls, value: int, info: ValidationInfo) -> int:
+        warning = str(info.field_name).replace("longest", "warn")
+        if value <= info.data.get(warning, 0):
+            message = f"Input should be more than {warning}: else what is just imported could be stale at once"
+            raise ValueError(message)
+        return value
 
 
 class BiometricsSection(Section):
@@ -114,6 +155,7 @@ class PolicyFile(Section):
 
     admission: AdmissionSection = Field(description="Who may use the lane")
     presentation: PresentationSection = Field(description="What a QR code must be")
+    freshness: FreshnessSection = Field(description="How old what is known of the regions' keys and status lists may be")
     biometrics: BiometricsSection = Field(description="What the traveller must prove inside")
     face: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")], FaceThreshold] = Field(
         description="Decision thresholds by the name of the face model, as templates carry it"
@@ -125,6 +167,6 @@ class PolicyFile(Section):
         """What the core decides by: every field of CrossingPolicy that bears a key's name."""
         named = {field.name for field in fields(CrossingPolicy)}
         values = {}
-        for section in (self.admission, self.biometrics, self.times, self.emergency):
+        for section in (self.admission, self.freshness, self.biometrics, self.times, self.emergency):
             values.update({name: value for name, value in section if name in named})
         return CrossingPolicy(region=region, direction=direction, **values)

@@ -14,7 +14,10 @@ from gate_controller.settings.documents import overlaid, read_document
 
 PATHS = (
     ("gate", "policy"),
-    ("keys", "directory"),
+    ("keys", "cache"),
+    ("keys", "floor"),
+    ("keys", "pinned_root"),
+    ("sync", "ca_file"),
     ("enrolment", "store"),
     ("enrolment", "master_key_file"),
     ("journal", "path"),

@@ -36,7 +36,7 @@ def replace(path: Path, old: str, new: str) -> int:
 
 
 @pytest.mark.parametrize("name", ["gate.toml", "simulated.toml"])
-def test_the_shipped_files_with_a_root_key_pass(copied: Path, name: str) -> None:
+def test_the_shipped_files_with_the_hash_of_a_root_pass(copied: Path, name: str) -> None:
     path = copied.with_name(name)
     result = check(path)
     assert result.exit_code == 0, result.output
@@ -44,13 +44,13 @@ def test_the_shipped_files_with_a_root_key_pass(copied: Path, name: str) -> None
     assert "fingerprint fingerprint.zhiantec" in result.output
 
 
-def test_the_shipped_gate_lacks_its_root_key_and_nothing_else() -> None:
+def test_the_shipped_gate_lacks_the_hash_of_its_root_and_nothing_else() -> None:
     path = CONFIG / "gate.toml"
-    line = next(number for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if text.startswith("pinned_root"))
+    line = next(number for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if text.startswith("pinned_root_sha256"))
     result = check(path)
     assert result.exit_code == 8
     (told,) = result.output.splitlines()
-    assert told.startswith(f"{path}:{line}: [keys] pinned_root: is still the placeholder of zeros, for which anybody could sign (put in ")
+    assert told.startswith(f"{path}:{line}: [keys] pinned_root_sha256: is still the placeholder of zeros (put in ")
 
 
 def test_every_mistake_is_one_exact_line(copied: Path) -> None:

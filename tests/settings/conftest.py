@@ -46,8 +46,10 @@ driver = "eyes"
 driver = "eyes"
 
 [keys]
-directory = "keys"
-pinned_root = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+cache = "trust"
+floor = "floor.db"
+pinned_root = "root.json"
+pinned_root_sha256 = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 [enrolment]
 store = "enrolment.db"

@@ -13,7 +13,7 @@ import drivers.face as drivers_face
 from gate_controller.composition.registry import load_drivers
 from gate_controller.settings import InvalidConfigurationError, load
 from gate_controller.settings.fields import keys_of
-from gate_controller.settings.gate_file import PLACEHOLDER_ROOT, GateFile
+from gate_controller.settings.gate_file import PLACEHOLDER_SHA256, GateFile
 from gate_controller.settings.policy_file import MAX_DECISION_THRESHOLDS, PolicyFile
 from simulators.wiring import modbus_options
 
@@ -28,13 +28,13 @@ def drivers() -> Any:
 
 
 def rooted(text: str) -> str:
-    """A configuration with a root key in the place of the placeholder."""
-    return text.replace(PLACEHOLDER_ROOT, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
+    """A configuration with the hash of a root in the place of the placeholder."""
+    return text.replace(PLACEHOLDER_SHA256, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
 
 
 @pytest.fixture
 def production(tmp_path: Path) -> Path:
-    """The shipped production files with a root key."""
+    """The shipped production files with the hash of a root."""
     path = tmp_path / "production" / "gate.toml"
     path.parent.mkdir()
     path.write_text(rooted((CONFIG / "gate.toml").read_text(encoding="utf-8")), encoding="utf-8")
@@ -58,10 +58,10 @@ def test_the_shipped_configurations_are_valid(production: Path, drivers: Any) ->
         assert set(settings.equipment) == {"qr_camera", "face_camera", "fingerprint", "io_board", "face_matcher", "qr_decoder"}
 
 
-def test_the_shipped_gate_lacks_nothing_but_its_root_key(drivers: Any) -> None:
+def test_the_shipped_gate_lacks_nothing_but_the_hash_of_its_root(drivers: Any) -> None:
     with pytest.raises(InvalidConfigurationError) as caught:
         load(CONFIG / "gate.toml", drivers)
-    assert [problem.key for problem in caught.value.problems] == ["[keys] pinned_root"]
+    assert [problem.key for problem in caught.value.problems] == ["[keys] pinned_root_sha256"]
 
 
 def test_the_largest_thresholds_are_those_the_drivers_state() -> None:
@@ -155,5 +155,5 @@ def test_the_simulated_configuration_is_not_one_for_production(tmp_path: Path, d
         load(path, drivers)
     lines = text.splitlines()
     told = {lines[problem.line - 1].split(" = ")[0] for problem in caught.value.problems}
-    assert told == {"source", "pinned_root", "[policy.admission.issuers]", "fmr"}
+    assert told == {"source", "pinned_root_sha256", "[policy.admission.issuers]", "fmr"}
     assert len(caught.value.problems) == 5

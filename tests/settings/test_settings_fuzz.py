@@ -80,6 +80,9 @@ def test_a_wrong_value_is_told_at_its_line(tmp_path: Path, value: str, drivers: 
     path = tmp_path / "gate.toml"
     for at, line in enumerate(lines):
         key = line.split(" = ")[0]
-        if key in {"id", "region", "mode", "direction", "driver", "pinned_root", "enabled"} and (key, value) != ("enabled", "true"):
+        if key in {"id", "region", "mode", "direction", "driver", "pinned_root_sha256", "enabled"} and (key, value) != (
+            "enabled",
+            "true",
+        ):
             path.write_text("\n".join([*lines[:at], f"{key} = {value}", *lines[at + 1 :]]), encoding="utf-8")
             assert at + 1 in {problem.line for problem in complaints(path, drivers if key == "driver" else None)}, line

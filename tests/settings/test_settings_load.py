@@ -20,7 +20,8 @@ def test_a_valid_configuration(laboratory: Any) -> None:
     assert settings.audiences() == {"MO-GB", "MO-GB-07"}
     assert settings.admitted_issuers() == {Region.HK}
     assert settings.face_threshold("sface-2021dec") == 1.0265
-    assert (settings.keys.directory, settings.journal.path) == (base / "keys", Path("/var/lib/gate/journal.db"))
+    assert (settings.keys.cache, settings.journal.path) == (base / "trust", Path("/var/lib/gate/journal.db"))
+    assert (settings.sync.mirror, settings.sync.every_s) == (None, 3600)
     assert settings.enrolment.master_key_credential is None
     assert {name: device.endpoint for name, device in settings.equipment.items()} == {
         "qr_camera": "/dev/gate/qr",
@@ -41,7 +42,7 @@ def test_without_drivers_devices_are_not_looked_into(laboratory: Any) -> None:
 def test_paths_start_from_the_file_and_not_from_the_working_directory(laboratory: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     settings = load(Path("gate.toml"), None)
-    assert settings.keys.directory == tmp_path / "keys"
+    assert settings.keys.cache == tmp_path / "trust"
     assert settings.gate.policy == tmp_path / "policy.toml"
 
 
@@ -65,9 +66,16 @@ def test_settings_do_not_change(laboratory: Any) -> None:
         ('mode = "simulation"', "mode = 2024-01-01", "[gate] mode: Input should be 'production' or 'simulation'"),
         ('mode = "simulation"\n', "", "[gate] mode: is missing (production refuses everything simulated; simulation may override the policy"),
         ('mode = "simulation"', 'mode = "simulation"\nmodus = 1', '[gate] modus: no such key (did you mean "mode"? known: checkpoint, direction, id, mode,'),
-        ('"keys"', '""', "[keys] directory: Input should be a path, and is empty"),
-        ('"keys"', '"ke\\u0000ys"', "[keys] directory: Input should be a path of printable characters"),
-        ('"00112233', '"0011223', "[keys] pinned_root: Input should match ^[0-9a-f]{64}$ (Public key of the root"),
+        ('"trust"', '""', "[keys] cache: Input should be a path, and is empty"),
+        ('"trust"', '"tru\\u0000st"', "[keys] cache: Input should be a path of printable characters"),
+        ('"00112233', '"0011223', "[keys] pinned_root_sha256: Input should match ^[0-9a-f]{64}$ (SHA-256 of the pinned root"),
+        ('"floor.db"', '"enrolment.db"', "[enrolment] store: is the same file as [keys] floor (give each a file of its own)"),
+        ('"floor.db"', '"trust/floor.db"', "[keys] floor: is inside [keys] cache (keep it elsewhere"),
+        ('"root.json"', '"./x/../trust/a/b"', "[keys] pinned_root: is inside [keys] cache (keep it elsewhere"),
+        ('"root.json"', '"."', "[keys] pinned_root: Input should be a path, and is empty"),
+        ('"root.json"', '"/"', "[keys] pinned_root: / cannot be read: Is a directory (put there the root metadata"),
+        ('"root.json"', '"/dev/null"', "[keys] pinned_root: /dev/null is not a regular file (name the root metadata"),
+        ('"root.json"', '"gate.toml"', "[keys] pinned_root_sha256: is not the SHA-256 of "),
         ('master_key_file = "master.key"', "", "[enrolment]: Input should have either master_key_file or master_key_credential"),
         ('master_key_file = "master.key"', 'master_key_file = "k"\nmaster_key_credential = "k"', "[enrolment]: Input should have either master_key_file or"),
         ('"/var/lib/gate/journal.db"', '"../replay.db"', "[replay] path: is the same file as [journal] path (give each a file of its own)"),
@@ -124,7 +132,7 @@ def test_complaints_stand_at_their_lines(laboratory: Any) -> None:
         "[devices.face_camera] source": laboratory.change("source = 3", "source = -1"),
         "[devices.io_board.counter] zero": laboratory.change("zero = 4", "zero = -4"),
         "[devices.qr_decoder] tricks": tricks,
-        "[keys] pinned_root": laboratory.change("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff", "q"),
+        "[keys] pinned_root_sha256": laboratory.change("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff", "q"),
     }
     policy_lines = {
         "[admission] minimum_age": laboratory.change("minimum_age = 11", 'minimum_age = "11"', "policy"),
@@ -148,7 +156,7 @@ def test_a_complaint_never_repeats_a_value(laboratory: Any) -> None:
 def test_a_section_that_does_not_exist(laboratory: Any) -> None:
     line = laboratory.append("[kioks]\nport = 1\n")
     assert laboratory.complaints() == [
-        f'gate.toml:{line}: [kioks]: no such key (did you mean "kiosk"? known: control, devices, enrolment, gate, journal, keys, kiosk, models, replay, runtime)'
+        f'gate.toml:{line}: [kioks]: no such key (did you mean "kiosk"? known: control, devices, enrolment, gate, journal, keys, kiosk, models, replay, runtime, sync)'
     ]
 
 
@@ -171,6 +179,17 @@ def test_a_device_that_does_not_exist(laboratory: Any) -> None:
         ("[runtime]\nretry_s = [2.0]", "[runtime] retry_s[1]: is missing"),
         ("[runtime]\nretry_s = [2.0, -1]", "[runtime] retry_s[1]: Input should be greater than 0"),
         (f'[control]\nsocket = "/{"x" * 107}"', "[control] socket: Input should be a path of at most 107 bytes"),
+        ('[sync]\nmirror = "https://"', "[sync] mirror: Input should be a URL like https://host/path"),
+        ('[sync]\nmirror = "trust.example.org"', "[sync] mirror: Input should be a URL like https://host/path"),
+        ('[sync]\nmirror = "file:///media/stick"', "[sync] mirror: Input should be a URL like https://host/path"),
+        ('[sync]\nmirror = "https://[::1"', "[sync] mirror: Input should be a URL like https://host/path"),
+        ('[sync]\nmirror = "https://host:99999/"', "[sync] mirror: Input should be a URL like https://host/path"),
+        ('[sync]\nmirror = "https://host/?a=b"', "[sync] mirror: Input should be a URL like https://host/path, without ? and #"),
+        ('[sync]\nmirror = "https://host/a b"', "[sync] mirror: Input should be a URL like https://host/path"),
+        ('[sync]\nmirror = "https://user:secret@host/"', "[sync] mirror: Input should be a URL without a user or password"),
+        ('[sync]\nmirror = "http://trust.example.org/"', "[sync] mirror: Input should be a URL with https; only a simulation's mirror on this machine"),
+        ("[sync]\nevery_s = 1", "[sync] every_s: Input should be greater than or equal to 60"),
+        ("[sync]\nevery_s = 60.0", "[sync] every_s: Input should be a valid integer"),
         ("kiosk = 3", ""),
     ],
 )

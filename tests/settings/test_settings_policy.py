@@ -10,7 +10,7 @@ from gate_controller.core.policy import BiometricRule, CrossingPolicy
 from gate_controller.core.values import Direction, Region
 from gate_controller.runtime.options import RuntimeOptions
 from gate_controller.settings.gate_file import RuntimeSection
-from gate_controller.settings.policy_file import AdmissionSection, BiometricsSection, EmergencySection, TimesSection
+from gate_controller.settings.policy_file import AdmissionSection, BiometricsSection, EmergencySection, FreshnessSection, TimesSection
 
 
 def test_the_shipped_policy_is_the_cores_default(laboratory: Any) -> None:
@@ -20,7 +20,7 @@ def test_the_shipped_policy_is_the_cores_default(laboratory: Any) -> None:
 def test_every_field_of_the_cores_policy_comes_from_a_key(laboratory: Any) -> None:
     """Each key is changed in turn: a field that no key reaches would keep its default."""
     default = CrossingPolicy(Region.MO, Direction.HK_TO_MO)
-    keys = {name for section in (AdmissionSection, BiometricsSection, TimesSection, EmergencySection) for name in section.model_fields}
+    keys = {name for section in (AdmissionSection, FreshnessSection, BiometricsSection, TimesSection, EmergencySection) for name in section.model_fields}
     assert {field.name for field in fields(CrossingPolicy)} - {"region", "direction"} <= keys
     text = laboratory.policy.read_text(encoding="utf-8")
     for field in fields(CrossingPolicy):
@@ -45,9 +45,9 @@ def test_every_option_of_the_runtime_has_a_key_with_its_default() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("classes = [1]", "classes = []", "[admission] classes: "),
-        ("classes = [1]", "classes = [3]", "[admission] classes[0]: Input should be 1 or 2"),
-        ("classes = [1]", "classes = 1", "[admission] classes: Input should be a valid "),
+        ("\nclasses = [1]", "\nclasses = []", "[admission] classes: "),
+        ("\nclasses = [1]", "\nclasses = [3]", "[admission] classes[0]: Input should be 1 or 2"),
+        ("\nclasses = [1]", "\nclasses = 1", "[admission] classes: Input should be a valid "),
         ('MO = ["HK"]', "MO = []", "[admission.issuers] MO: "),
         ('MO = ["HK"]', 'MO = ["CN"]', "[admission.issuers] MO[0]: Input should be 'HK' or 'MO'"),
         ('MO = ["HK"]', 'CN = ["HK"]', "[admission.issuers] CN: Input should be 'HK' or 'MO'"),
@@ -69,6 +69,13 @@ def test_every_option_of_the_runtime_has_a_key_with_its_default() -> None:
         ("identity_s = 20.0", "identity_s = inf", "[times] identity_s: Input should be "),
         ("clearing_s = 5.0", "clearing_s = 0", "[times] clearing_s: Input should be greater than 0"),
         ("emergency_opens_exit = false", 'emergency_opens_exit = "no"', "[emergency] emergency_opens_exit: Input should be a valid boolean"),
+        ("static_passes = false\n", "", "[presentation] static_passes: is missing (Whether a pass without a presentation"),
+        ("status_degraded_s = 93600", "status_degraded_s = 43200", "[freshness] status_degraded_s: Input should be more than status_stale_s"),
+        ("status_closed_s = 259200", "status_closed_s = 93600", "[freshness] status_closed_s: Input should be more than status_degraded_s"),
+        ("status_closed_s = 259200", "status_closed_s = 2592000", "[freshness] status_closed_s: Input should be less than or equal to 1209600"),
+        ("longest_timestamp_s = 345600", "longest_timestamp_s = 172800", "[freshness] longest_timestamp_s: Input should be more than warn_timestamp_s"),
+        ("longest_role_s = 5270400", "longest_role_s = 60", "[freshness] longest_role_s: Input should be more than warn_role_s"),
+        ("low_risk_classes = [1]", "low_risk_classes = [0]", "[freshness] low_risk_classes[0]: Input should be 1 or 2"),
         ("[face.sface-2021dec]", '[face."S Face"]', '[face."S Face"]: '),
         ("decision_threshold = 1.0265", "decision_threshold = 2", "[face.sface-2021dec] decision_threshold: Input should be less than 2"),
         ("\nfmr = 0.0001", "", "[face.sface-2021dec] fmr: is missing (False match rate"),

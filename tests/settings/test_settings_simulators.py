@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import pty
 import stat
@@ -12,8 +13,12 @@ import pytest
 from gate_controller.cli.simulation import SEED
 from gate_controller.settings import InvalidConfigurationError, refuse_simulators
 from gate_controller.settings.device_nodes import DeviceNodes, NodeKind, examine
-from gate_controller.settings.simulators import SIMULATOR_ROOTS
+from gate_controller.settings.simulators import SIMULATOR_ROOT_KEYS
 from simulators.authority import Authorities
+from simulators.repository import TrustRepository
+
+NOW = 1_800_000_000
+ROOT_SHA256 = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 REAL = {
     "qr_camera": "/dev/gate/qr",
@@ -32,6 +37,12 @@ def terminal() -> Iterator[str]:
     yield os.ttyname(slave)
     os.close(master)
     os.close(slave)
+
+
+def pin_root(laboratory: Any, content: str) -> int:
+    """Put a pinned root there; returns the line of its key."""
+    (laboratory.gate.parent / "root.json").write_text(content, encoding="utf-8")
+    return laboratory.change(ROOT_SHA256, hashlib.sha256(content.encode()).hexdigest()) - 1
 
 
 def genuine(endpoint: str) -> NodeKind:
@@ -106,13 +117,13 @@ def test_a_production_gate_refuses_overrides_simulated_drivers_and_the_simulator
     lines = [
         laboratory.append("[policy.times]\nidentity_s = 1\n"),
         laboratory.change('driver = "pad"', 'driver = "simulated_pad"'),
-        laboratory.change("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff", next(iter(SIMULATOR_ROOTS))),
+        pin_root(laboratory, f'{{"public": "{next(iter(SIMULATOR_ROOT_KEYS)).upper()}"}}'),
     ]
     laboratory.change('mode = "simulation"', 'mode = "production"')
     told = laboratory.complaints(None)
     assert len(told) == 3
     for line, text in zip(
-        lines, ("[policy]: a production gate's policy cannot be overridden here", "a simulated driver", "the simulators' root key"), strict=True
+        lines, ("[policy]: a production gate's policy cannot be overridden here", "a simulated driver", "a root of the simulators"), strict=True
     ):
         assert any(each.startswith(f"gate.toml:{line}: ") and text in each for each in told), told
 
@@ -144,15 +155,31 @@ def test_a_model_of_which_nothing_is_known_is_bounded_by_its_rate_alone(laborato
 
 
 def test_a_production_gate_refuses_the_placeholder_of_a_root(laboratory: Any) -> None:
-    line = laboratory.change("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff", "0" * 64)
+    line = laboratory.change(ROOT_SHA256, "0" * 64)
     laboratory.load(None)
     laboratory.change('mode = "simulation"', 'mode = "production"')
     (told,) = laboratory.complaints(None)
-    assert told.startswith(f"gate.toml:{line}: [keys] pinned_root: is still the placeholder of zeros, for which anybody could sign (put in ")
+    assert told.startswith(f"gate.toml:{line}: [keys] pinned_root_sha256: is still the placeholder of zeros (put in ")
 
 
-def test_the_refused_root_is_that_of_the_simulation() -> None:
-    assert Authorities(SEED).keeper.root_key in SIMULATOR_ROOTS
+def test_a_production_gate_refuses_a_mirror_without_tls(laboratory: Any) -> None:
+    line = laboratory.append('[sync]\nmirror = "http://127.0.0.1:8000/trust"\n') + 1
+    laboratory.load(None)
+    laboratory.change('mode = "simulation"', 'mode = "production"')
+    (told,) = laboratory.complaints(None)
+    assert told == f"gate.toml:{line}: [sync] mirror: a mirror without TLS (a production gate's mirror has an https URL)"
+
+
+def test_the_refused_root_keys_are_those_of_the_simulation(tmp_path: Path) -> None:
+    repository = TrustRepository(tmp_path, Authorities(SEED), NOW)
+
+    def root_keys() -> set[str]:
+        root = repository.metadata["root"].signed
+        return {root.keys[key_id].keyval["public"] for key_id in root.roles["root"].keyids}
+
+    first = root_keys()
+    repository.rotate("root", NOW)
+    assert first | root_keys() == SIMULATOR_ROOT_KEYS
 
 
 # What stands at a path
