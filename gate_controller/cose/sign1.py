@@ -4,9 +4,9 @@ A COSE_Sign1 of these formats has exactly one shape, so no CBOR parser is needed
 
     D2                    tag 18
     84                    array of 4
-      58 nn / 59 nn nn    protected header, byte string
+      4n / 58 nn / ...    protected header, byte string
       A0                  unprotected header: always empty
-      58 nn / 59 nn nn    payload, byte string
+      58 nn / 59 nn nn    payload, byte string (5A and four bytes of length in a long status list)
       58 40 <64 bytes>    signature
 
 Does not look into the protected header nor into the payload.
@@ -82,7 +82,7 @@ def _expect(data: bytes, at: int, expected: bytes, what: str) -> int:
 
 
 def _byte_string(data: bytes, at: int) -> tuple[int, int]:
-    """Bounds of the content of the byte string at `at`; lengths of up to two bytes, shortest form only."""
+    """Bounds of the content of the byte string at `at`; lengths of up to four bytes, shortest form only."""
     initial = data[at] if at < len(data) else 0
     major, information = initial >> 5, initial & 0x1F
     if major != _BYTE_STRING:
@@ -93,6 +93,8 @@ def _byte_string(data: bytes, at: int) -> tuple[int, int]:
         start, length, shortest = at + 2, int.from_bytes(data[at + 1 : at + 2]), 24
     elif information == 25:
         start, length, shortest = at + 3, int.from_bytes(data[at + 1 : at + 3]), 256
+    elif information == 26:
+        start, length, shortest = at + 5, int.from_bytes(data[at + 1 : at + 5]), 65536
     else:
         raise FrameError(at, "a byte string longer than the format allows, or of indefinite length")
     if length < shortest:
