@@ -3,8 +3,8 @@
 They sign with `cryptography` and encode with cbor2; no line is shared with the verifier, so an error in one does not hide
 in the other. All keys come from a seed: the same seed makes the same passes, byte for byte.
 
-Does not keep a register of residents; status lists are in simulators.status_list, their publication in simulators.repository. Never for production: anyone who knows the seed
-knows the private keys.
+Does not keep a register of residents; status lists are in simulators.status_list, their publication in simulators.repository.
+Never for production: anyone who knows the seed knows the private keys.
 """
 
 from __future__ import annotations
@@ -69,6 +69,8 @@ class Permit:
         directions: Bits of `Direction`.
         permit_until: When the right to cross ends.
         serial: Tells passes of one person and second apart.
+        status_list: Name of the region's status list that speaks of the pass.
+        status_index: Its place there; None: one that follows from the reference.
     """
 
     enrolment_reference: bytes
@@ -79,6 +81,8 @@ class Permit:
     directions: int = BOTH_DIRECTIONS
     permit_until: int = NO_PERMIT_END
     serial: int = 0
+    status_list: str = "1"
+    status_index: int | None = None
 
 
 class Authority:
@@ -93,6 +97,7 @@ class Authority:
 
     def __init__(self, region: Region, seed: str, name: str = "issuer", audience: str = SCHEME_AUDIENCE) -> None:
         self.region = region
+        self.name = name
         self.key = private_key(seed, "authority", region.value, name)
         self.public_key = self.key.public_key().public_bytes_raw()
         self.cose_key = encode(cose_key(self.public_key))
@@ -111,13 +116,15 @@ class Authority:
             6: permit.issued_at,
             7: derived(self._seed, "cti", self.kid.hex(), permit.enrolment_reference.hex(), permit.issued_at, permit.serial, length=16),
             8: {1: cose_key(holder_key)},
-            65535: {"status_list": {"idx": self.status_index(permit), "uri": f"{self.region.value.lower()}/status/1"}},
+            65535: {"status_list": {"idx": self.status_index(permit), "uri": f"{self.region.value.lower()}/status/{permit.status_list}"}},
             -65537: {1: permit.traveller_class, 2: permit.directions, 3: permit.permit_until},
         }
 
     @staticmethod
     def status_index(permit: Permit) -> int:
         """Where the status of the person's passes stands in the region's list."""
+        if permit.status_index is not None:
+            return permit.status_index
         return int.from_bytes(permit.enrolment_reference[:3]) % STATUS_LIST_SIZE
 
     def protected_header(self, algorithm: int = EDDSA) -> bytes:
