@@ -337,6 +337,8 @@ class TrustRepository:
 
     def _put(self, name: str, content: bytes) -> None:
         path = self.directory / name
+        if path.is_file() and path.read_bytes() == content:
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         # Whoever downloads sees the old file or the new one, never half of one.
         new = path.with_name(path.name + ".new")
