@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
+from gate_controller.core.display import DisplayActions
 from gate_controller.core.facts import Crossing, Verdict
-from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.table import Row
 from gate_controller.core.values import Door, Lamp, Modality, Outcome
-from gate_controller.core.why import Why
 
 HOLD_MARGIN_S = 1.0
 """A door's opening is timed by the board and must outlast the state's own deadline, which ends it earlier by a command."""
@@ -34,15 +33,12 @@ class InterlockError(Exception):
     """An opening was ordered that an invariant forbids: a bug in the table."""
 
 
-class Actions(Why):
-    """All actions, and what entering a state does."""
+class Actions(DisplayActions):
+    """All other actions, and what entering a state does."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type] # handed on as they are
-        self.out: list[c.Command] = []
-        self._row_reason: Reason | None = Reason.STARTING
         self._lit: frozenset[Lamp] | None = None
-        self._prompt: Prompt | None = None
         self._called: tuple[Reason, int] | None = None
 
     def apply(self, row: Row) -> None:
@@ -149,7 +145,10 @@ class Actions(Why):
         crossing = self._crossing()
         facts = crossing.pass_facts
         if facts is not None:
-            self.out.append(c.RecordAdmission(crossing.crossing_id, facts.pass_id, facts.issued_at, facts.pass_expires_at, facts.issuer, self.policy.direction))
+            command = c.RecordAdmission(
+                crossing.crossing_id, facts.pass_id, facts.issued_at, facts.pass_expires_at, facts.issuer, self.policy.direction, facts.degraded
+            )
+            self.out.append(command)
 
     def admit(self) -> None:
         """The traveller may come in."""
@@ -219,6 +218,8 @@ class Actions(Why):
             checks=dict(crossing.checks),
             officer=crossing.officer,
             officer_reason=crossing.officer_reason,
+            # A refusal for a stale list comes from the verifier without facts.
+            degraded=verdict.reason is Reason.PASS_STATUS_STALE or (crossing.pass_facts is not None and crossing.pass_facts.degraded),
         )
         self.out.append(c.RecordCrossing(record))
 
@@ -317,70 +318,7 @@ class Actions(Why):
         if isinstance(self.event, e.MaintenanceSwitched):
             self._note("maintenance_on" if self.event.on else "maintenance_off", identity=self.event.identity)
 
-    # -- the traveller's display ---------------------------------------------------------------------------------------
-
-    def show_refusal(self) -> None:
-        """Keep the refusal on the display for a while."""
-        self.refusal = self._row_reason
-
-    def show_ready(self) -> None:
-        """Invite the next traveller, or tell the last one why not."""
-        if self.expired("refusal_shown"):
-            self.refusal = None
-        self._show(self.refusal.prompt if self.refusal else Prompt.SHOW_CODE)
-
-    def show_progress(self) -> None:
-        """A running check has something to tell."""
-        if isinstance(self.event, e.CheckProgressed):
-            self._show(self.event.prompt)
-
-    def show_reason(self) -> None:
-        """Tell what the reason tells."""
-        self._show(self.reason.prompt if self.reason else Prompt.LANE_CLOSED)
-
-    def show_closed(self) -> None:
-        """The lane is closed, or just starting."""
-        self._show(Prompt.STARTING if self.reason is Reason.STARTING else Prompt.LANE_CLOSED)
-
-    def show_checking(self) -> None:
-        """The code is being checked."""
-        self._show(Prompt.CHECKING_CODE)
-
-    def show_step_in(self) -> None:
-        """Come in."""
-        self._show(Prompt.STEP_IN)
-
-    def show_wait_inside(self) -> None:
-        """Wait a moment."""
-        self._show(Prompt.WAIT_INSIDE)
-
-    def show_finger_and_face(self) -> None:
-        """Finger and face."""
-        self._show(Prompt.FINGER_AND_FACE)
-
-    def show_step_out(self) -> None:
-        """Go out."""
-        self._show(Prompt.STEP_OUT)
-
-    def show_go_back(self) -> None:
-        """Go back; one at a time, if that was the reason."""
-        self._show(Prompt.ONE_AT_A_TIME if self.reason is Reason.TAILGATING else Prompt.GO_BACK)
-
-    def show_wait_for_officer(self) -> None:
-        """Somebody is coming."""
-        self._show(Prompt.WAIT_FOR_OFFICER)
-
     # -- helpers -------------------------------------------------------------------------------------------------------
-
-    def _show(self, prompt: Prompt) -> None:
-        if prompt is not self._prompt:
-            self._prompt = prompt
-            self.out.append(c.ShowPrompt(prompt))
-
-    @property
-    def prompt(self) -> Prompt | None:
-        """What the display shows."""
-        return self._prompt
 
     @property
     def called(self) -> tuple[Reason, int] | None:

@@ -39,6 +39,7 @@ class CrossingRecord:
         steps: What happened when.
         checks: How each biometric check ended.
         officer: Identity of the officer who released or returned, if any; `officer_reason` what they gave as reason.
+        degraded: Decided while the status list was good for low-risk travellers only, for or against.
     """
 
     crossing_id: str
@@ -56,6 +57,7 @@ class CrossingRecord:
     checks: dict[Modality, CheckOutcome] = field(default_factory=dict)
     officer: str | None = None
     officer_reason: str | None = None
+    degraded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class RecordAdmission:
     expires_at: int
     issuer: Region
     direction: Direction
+    degraded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

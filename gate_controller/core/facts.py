@@ -32,6 +32,7 @@ DEVICE_LOST: dict[Device, Reason] = {
     Device.IO_BOARD: Reason.IO_BOARD_LOST,
     Device.JOURNAL: Reason.JOURNAL_LOST,
     Device.PASS_VERIFIER: Reason.PASS_VERIFIER_LOST,
+    Device.TRUST: Reason.TRUST_LOST,
     Device.ENROLMENT: Reason.ENROLMENT_LOST,
     Device.FINGERPRINT: Reason.FINGERPRINT_LOST,
     Device.FACE_CAMERA: Reason.FACE_CAMERA_LOST,

@@ -14,7 +14,7 @@ from gate_controller.core.states import State
 from gate_controller.core.values import CheckOutcome, Device, Door, DoorPosition, Modality, Occupancy, TriState
 
 NEEDED_INSIDE = (Device.IO_BOARD, Device.JOURNAL, Device.FINGERPRINT, Device.FACE_CAMERA)
-"""Devices without which the traveller inside cannot be decided on."""
+"""Devices without which the traveller inside cannot be decided on. What only an admission needs (trust, enrolments, the QR camera) is not among them."""
 
 
 class Guards(Facts):
@@ -186,6 +186,10 @@ class Guards(Facts):
     def pass_known(self) -> bool:
         """The pass of this crossing was verified."""
         return self.crossing is not None and self.crossing.pass_facts is not None
+
+    def degraded(self) -> bool:
+        """The pass of this crossing was verified against a status list that is good for low-risk travellers only."""
+        return self.crossing is not None and self.crossing.pass_facts is not None and self.crossing.pass_facts.degraded
 
     def authorised(self) -> bool:
         """Pass and enrolment entitle the holder, and the admission was ordered to be recorded."""

@@ -88,7 +88,7 @@ TABLE: tuple[Row, ...] = (
     Row(EVALUATE, (S.PASS_CHECK,), S.OUT_OF_SERVICE, ("must_close",), (), O.REFUSED, "closed_reason"),
     Row(EVALUATE, (S.PASS_CHECK,), S.READY, ("expired_pass_check",), ("show_refusal",), O.REFUSED, R.PASS_CHECK_TIMED_OUT),
     Row("pass_refused", (S.PASS_CHECK,), S.READY, ("mine",), ("show_refusal",), O.REFUSED, "event_reason"),
-    Row("pass_verified", (S.PASS_CHECK,), None, ("mine",), ("note_pass", "find_enrolment")),
+    Row("pass_verified", (S.PASS_CHECK,), None, ("mine", "!pass_known"), ("note_pass", "find_enrolment")),
     Row("enrolment_not_found", (S.PASS_CHECK,), S.READY, ("mine",), ("show_refusal",), O.REFUSED, R.NOT_ENROLLED),
     Row("enrolment_found", (S.PASS_CHECK,), S.READY, ("mine", "pass_known", "!eligible"), ("show_refusal",), O.REFUSED, "ineligible_reason"),
     Row("enrolment_found", (S.PASS_CHECK,), None, ("mine", "pass_known"), ("authorise", "record_admission")),

@@ -70,6 +70,7 @@ class Device(Enum):
     FINGERPRINT = "fingerprint"
     IO_BOARD = "io_board"
     PASS_VERIFIER = "pass_verifier"
+    TRUST = "trust"
     ENROLMENT = "enrolment"
     JOURNAL = "journal"
 

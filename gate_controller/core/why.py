@@ -78,6 +78,7 @@ class Why(Guards):
             (policy.region not in facts.registered_with, Reason.NOT_REGISTERED_HERE),
             (facts.registered_for_s < policy.registered_min_s, Reason.REGISTERED_TOO_RECENTLY),
             (facts.age_years < policy.minimum_age, Reason.UNDER_AGE),
+            (self.degraded() and facts.age_years < policy.low_risk_minimum_age, Reason.PASS_STATUS_STALE),
             (not facts.face or (fingers_needed and facts.fingers < 1), Reason.NO_TEMPLATE),
         )
         return next((reason for applies, reason in rules if applies), None)

@@ -3,10 +3,10 @@
 Does not write or read files. Canonical by construction: keys are ASCII and sorted, numbers are integers (times are
 milliseconds), and Python's escapes of strings are the RFC's.
 
-    {"kind": "admission", "crossing_id", "issuer", "direction", "wall_ms"}
+    {"kind": "admission", "crossing_id", "issuer", "direction", "degraded", "wall_ms"}
     {"kind": "crossing", "crossing_id", "outcome", "reason", "admitted", "issuer", "direction", "authorised", "entered",
      "verified", "exited", "chamber_empty", "steps": [[name, at_ms], ...], "checks": {modality: outcome}, "officer",
-     "officer_reason", "wall_ms"}
+     "officer_reason", "degraded", "wall_ms"}
     {"kind": "event", "event", "fields": {name: text}, "wall_ms"}
 """
 
@@ -59,9 +59,9 @@ Columns: TypeAlias = "tuple[str, str | None, str]"
 """Kind, crossing id, and the JSON text that holds both and everything else."""
 
 
-def admission(crossing_id: str, issuer: Region, direction: Direction, wall: float) -> Columns:
+def admission(crossing_id: str, issuer: Region, direction: Direction, wall: float, *, degraded: bool) -> Columns:
     """Row of an admission that begins."""
-    return _row(EntryKind.ADMISSION, wall, crossing_id=crossing_id, issuer=issuer.value, direction=direction.name.lower())
+    return _row(EntryKind.ADMISSION, wall, crossing_id=crossing_id, issuer=issuer.value, direction=direction.name.lower(), degraded=degraded)
 
 
 def crossing(record: CrossingRecord, wall: float) -> Columns:
@@ -84,6 +84,7 @@ def crossing(record: CrossingRecord, wall: float) -> Columns:
         checks={modality.value: outcome.value for modality, outcome in record.checks.items()},
         officer=None if record.officer is None else _text(record.officer),
         officer_reason=None if record.officer_reason is None else _text(record.officer_reason),
+        degraded=record.degraded,
     )
 
 

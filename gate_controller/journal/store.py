@@ -51,13 +51,13 @@ class SqliteJournal:
             os.close(self._lock_file)
             raise
 
-    def admit(self, crossing_id: str, issuer: Region, direction: Direction, wall: float) -> None:
+    def admit(self, crossing_id: str, issuer: Region, direction: Direction, wall: float, *, degraded: bool = False) -> None:
         """See ports.services.Journal.
 
         Raises:
             StoreError: It could not be made durable, or the crossing was admitted or ended before.
         """
-        row = rows.admission(crossing_id, issuer, direction, wall)
+        row = rows.admission(crossing_id, issuer, direction, wall, degraded=degraded)
         with self._writing():
             if self._has(schema.HAS_ADMISSION, crossing_id) or self._has(schema.HAS_OUTCOME, crossing_id):
                 raise sqlite.store_error(self._path, WHAT, "a crossing was to be admitted a second time", "a bug: crossing ids must not repeat")
@@ -150,10 +150,18 @@ def _admission(columns: tuple[int, str, str, str], path: Path) -> CrossingRecord
     try:
         fields = rows.parse(*columns).body
         issuer, direction, crossing_id = Region(fields["issuer"]), Direction[fields["direction"].upper()], fields["crossing_id"]
+        degraded = bool(fields.get("degraded", False))  # rows from before there were degraded decisions lack it
     except (ValueError, KeyError, AttributeError) as error:
         raise sqlite.store_error(path, WHAT, f"row {columns[0]} is damaged", "put the file aside for examination and restart the gate") from error
     return CrossingRecord(
-        crossing_id=crossing_id, outcome=Outcome.ABORTED, reason=Reason.RESTARTED, admitted=True, issuer=issuer, direction=direction, authorised=True
+        crossing_id=crossing_id,
+        outcome=Outcome.ABORTED,
+        reason=Reason.RESTARTED,
+        admitted=True,
+        issuer=issuer,
+        direction=direction,
+        authorised=True,
+        degraded=degraded,
     )
 
 

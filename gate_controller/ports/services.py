@@ -144,8 +144,11 @@ class EnrolmentStore(Protocol):
 class Journal(Protocol):
     """The durable record of what happened; append-only."""
 
-    def admit(self, crossing_id: str, issuer: Region, direction: Direction, wall: float) -> None:
-        """Durably note that an admission begins; must return before the entry door opens."""
+    def admit(self, crossing_id: str, issuer: Region, direction: Direction, wall: float, *, degraded: bool = False) -> None:
+        """Durably note that an admission begins; must return before the entry door opens.
+
+        `degraded`: decided on a status list that is good for low-risk travellers only.
+        """
         ...
 
     def record(self, record: CrossingRecord, wall: float) -> None:

@@ -28,7 +28,9 @@ from gate_controller.core.values import (
 
 EMPTY = LaneInputs(DoorPosition.CLOSED, DoorPosition.CLOSED, TriState.INACTIVE, TriState.INACTIVE, TriState.INACTIVE, TriState.INACTIVE, Occupancy.ZERO)
 PASS = PassFacts(b"p" * 16, b"e" * 16, Region.HK, 1, 1_800_000_000, 1_799_990_000, 1_800_090_000)
+DEGRADED_PASS = replace(PASS, degraded=True)
 ADULT = EnrolmentFacts(30, frozenset({Region.MO}), 1e6, suspended=False, fingers=1, face=True)
+TEENAGER = replace(ADULT, age_years=16)
 
 
 class BrokenInvariantError(AssertionError):
@@ -43,6 +45,8 @@ class Monitor:
     inputs: LaneInputs = field(default_factory=LaneInputs)
     emergency: bool = False
     verified: set[str] = field(default_factory=set)
+    degraded: set[str] = field(default_factory=set)
+    admitted_degraded: set[str] = field(default_factory=set)
     enrolled: set[str] = field(default_factory=set)
     claimed: set[str] = field(default_factory=set)
     checks: dict[str, dict[Modality, CheckOutcome]] = field(default_factory=dict)
@@ -62,10 +66,12 @@ class Monitor:
                 self.inputs = LaneInputs() if device is Device.IO_BOARD else self.inputs
             case e.DeviceReady(device):
                 self.lost.discard(device)
-            case e.PassVerified(crossing_id, _):
+            case e.PassVerified(crossing_id, facts):
+                if facts.degraded and crossing_id not in self.verified:
+                    self.degraded.add(crossing_id)
                 self.verified.add(crossing_id)
             case e.EnrolmentFound(crossing_id, facts):
-                if facts == ADULT:
+                if facts == ADULT or (facts == TEENAGER and crossing_id not in self.degraded):
                     self.enrolled.add(crossing_id)
             case e.AdmissionRecorded(crossing_id):
                 self.claimed.add(crossing_id)
@@ -77,6 +83,9 @@ class Monitor:
         match command:
             case c.VerifyPass(crossing_id, _):
                 self.current = crossing_id
+            case c.RecordAdmission(crossing_id, degraded=degraded):
+                self._must(degraded == (crossing_id in self.degraded), "a degraded decision was not journalled as one")
+                self.admitted_degraded |= {crossing_id} if degraded else set()
             case c.StartCheck(crossing_id):
                 self.started.add(crossing_id)
             case c.OpenDoor(Door.ENTRY):
@@ -91,6 +100,7 @@ class Monitor:
                 self.emergency = self.inputs.emergency is TriState.ACTIVE
             case c.RecordCrossing(record):
                 self._must(record.crossing_id not in self.records, "INV-6: a crossing was recorded twice")
+                self._must(record.degraded or record.crossing_id not in self.admitted_degraded, "a degraded decision was not recorded as one")
                 self.records[record.crossing_id] = record
 
     def _interlock(self, wanted: DoorPosition, other: DoorPosition) -> None:
@@ -159,9 +169,9 @@ class Lane:
         assert self.state is State.READY
         return self
 
-    def admit(self, crossing_id: str = "x") -> Lane:
+    def admit(self, crossing_id: str = "x", facts: PassFacts = PASS) -> Lane:
         self.tell(e.PassRead(crossing_id, "ECH1:..."))
-        self.tell(e.PassVerified(crossing_id, PASS))
+        self.tell(e.PassVerified(crossing_id, facts))
         self.tell(e.EnrolmentFound(crossing_id, ADULT))
         self.tell(e.AdmissionRecorded(crossing_id))
         assert self.state is State.ENTRY_OPEN
@@ -204,6 +214,16 @@ class Lane:
 @pytest.fixture
 def new_lane() -> type[Lane]:
     return Lane
+
+
+@pytest.fixture
+def adult() -> EnrolmentFacts:
+    return ADULT
+
+
+@pytest.fixture
+def verified_pass() -> PassFacts:
+    return PASS
 
 
 @pytest.fixture

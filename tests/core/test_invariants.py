@@ -15,8 +15,10 @@ from gate_controller.core.states import State
 from gate_controller.core.values import CheckOutcome, Device, DoorPosition, EnrolmentFacts, LaneInputs, Modality, Occupancy, PassFacts, Region, TriState
 
 ADULT = EnrolmentFacts(30, frozenset({Region.MO}), 1e6, suspended=False, fingers=1, face=True)
-CHILD = EnrolmentFacts(9, frozenset({Region.MO}), 1e6, suspended=False, fingers=1, face=True)
+TEENAGER = replace(ADULT, age_years=16)
+CHILD = replace(ADULT, age_years=9)
 PASS = PassFacts(b"p" * 16, b"e" * 16, Region.HK, 1, 1_800_000_000, 1_799_990_000, 1_800_090_000)
+DEGRADED_PASS = replace(PASS, degraded=True)
 
 CALM = LaneInputs(DoorPosition.CLOSED, DoorPosition.CLOSED, TriState.INACTIVE, TriState.INACTIVE, TriState.INACTIVE, TriState.INACTIVE, Occupancy.ZERO)
 
@@ -33,6 +35,12 @@ one_input = st.one_of(
     st.fixed_dictionaries({"emergency": calm}),
     st.fixed_dictionaries({"occupancy": mostly(list(Occupancy))}),
 )
+WHOLE = {
+    "whole": ["read", "verified", "adult", "recorded"],
+    "low risk": ["read", "degraded", "adult", "recorded"],
+    "not low risk": ["read", "degraded", "teenager", "recorded"],
+}
+"""The events of a pass check from the reading to the admission."""
 STAGES = ("admit", "enter", "verify", "leave", "calm")
 steps = st.one_of(
     st.tuples(st.just("stage"), mostly(STAGES)),
@@ -40,7 +48,7 @@ steps = st.one_of(
     st.tuples(st.just("input"), one_input),
     st.tuples(st.just("inputs"), inputs),
     st.tuples(st.just("wait"), mostly([0.1, 0.4, 0.4, 1.0, 3.0, 9.0, 70.0])),
-    st.tuples(st.just("pass"), mostly(["read", "verified", "adult", "child", "recorded", "refused", "missing", "whole", "whole"])),
+    st.tuples(st.just("pass"), mostly(["read", "verified", "degraded", "adult", "teenager", "child", "recorded", "refused", "missing", *WHOLE])),
     st.tuples(st.just("check"), st.tuples(mostly(list(Modality)), mostly([CheckOutcome.SUCCESSFUL] * 6 + list(CheckOutcome)))),
     st.tuples(st.just("verified"), st.none()),
     st.tuples(st.just("device"), st.tuples(mostly(list(Device)), mostly([True, True, False]))),
@@ -77,9 +85,9 @@ def play(lane, script):
             case "wait":
                 lane.wait(what)
             case "pass":
-                number += what in {"read", "whole"}
+                number += what == "read" or what in WHOLE
                 name = f"x{number}"
-                chain = ["read", "verified", "adult", "recorded"] if what == "whole" else [what]
+                chain = WHOLE.get(what, [what])
                 for link in chain:
                     lane.tell(pass_event(name, link))
             case "check":
@@ -134,6 +142,8 @@ def pass_event(name, link):
     return {
         "read": e.PassRead(name, "T"),
         "verified": e.PassVerified(name, PASS),
+        "degraded": e.PassVerified(name, DEGRADED_PASS),
+        "teenager": e.EnrolmentFound(name, TEENAGER),
         "adult": e.EnrolmentFound(name, ADULT),
         "child": e.EnrolmentFound(name, CHILD),
         "recorded": e.AdmissionRecorded(name),

@@ -33,14 +33,15 @@ records = st.builds(
     checks=st.dictionaries(st.sampled_from(Modality), st.sampled_from(CheckOutcome)),
     officer=st.none() | any_text,
     officer_reason=st.none() | any_text,
+    degraded=st.booleans(),
 )
 
 
 def test_the_text_of_an_admission() -> None:
-    assert rows.admission("c-1", Region.HK, Direction.HK_TO_MO, WALL) == (
+    assert rows.admission("c-1", Region.HK, Direction.HK_TO_MO, WALL, degraded=True) == (
         "admission",
         "c-1",
-        '{"crossing_id":"c-1","direction":"hk_to_mo","issuer":"HK","kind":"admission","wall_ms":1721347200123}',
+        '{"crossing_id":"c-1","degraded":true,"direction":"hk_to_mo","issuer":"HK","kind":"admission","wall_ms":1721347200123}',
     )
 
 
@@ -63,7 +64,7 @@ def test_the_text_of_a_crossing() -> None:
     )
     assert rows.crossing(record, WALL)[2] == (
         '{"admitted":true,"authorised":true,"chamber_empty":true,"checks":{"face":"failed","fingerprint":"successful"},"crossing_id":"c-1",'
-        '"direction":"mo_to_hk","entered":true,"exited":true,"issuer":"MO","kind":"crossing","officer":"officer-7",'
+        '"degraded":false,"direction":"mo_to_hk","entered":true,"exited":true,"issuer":"MO","kind":"crossing","officer":"officer-7",'
         '"officer_reason":"über \\"中文\\"\\n\\u0001\x7f","outcome":"released_by_officer","reason":"face_mismatch",'
         '"steps":[["pass_verified",12],["entry_open",300]],"verified":false,"wall_ms":1721347200123}'
     )
@@ -118,7 +119,7 @@ def test_what_is_no_row_is_refused(body: str) -> None:
 
 @pytest.mark.parametrize(("kind", "crossing_id"), [("crossing", "c-1"), ("admission", "c-2"), ("admission", None)])
 def test_a_row_that_says_another_thing_than_its_columns_is_refused(kind: str, crossing_id: str | None) -> None:
-    body = rows.admission("c-1", Region.HK, Direction.HK_TO_MO, WALL)[2]
+    body = rows.admission("c-1", Region.HK, Direction.HK_TO_MO, WALL, degraded=False)[2]
     assert rows.parse(1, "admission", "c-1", body).body["crossing_id"] == "c-1"
     with pytest.raises(ValueError, match="row 1 is not"):
         rows.parse(1, kind, crossing_id, body)
@@ -133,7 +134,7 @@ def test_a_time_that_is_no_time_is_refused(wall: float) -> None:
 @pytest.mark.parametrize("crossing_id", ["", "a b", "é", "x" * 65, "a\n"])
 def test_an_unusable_crossing_id_is_refused(crossing_id: str) -> None:
     with pytest.raises(StoreError, match="crossing id"):
-        rows.admission(crossing_id, Region.HK, Direction.HK_TO_MO, 0)
+        rows.admission(crossing_id, Region.HK, Direction.HK_TO_MO, 0, degraded=False)
 
 
 @pytest.mark.parametrize("name", ["", "Camel", "with space", "1st", "x" * 65, "ä", "a\n"])

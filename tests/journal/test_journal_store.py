@@ -82,15 +82,16 @@ def test_a_crossing_is_admitted_once_and_never_after_its_end(journal: SqliteJour
 
 @pytest.mark.invariant("INV-6")
 def test_open_admissions_are_ended_once(journal: SqliteJournal, journal_path: Path) -> None:
-    for crossing_id in ("a", "b", "c"):
-        admit(journal, crossing_id)
+    admit(journal, "a")
+    admit(journal, "b")
+    journal.admit("c", Region.HK, Direction.HK_TO_MO, 1000.0, degraded=True)
     journal.record(ended("b"), 1.0)
     assert journal.close_open(50.0) == ["a", "c"]
     assert journal.close_open(51.0) == []
     closed = [entry.body for entry in entries(journal_path, since=4)]
-    assert [(body["crossing_id"], body["outcome"], body["reason"], body["issuer"], body["direction"]) for body in closed] == [
-        ("a", "aborted", "restarted", "HK", "hk_to_mo"),
-        ("c", "aborted", "restarted", "HK", "hk_to_mo"),
+    assert [(body["crossing_id"], body["outcome"], body["reason"], body["issuer"], body["direction"], body["degraded"]) for body in closed] == [
+        ("a", "aborted", "restarted", "HK", "hk_to_mo", False),
+        ("c", "aborted", "restarted", "HK", "hk_to_mo", True),
     ]
     assert all(body["admitted"] and not body["exited"] for body in closed)
     with pytest.raises(StoreError, match="second outcome"):

@@ -208,7 +208,7 @@ class FakeStores:
         self._may("enrolment")
         return self.records.get(reference)
 
-    def admit(self, crossing_id, issuer, direction, wall) -> None:
+    def admit(self, crossing_id, issuer, direction, wall, *, degraded=False) -> None:
         self._may("journal")
         self.written.append(("admit", crossing_id))
 
