@@ -1,0 +1,127 @@
+"""The trust in force in a running gate: loads the verified cache, verifies it again from the pinned root, and swaps views.
+
+    cache changed -> verify -> floor -> view -> swap
+
+A view is immutable and swapped by one assignment: whoever took current() before decides by the old state, whoever takes it after by the
+new one, nobody by a mixture. What cannot be believed is not taken: the view in force stays, `problem` says why, and the next generation
+in the cache is tried. At the start there is no view in force yet, so the gate is closed then (NoTrust).
+
+Expired metadata is loaded all the same; the view's freshness closes the lane and tells why. Does not fetch and does not write the cache.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from gate_controller.ports.errors import GateError
+from gate_controller.ports.trust import TrustView
+from gate_controller.trust.cache import TrustCache
+from gate_controller.trust.errors import TrustError
+from gate_controller.trust.floor import Floor
+from gate_controller.trust.freshness import FreshnessBudget
+from gate_controller.trust.repository import verify_repository
+from gate_controller.trust.sources import DirectorySource
+from gate_controller.trust.view import LatestTime, NoTrust, VerifiedTrust, build_view
+
+PERSIST_EVERY_S = 60
+"""A power cut costs at most so much of the latest time seen; writing each second would wear the disk."""
+
+
+class TrustStore:
+    """Implements ports.trust.Trust. current() and observe() are for any thread; refresh() for one at a time, in the background.
+
+    Args:
+        cache: The verified cache; may be empty or damaged: then nothing is trusted until it is repaired.
+        pinned_root: Root metadata to start from.
+        floor: What this gate will not go back behind; whoever opened it closes it.
+        budget: The policy's limits of freshness.
+        wall: The time now, seconds since the epoch.
+
+    Attributes:
+        problem: Why the newest generation in the cache is not in force; None: it is.
+
+    Raises:
+        StoreError: The floor cannot be read or written.
+    """
+
+    def __init__(self, cache: TrustCache, pinned_root: bytes, floor: Floor, budget: FreshnessBudget, wall: float) -> None:
+        self.problem: GateError | None = None
+        self._cache = cache
+        self._pinned_root = pinned_root
+        self._floor = floor
+        self._budget = budget
+        self._time_lock = threading.Lock()
+        self._refresh_lock = threading.Lock()
+        floor.saw(wall)
+        self._stored = floor.latest_seen()
+        self._latest = LatestTime(self._stored)
+        self._tried: str | None = None
+        self._view: TrustView = NoTrust()
+        self.refresh(wall)
+
+    @property
+    def latest_seen(self) -> float:
+        """The latest time seen, seconds since the epoch."""
+        return self._latest.value
+
+    def current(self) -> TrustView:
+        """See ports.trust.Trust."""
+        return self._view
+
+    def observe(self, wall: float) -> None:
+        """See ports.trust.Trust. Written down once a minute, and at once after a jump ahead.
+
+        While the clock is behind, the floor is read each time, so that forgetting the time there takes effect here.
+        """
+        with self._time_lock:
+            if wall < self._latest.value - self._budget.clock_tolerance_s:
+                stored = self._floor.latest_seen()
+                if stored < self._latest.value - PERSIST_EVERY_S:  # further back than what was not written down yet: somebody forgot the time
+                    self._stored = self._latest.value = stored
+                return
+            self._latest.value = max(self._latest.value, wall)
+            if self._latest.value >= self._stored + PERSIST_EVERY_S:
+                self._floor.saw(self._latest.value)
+                self._stored = self._latest.value
+
+    def refresh(self, wall: float) -> bool:
+        """Take what is in the cache if it is another generation than the last one tried. Costs microseconds when it is not.
+
+        Args:
+            wall: The time now, seconds since the epoch.
+
+        Returns:
+            Whether another view is in force.
+        """
+        with self._refresh_lock:
+            token = self._cache.token()
+            if token == self._tried:
+                return False
+            try:
+                view = self._load(wall)
+            except GateError as error:
+                self.problem = error
+                # Content that is wrong stays wrong until there is another generation; a disk or a lock may do better next time.
+                self._tried = token if isinstance(error, TrustError) else None
+                return False
+            self._view, self.problem, self._tried = view, None, token
+            return True
+
+    def _load(self, wall: float) -> VerifiedTrust:
+        generation = self._cache.current()
+        if generation is None:
+            msg = f"trust cache {self._cache.path} is empty"
+            raise TrustError(msg, "import trust: gatectl keys import DIRECTORY")
+        repository = verify_repository(self._pinned_root, DirectorySource(generation), at=None)
+        self._floor.require(repository.versions)
+        with self._time_lock:
+            self._latest.value = max(self._latest.value, wall)
+        view = build_view(repository, self._budget, self._latest)
+        # An import that was killed after it had installed did not get so far.
+        self._floor.raise_versions(repository.versions)
+        if view.newest_signed_at is not None:
+            self._floor.saw_signed(view.newest_signed_at)
+            with self._time_lock:
+                self._stored = max(self._stored, view.newest_signed_at)
+                self._latest.value = max(self._latest.value, view.newest_signed_at)
+        return view
