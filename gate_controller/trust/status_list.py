@@ -5,9 +5,9 @@ header empty, signed by a key of the region whose list it is. Claims (section 5.
 
     2 sub             the list's uri: what a pass names, and the target's path: "hk/status/1"
     6 iat             when the region made it; its age counts from here
-    4 exp             optional: from then on it "MUST NOT be relied upon" (section 11.3); the region's trust is CLOSED
-    65534 ttl         optional, seconds: when to look for a newer one. A hint to whoever fetches, relative to the time of the fetch; the
-                      gate's own warnings go by the list's age, so it closes and restricts nothing
+    4 exp             optional: from then on it "MUST NOT be relied upon" (section 13.7); the region's trust is CLOSED
+    65534 ttl         optional, seconds: when to look for a newer one, counted from the fetch (section 13.7). Advice to whoever fetches;
+                      the gate's warnings go by the list's age, so ttl warns, restricts and closes nothing
     65533             {"bits": 1 or 2, "lst": zlib stream}
 
 Narrower than the draft, which also knows lists of 4 and 8 bits, `aggregation_uri` and further claims: the regions use none, and what is
