@@ -140,7 +140,7 @@ class MirrorSource:
             msg = f"{where}: the name {self._host} cannot be resolved: {error.strerror}"
             raise SourceError(msg, "check the name and the gate's resolver") from None
         except OSError as error:
-            msg = f"{where}: {error.strerror or type(error).__name__}"
+            msg = f"{where}: {error.strerror or 'the connection was closed without an answer'}"
             raise SourceError(msg, again) from None
         except (http.client.HTTPException, ValueError) as error:
             # Its text may quote the mirror. ValueError: http.client lets some of int()'s and of the file object's through.
@@ -219,6 +219,7 @@ def _is_loopback(host: str) -> bool:
 def _context(ca_file: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:  # ssl.SSLError is one
-        msg = f"the mirror's CA file {ca_file} cannot be used: {error.strerror or 'it holds no certificate'}"
+    except OSError as error:
+        what = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        msg = f"the mirror's CA file {ca_file} cannot be used: {what}"
         raise ConfigurationError(msg, "give a PEM file that this user may read: [sync] ca_file") from None

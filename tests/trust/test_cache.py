@@ -107,8 +107,10 @@ def test_a_file_and_a_directory_of_one_name(cache: TrustCache, files: dict[str, 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\0" * 64, b"../generation-1", b"/etc", b"generation-", b"generation-0", b"generation-1/../generation-1", b"generation-1\nx", b"Generation-1"]
-    + ["generation-\u0661".encode(), b"generation-1 ", b"generation-1\n\n", b"generation-" + b"1" * 200, b"\xff"],
+    [
+        *(b"", b"\0" * 64, b"../generation-1", b"/etc", b"generation-", b"generation-0", b"generation-1/../generation-1", b"generation-1\nx", b"Generation-1"),
+        *("generation-\u0661".encode(), b"generation-1 ", b"generation-1\n\n", b"generation-" + b"1" * 200, b"\xff"),
+    ],
 )
 def test_a_damaged_current(cache: TrustCache, content: bytes) -> None:
     cache.install(OLD)
@@ -185,8 +187,8 @@ class DyingOs:
                 raise Killed
             self.left -= 1
             result = real(*arguments, **options)
-            where = os.path.basename(os.readlink(f"/proc/self/fd/{arguments[0]}")) if name == "fsync" else os.path.basename(str(arguments[0]))
-            self.log.append(f"{name} {where}")
+            where = Path(f"/proc/self/fd/{arguments[0]}").readlink() if name == "fsync" else Path(str(arguments[0]))
+            self.log.append(f"{name} {where.name}")
             if name == "open":
                 self.opened.add(result)
             elif name == "close":
