@@ -72,6 +72,17 @@ class Phone:
             self._shown = (signed_at, self.audience, self._text(signed_at, self.audience))
         return self._shown[2]
 
+    def next_refresh(self, now: float) -> float:
+        """When the code on the screen will be signed anew, seconds since the epoch."""
+        own_time = now + self.clock_ahead_s
+        return (int((own_time - self._phase_s) // self._refresh_s) + 1) * self._refresh_s + self._phase_s - self.clock_ahead_s
+
+    def static_text(self) -> str:
+        """The QR text of the pass alone, as it would be printed: without a presentation, so anybody can copy it."""
+        if self.pass_ is None:
+            raise ValueError("this phone has no pass")
+        return qr_text(self.pass_)
+
     def present(self, now: float, audience: str | None = None) -> str:
         """A QR text signed at this moment, by the phone's clock. Keep one and show it later: that is a screenshot."""
         return self._text(int(now + self.clock_ahead_s), self.audience if audience is None else audience)

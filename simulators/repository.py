@@ -177,7 +177,7 @@ class TrustRepository:
 
         Args:
             now: Seconds since the epoch.
-            status_lists: Make the status lists anew as well; else the published ones stay.
+            status_lists: Make the status lists anew as well; else the published ones stay. A region without a key publishes none: nobody could verify it.
             regions: Those that take part; what another published before stays as it is.
         """
         for region in regions:
@@ -203,6 +203,14 @@ class TrustRepository:
         roles = [f"metadata/{self.metadata[role].signed.version}.{role}.json" for role in (*map(region_role, self.regions), "targets", "snapshot")]
         targets = {name for region in self.regions for name in self._target_files(self.metadata[region_role(region)].signed)}
         return [*sorted(targets), *roots, *roles, "metadata/timestamp.json"]
+
+    def target_file(self, region: Region, name: str) -> str:
+        """Where the region's target of that name lies, by what is published.
+
+        Raises:
+            KeyError: The region has published no such target.
+        """
+        return _consistent(self.metadata[region_role(region)].signed.targets[name])
 
     def prune(self, keep: int = 3) -> int:
         """Remove what the last `keep` snapshots do not name, but never a root; returns the number of files removed.
@@ -286,7 +294,7 @@ class TrustRepository:
                 bits, size = state.shape(uri)
                 listed = status_list.claims(uri, status_list.packed(statuses, size, bits), int(now), bits=bits)
                 targets[uri] = self.write_target(uri, status_list.token(state.list_signer(now), listed))
-        elif role in self.metadata:
+        elif role in self.metadata and state.keys:
             targets.update({name: target for name, target in self.metadata[role].signed.targets.items() if name in state.statuses})
         for name, content in state.extra.items():
             targets[name] = self.write_target(name, content)
