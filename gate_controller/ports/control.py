@@ -18,7 +18,9 @@ class EventSink(Protocol):
 
         Kinds: "status" (the whole of `GateControl.status()`), "prompt" {"prompt"}, "crossing_recorded" {"crossing_id",
         "outcome", "reason", "steps": [[name, at_s]], ...}, "device" {"device", "state", "code", "detail", "remedy"},
-        "officer_called" {"reason", "escalation"}, "officer_call_ended" {}. None carries personal data.
+        "officer_called" {"reason", "escalation"}, "officer_call_ended" {}, "freshness" {"region", "from", "to", "cause", "reminder",
+        "next_state", "next_in_s", "restricted_in_s", "closed_in_s"}, "trust_taken" {"versions"}, "trust_refused" {"what", "remedy"}.
+        None carries personal data.
         """
         ...
 
@@ -31,7 +33,11 @@ class GateControl(Protocol):
 
         {"gate", "region", "direction", "state", "reason", "prompt", "occupancy", "doors": {...},
         "devices": {name: {"state", "code", "detail", "remedy"}},
-        "officer_call": null | {"reason", "escalation", "acknowledged_by"}, "since_s", "uptime_s"}
+        "officer_call": null | {"reason", "escalation", "acknowledged_by"}, "since_s", "uptime_s",
+        "trust": {region: {"state", "cause", "remedy", "next_state", "next_cause", "next_in_s", "restricted_in_s", "closed_in_s"}},
+        "trust_store": {"versions": {role: version}, "problem": null | {"what", "remedy"}, "failures"}}
+
+        Of the trust, the regions whose passes the lane admits; seconds to come are 0 when it is so already, null when it never will be.
 
         Raises:
             GateError: The gate does not decide any more, so there is no status; the kiosk page closes the lane then.

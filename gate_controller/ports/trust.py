@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from gate_controller.core.values import Region
 from gate_controller.ports.services import VerifyingKey
@@ -122,4 +122,53 @@ class Trust(Protocol):
         Raises:
             StoreError: The time cannot be remembered.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TrustNotice:
+    """Something about the trust that has become so, to be journalled, logged and published once.
+
+    Attributes:
+        kind: "freshness_changed" (also the daily reminder), "trust_taken" (a newer state is in force) or "trust_refused" (what was
+            imported cannot be used; the old state stays in force).
+        fields: JSON values by name, without personal data.
+        text: One line for people, with the remedy if there is one.
+        warning: Whether it asks for somebody's attention.
+    """
+
+    kind: str
+    fields: Mapping[str, Any]
+    text: str
+    warning: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrustClosed:
+    """Why nobody can be admitted: every region whose passes the lane admits is CLOSED.
+
+    Attributes:
+        code: Code of the cause; of the first region, if they differ.
+        what: One line naming each region's cause.
+        remedy: What to do about it.
+    """
+
+    code: str
+    what: str
+    remedy: str
+
+
+class TrustMonitor(Protocol):
+    """The trust as the gate watches over it. `status` is for any thread; the other two are called by one thread, about once a second."""
+
+    def observe(self, wall: float) -> None:
+        """See Trust.observe."""
+        ...
+
+    def look(self, wall: float) -> tuple[tuple[TrustNotice, ...], TrustClosed | None]:
+        """What has changed since the last look, and whether the lane must be closed. Times in seconds since the epoch."""
+        ...
+
+    def status(self, wall: float) -> dict[str, Any]:
+        """For GateControl.status(): {"trust": {region: {...}}, "trust_store": {"versions", "problem", "failures"}}."""
         ...

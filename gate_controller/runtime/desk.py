@@ -1,12 +1,13 @@
-"""The desk: pass check, enrolment look-up, admission and journal, on one thread of its own.
+"""The desk: pass check, enrolment look-up, admission and journal, on one thread of its own; once a second a look at the trust.
 
-Its stores are "devices" to the core: while one cannot be read or written the lane is closed. A record that could not be written is kept and
+Its stores are "devices" to the core: while one cannot be read or written the lane is closed, and so it is while the trust is too old. A record that could not be written is kept and
 written first when the journal works again, so that nothing is lost while the disk is full. One that a working journal refuses is set aside,
 so that it does not keep the lane closed for ever. Decides nothing.
 """
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 from collections import deque
@@ -20,9 +21,11 @@ from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Device, EnrolmentFacts
+from gate_controller.ports.control import EventSink
 from gate_controller.ports.devices import FaceModel
 from gate_controller.ports.errors import GateError, StoreError
 from gate_controller.ports.services import EnrolmentRecord, EnrolmentStore, Journal, PassAccepted, PassVerifier, ReplayMemory
+from gate_controller.ports.trust import TrustMonitor, TrustNotice
 from gate_controller.runtime.options import LANE_TIME_ZONE
 from gate_controller.runtime.session import Session
 from gate_controller.runtime.worker import DeviceReport, Surroundings
@@ -43,6 +46,7 @@ class Stores:
     replay: ReplayMemory
     enrolment: EnrolmentStore
     journal: Journal
+    trust: TrustMonitor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,15 +64,19 @@ class Desk(threading.Thread):
         stores: The services.
         session: Where the templates of the current traveller go.
         around: Clock, inbox, options.
+        sink: Where changes of the trust are published.
         finger_format: The template format of the reader in place, asked when a record is looked at.
         face_model: The face model in use.
     """
 
-    def __init__(self, stores: Stores, session: Session, around: Surroundings, finger_format: Callable[[], str], face_model: FaceModel) -> None:
+    def __init__(
+        self, stores: Stores, session: Session, around: Surroundings, sink: EventSink, finger_format: Callable[[], str], face_model: FaceModel
+    ) -> None:
         super().__init__(name="desk", daemon=True)
         self._stores = stores
         self._session = session
         self._around = around
+        self._sink = sink
         self._finger_format = finger_format
         self._face_model = face_model
         self._commands: queue.SimpleQueue[c.Command | None] = queue.SimpleQueue()
@@ -76,7 +84,7 @@ class Desk(threading.Thread):
         self._suspect: _Entry | None = None
         self._refused: deque[_Entry] = deque(maxlen=SET_ASIDE)
         self._lost: set[Device] = set()
-        self._told_lost: set[Device] = set()
+        self._told_lost: dict[Device, str] = {}
         self._recovered = False
         self._report_anew = threading.Event()
         self._probed_at = around.clock.monotonic()
@@ -109,7 +117,7 @@ class Desk(threading.Thread):
             return True
 
     def _recover(self) -> bool:
-        self._lost |= {Device.PASS_VERIFIER, Device.ENROLMENT, Device.JOURNAL}
+        self._lost |= {Device.PASS_VERIFIER, Device.TRUST, Device.ENROLMENT, Device.JOURNAL}
         self._probe()
         return True
 
@@ -193,7 +201,7 @@ class Desk(threading.Thread):
         if not claimed:
             self._around.post(e.PassRefused(command.crossing_id, Reason.PRESENTATION_REPLAYED))
             return
-        self._stores.journal.admit(command.crossing_id, command.issuer, command.direction, self._around.clock.wall())
+        self._stores.journal.admit(command.crossing_id, command.issuer, command.direction, self._around.clock.wall(), degraded=command.degraded)
         self._around.post(e.AdmissionRecorded(command.crossing_id))
 
     def _keep(self, entry: _Entry) -> None:
@@ -242,14 +250,15 @@ class Desk(threading.Thread):
         return True
 
     def _probe(self) -> None:
-        """Look whether a lost store is back."""
+        """Look at the trust, and whether a lost store is back."""
         self._probed_at = self._around.clock.monotonic()
+        self._watch_trust()
         checks: dict[Device, Callable[[], object]] = {
             Device.PASS_VERIFIER: lambda: self._stores.replay.last_presented(NOBODY),
             Device.ENROLMENT: lambda: self._stores.enrolment.find(NOBODY),
             Device.JOURNAL: self._check_journal,
         }
-        for device in sorted(self._lost, key=lambda lost: lost.value):
+        for device in sorted(self._lost & checks.keys(), key=lambda lost: lost.value):
             try:
                 checks[device]()
             except Exception as error:  # noqa: BLE001 - whatever it is, the store does not work
@@ -257,9 +266,36 @@ class Desk(threading.Thread):
                 continue
             if device is Device.JOURNAL and not self._flush():
                 continue
-            self._lost.discard(device)
-            self._told_lost.discard(device)
-            self._around.post(e.DeviceReady(device), DeviceReport(device, "ready"))
+            self._find_again(device)
+
+    def _watch_trust(self) -> None:
+        """Tell what has changed; without a region whose passes could be accepted, the trust is lost."""
+        trust, wall = self._stores.trust, self._around.clock.wall()
+        try:
+            notices, closed = trust.look(wall)
+            for notice in notices:
+                self._tell(notice, wall)
+            trust.observe(wall)
+        except Exception as error:  # noqa: BLE001 - a bug is lost trust
+            self._lose(Device.TRUST, _as_gate_error(Device.TRUST, error))
+            return
+        if closed is not None:
+            self._lose(Device.TRUST, StoreError(closed.what, closed.remedy), closed.code)
+        elif Device.TRUST in self._lost:
+            self._find_again(Device.TRUST)
+
+    def _tell(self, notice: TrustNotice, wall: float) -> None:
+        (log.warning if notice.warning else log.info)(notice.kind, what=notice.text)
+        fields = sorted((name, value if isinstance(value, str) else json.dumps(value)) for name, value in notice.fields.items())
+        self._keep(_Entry(c.NoteEvent(notice.kind, tuple(fields)), wall))
+        if Device.JOURNAL not in self._lost:
+            self._flush()
+        self._sink.publish("freshness" if notice.kind == "freshness_changed" else notice.kind, dict(notice.fields))
+
+    def _find_again(self, device: Device) -> None:
+        self._lost.discard(device)
+        self._told_lost.pop(device, None)
+        self._around.post(e.DeviceReady(device), DeviceReport(device, "ready"))
 
     def _check_journal(self) -> None:
         journal, now = self._stores.journal, self._around.clock.wall()
@@ -269,11 +305,11 @@ class Desk(threading.Thread):
             self._recovered = True
         journal.event("journal_ready", {}, now)
 
-    def _lose(self, device: Device, error: GateError) -> None:
+    def _lose(self, device: Device, error: GateError, code: str = "store") -> None:
         self._lost.add(device)
-        if device not in self._told_lost:
-            self._told_lost.add(device)
-            self._around.post(e.DeviceLost(device, "store"), DeviceReport(device, "lost", "store", error.what, error.remedy))
+        if self._told_lost.get(device) != code:
+            self._told_lost[device] = code
+            self._around.post(e.DeviceLost(device, code), DeviceReport(device, "lost", code, error.what, error.remedy))
 
 
 def _as_gate_error(device: Device, error: Exception) -> GateError:

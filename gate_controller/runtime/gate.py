@@ -33,6 +33,7 @@ from gate_controller.runtime.io_worker import IoWorker
 from gate_controller.runtime.options import RuntimeOptions
 from gate_controller.runtime.qr_worker import QrWorker
 from gate_controller.runtime.session import Session
+from gate_controller.runtime.status import lane_status, record_as_json
 from gate_controller.runtime.worker import DeviceReport, DeviceWorker, Surroundings
 
 WAKE_S = 0.2
@@ -107,7 +108,8 @@ class Gate:
         self._closing = threading.Event()
         self._started_at = self._state_since = self._turned_at = clock.monotonic()
         around = Surroundings(clock, self._post, options)
-        self._desk = Desk(stores, self._session, around, lambda: devices.fingerprint.template_format, devices.face_matcher.model)
+        self._trust = stores.trust
+        self._desk = Desk(stores, self._session, around, sink, lambda: devices.fingerprint.template_format, devices.face_matcher.model)
         self._io = IoWorker(devices.io_board, around)
         self._fingerprint = FingerprintWorker(devices.fingerprint, self._session, around)
         self._face = FaceWorker(devices.face_camera, devices.face_matcher, self._session, around)
@@ -168,7 +170,8 @@ class Gate:
 
     def _timed_status(self) -> JsonObject:
         now = self._clock.monotonic()
-        return {**self._status, "since_s": round(now - self._state_since, 1), "uptime_s": round(now - self._started_at, 1)}
+        times = {"since_s": round(now - self._state_since, 1), "uptime_s": round(now - self._started_at, 1)}
+        return {**self._status, **self._trust.status(self._clock.wall()), **times}
 
     def officer(self, action: str, identity: str, reason: str, uid: int | None = None) -> None:
         """See ports.control.GateControl."""
@@ -217,7 +220,7 @@ class Gate:
         try:
             if letter is not None:
                 self._decide(letter)
-            self._watch_freshness()
+            self._watch_workers()
         except Exception as error:  # noqa: BLE001 - any bug at all must end fail-secure
             self._fail(error)
             if letter is not None and letter.answer is not None and not letter.answer.done():
@@ -280,7 +283,7 @@ class Gate:
         if (self._stop_asked and self._controller.idle) or self.failure is not None:
             self._finished.set()
 
-    def _watch_freshness(self) -> None:
+    def _watch_workers(self) -> None:
         """A worker that hangs must not keep an old picture of the lane alive, nor its device ready (INV-4)."""
         late = self._clock.monotonic() - self._io.last_read
         if late > self._options.io_lost_after_s and self._controller.inputs != UNKNOWN_INPUTS:
@@ -329,7 +332,7 @@ class Gate:
             case c.RecordCrossing(record):
                 self._session.forget()
                 self._desk.submit(command)
-                self._sink.publish("crossing_recorded", _as_json(record))
+                self._sink.publish("crossing_recorded", record_as_json(record))
             case _:
                 self._desk.submit(command)
 
@@ -347,23 +350,7 @@ class Gate:
             self._sink.publish("status", self._timed_status())
 
     def _snapshot(self) -> JsonObject:
-        controller = self._controller
-        call = controller.officer_call
-        return {
-            "gate": self._options.gate_id,
-            "region": self._policy.region.value,
-            "direction": self._policy.direction.name,
-            "state": controller.state.value,
-            "reason": controller.reason.code if controller.reason else None,
-            "prompt": controller.prompt.value if controller.prompt else None,
-            "occupancy": controller.inputs.occupancy.value,
-            "doors": {"entry_door": controller.inputs.entry_door.value, "exit_door": controller.inputs.exit_door.value},
-            "devices": {
-                device.value: {"state": report.state, "code": report.code, "detail": report.detail, "remedy": report.remedy}
-                for device, report in self._reports.items()
-            },
-            "officer_call": None if call is None else {"reason": call[0].code, "escalation": call[1], "acknowledged_by": call[2]},
-        }
+        return lane_status(self._options.gate_id, self._policy, self._controller, self._reports)
 
 
 def _join(thread: threading.Thread, timeout_s: float) -> None:
@@ -376,18 +363,3 @@ def _late(answer: Future[list[c.Command]]) -> list[c.Command]:
         return answer.result(timeout=ANSWER_WITHIN_S)
     except TimeoutError as error:
         raise RefusedByStateError("the gate did not answer; the act may have been carried out", "look at the lane and at `gatectl status`") from error
-
-
-def _as_json(record: c.CrossingRecord) -> JsonObject:
-    return {
-        "crossing_id": record.crossing_id,
-        "outcome": record.outcome.value,
-        "reason": record.reason.code if record.reason else None,
-        "admitted": record.admitted,
-        "issuer": record.issuer.value if record.issuer else None,
-        "direction": record.direction.name,
-        "truth": {name: getattr(record, name) for name in ("authorised", "entered", "verified", "exited", "chamber_empty")},
-        "checks": {modality.value: outcome.value for modality, outcome in record.checks.items()},
-        "steps": [[step.name, round(step.at_s, 4)] for step in record.steps],
-        "by_officer": record.officer is not None,
-    }

@@ -5,6 +5,7 @@ Does not apply any rule: the core, the verifier and the runtime do.
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 from typing import Annotated, Literal
 
@@ -59,25 +60,37 @@ class FreshnessSection(Section):
     status_stale_s: int = Field(ge=60, le=14 * _DAY_S, description="A region's status list older than this is announced as stale, at full service")
     status_degraded_s: int = Field(ge=60, le=14 * _DAY_S, description="Older than this, only the region's low-risk travellers are cleared")
     status_closed_s: int = Field(ge=60, le=14 * _DAY_S, description="Older than this, no pass of the region is accepted")
-    warn_timestamp_s: int = Field(ge=0, le=60 * _DAY_S, description="Announced as stale so long before the timestamp expires, which closes the lane")
-    warn_snapshot_s: int = Field(ge=0, le=60 * _DAY_S, description="The same for the snapshot")
-    warn_role_s: int = Field(ge=0, le=60 * _DAY_S, description="The same for a region's own list of keys, for the top-level targets and for the root")
-    warn_key_s: int = Field(ge=0, le=60 * _DAY_S, description="The same for the last of a region's keys")
+    warn_timestamp_s: int = Field(ge=60, le=60 * _DAY_S, description="Announced as stale so long before the timestamp expires, which closes the lane")
+    warn_snapshot_s: int = Field(ge=60, le=60 * _DAY_S, description="The same for the snapshot")
+    warn_role_s: int = Field(ge=60, le=60 * _DAY_S, description="The same for a region's own list of keys, for the top-level targets and for the root")
+    warn_key_s: int = Field(ge=60, le=60 * _DAY_S, description="The same for the last of a region's keys")
     longest_timestamp_s: int = Field(ge=60, le=30 * _DAY_S, description="A timestamp that is valid longer than this from its import on is refused")
     longest_snapshot_s: int = Field(ge=60, le=90 * _DAY_S, description="The same for the snapshot")
     longest_role_s: int = Field(ge=60, le=400 * _DAY_S, description="The same for a region's own list of keys, and for the top-level targets")
-    clock_tolerance_s: int = Field(ge=0, le=3600, description="How far the gate's clock may stand behind what was signed or seen before; else the lane closes")
+    clock_tolerance_s: int = Field(ge=1, le=3600, description="How far the gate's clock may stand behind what was signed or seen before; else the lane closes")
     low_risk_classes: frozenset[TravellerClass] = Field(description="Traveller classes of low risk; none: a degraded region is refused as a whole")
     low_risk_minimum_age: int = Field(ge=0, le=120, description="Completed years of age of a traveller of low risk, at least")
     low_risk_pass_issued_s: int = Field(ge=60, le=90 * _DAY_S, description="The pass of a traveller of low risk was issued less than this long ago")
 
-    @field_validator("status_degraded_s", "status_closed_s")
+    @field_validator("status_degraded_s")
     @classmethod
-    def _is_ordered(cls, value: int, info: ValidationInfo) -> int:
-        before = "status_stale_s" if info.field_name == "status_degraded_s" else "status_degraded_s"
-        if value <= info.data.get(before, 0):
-            message = f"Input should be more than {before}: stale, degraded and closed follow one another"
-            raise ValueError(message)
+    def _warns_before_it_restricts(cls, value: int, info: ValidationInfo) -> int:
+        if value <= info.data.get("status_stale_s", 0):
+            raise ValueError("Input should be more than status_stale_s: a warning comes before the first refusal")
+        return value
+
+    @field_validator("status_closed_s")
+    @classmethod
+    def _closes_last(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data.get("status_degraded_s", 0):
+            raise ValueError("Input should be at least status_degraded_s; the same, and there is no degraded service")
+        return value
+
+    @field_validator("clock_tolerance_s")
+    @classmethod
+    def _is_short(cls, value: int, info: ValidationInfo) -> int:
+        if value >= info.data.get("status_stale_s", math.inf):
+            raise ValueError("Input should be less than status_stale_s")
         return value
 
     @field_validator("longest_timestamp_s", "longest_snapshot_s", "longest_role_s")

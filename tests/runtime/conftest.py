@@ -22,6 +22,7 @@ from gate_controller.ports.devices import (
 )
 from gate_controller.ports.errors import DeviceRejectedError, DeviceTimeoutError, StoreError
 from gate_controller.ports.services import EnrolmentRecord
+from gate_controller.ports.trust import TrustClosed, TrustNotice
 from gate_controller.runtime.options import RuntimeOptions
 from gate_controller.runtime.session import Session
 from gate_controller.runtime.worker import Surroundings
@@ -186,6 +187,8 @@ class FakeStores:
         self.claimed: list[bytes] = []
         self.claim_answer = True
         self.written: list[tuple[str, object]] = []
+        self.degraded: set[str] = set()
+        self.fields: dict[str, dict[str, str]] = {}
 
     def _may(self, store: str) -> None:
         if store in self.broken:
@@ -211,6 +214,7 @@ class FakeStores:
     def admit(self, crossing_id, issuer, direction, wall, *, degraded=False) -> None:
         self._may("journal")
         self.written.append(("admit", crossing_id))
+        self.degraded |= {crossing_id} if degraded else set()
 
     def record(self, record, wall) -> None:
         self._may("journal")
@@ -219,6 +223,7 @@ class FakeStores:
     def event(self, kind, fields, wall) -> None:
         self._may("journal")
         self.written.append(("event", kind))
+        self.fields[kind] = fields
 
     def close_open(self, wall):
         self._may("journal")
@@ -226,6 +231,41 @@ class FakeStores:
 
     def close(self) -> None:
         pass
+
+
+class FakeTrust:
+    """Tells the scripted notices once, and `closed` for as long as it stands."""
+
+    def __init__(self) -> None:
+        self.notices: list[TrustNotice] = []
+        self.closed: TrustClosed | None = None
+        self.broken = ""
+        self.observed: list[float] = []
+
+    def observe(self, wall) -> None:
+        if self.broken:
+            raise StoreError(self.broken, "make room")
+        self.observed.append(wall)
+
+    def look(self, wall):
+        notices, self.notices = self.notices, []
+        return tuple(notices), self.closed
+
+    def status(self, wall):
+        return {"trust": {"HK": {"state": "fresh" if self.closed is None else "closed"}}, "trust_store": {"versions": {}, "problem": None, "failures": 0}}
+
+
+class FakeSink:
+    """Keeps what is published; raises on the kinds in `broken`."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, dict[str, object]]] = []
+        self.broken: set[str] = set()
+
+    def publish(self, kind, fields) -> None:
+        if kind in self.broken:
+            raise ZeroDivisionError
+        self.published.append((kind, fields))
 
 
 def enrolled(*fingers: bytes, face: bytes = b"face", born: date = date(1990, 5, 17)) -> EnrolmentRecord:
@@ -284,6 +324,16 @@ def matcher() -> FakeMatcher:
 @pytest.fixture
 def stores() -> FakeStores:
     return FakeStores()
+
+
+@pytest.fixture
+def trust() -> FakeTrust:
+    return FakeTrust()
+
+
+@pytest.fixture
+def sink() -> FakeSink:
+    return FakeSink()
 
 
 @pytest.fixture

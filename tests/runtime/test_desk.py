@@ -19,8 +19,8 @@ RECORD = c.RecordCrossing(c.CrossingRecord("x", Outcome.COMPLETED, None, admitte
 
 
 @pytest.fixture
-def desk(stores, session, around, matcher, reader):
-    desk = Desk(Stores(stores, stores, stores, stores), session, around, lambda: reader.template_format, matcher.model)
+def desk(stores, trust, session, around, sink, matcher, reader):
+    desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: reader.template_format, matcher.model)
     desk._recover()
     return desk
 
@@ -30,7 +30,7 @@ def lost(inbox):
 
 
 def test_all_stores_report_ready_at_the_start(desk, inbox):
-    assert {event.device for event in inbox.of(e.DeviceReady)} == {Device.PASS_VERIFIER, Device.ENROLMENT, Device.JOURNAL}
+    assert {event.device for event in inbox.of(e.DeviceReady)} == {Device.PASS_VERIFIER, Device.TRUST, Device.ENROLMENT, Device.JOURNAL}
 
 
 def test_the_verifiers_answer_becomes_an_event(desk, stores, inbox):
@@ -191,8 +191,8 @@ def test_a_bug_anywhere_at_the_desk_loses_the_journal_and_not_the_thread(desk, i
     assert lost(inbox) == [Device.JOURNAL]
 
 
-def test_crossings_cut_short_are_closed_before_the_journal_counts_as_ready(stores, session, around, matcher, inbox):
-    desk = Desk(Stores(stores, stores, stores, stores), session, around, lambda: "", matcher.model)
+def test_crossings_cut_short_are_closed_before_the_journal_counts_as_ready(stores, trust, session, around, sink, matcher, inbox):
+    desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: "", matcher.model)
     closings = []
 
     def close_open(wall):

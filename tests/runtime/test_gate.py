@@ -14,24 +14,12 @@ from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.values import UNKNOWN_INPUTS, Device, Direction, Door, DoorPosition, LaneInputs, Occupancy, Outcome, Region, TriState
 from gate_controller.ports.errors import RefusedByStateError
+from gate_controller.ports.trust import TrustClosed
 from gate_controller.runtime import gate as gate_module
 from gate_controller.runtime.desk import Stores
 from gate_controller.runtime.gate import Devices, Gate, _Letter
 
 EMPTY = LaneInputs(DoorPosition.CLOSED, DoorPosition.CLOSED, TriState.INACTIVE, TriState.INACTIVE, TriState.INACTIVE, TriState.INACTIVE, Occupancy.ZERO)
-
-
-class FakeSink:
-    """Keeps what is published; raises on the kinds in `broken`."""
-
-    def __init__(self) -> None:
-        self.published: list[tuple[str, dict[str, object]]] = []
-        self.broken: set[str] = set()
-
-    def publish(self, kind, fields) -> None:
-        if kind in self.broken:
-            raise ZeroDivisionError
-        self.published.append((kind, fields))
 
 
 class FakeDisplay:
@@ -45,22 +33,17 @@ class NoCodes:
 
 
 @pytest.fixture
-def sink() -> FakeSink:
-    return FakeSink()
-
-
-@pytest.fixture
 def board(make_board):
     return make_board(EMPTY)
 
 
 @pytest.fixture
-def gate(around, camera, matcher, reader, board, stores, sink, clock, monkeypatch):
+def gate(around, camera, matcher, reader, board, stores, trust, sink, clock, monkeypatch):
     for pause in ("face_worker.IDLE_INTERVAL_S", "qr_worker.READY_INTERVAL_S", "qr_worker.BUSY_INTERVAL_S"):
         monkeypatch.setattr(f"gate_controller.runtime.{pause}", 0.0)
     devices = Devices(camera, NoCodes(), camera, matcher, reader, board)
     policy = CrossingPolicy(Region.MO, Direction.HK_TO_MO)
-    gate = Gate(policy, around.options, devices, Stores(stores, stores, stores, stores), FakeDisplay(), sink, clock)
+    gate = Gate(policy, around.options, devices, Stores(stores, stores, stores, stores, trust), FakeDisplay(), sink, clock)
     yield gate
     gate.close()
 
@@ -96,7 +79,7 @@ def ready(gate):
 @pytest.mark.parametrize("pause_s", [1.5, 2.5])
 def test_a_pause_of_the_whole_process_closes_the_lane_only_until_the_next_reading(ready, clock, pause_s):
     clock.now += pause_s
-    ready._watch_freshness()
+    ready._watch_workers()
     assert ready._controller.inputs == UNKNOWN_INPUTS
     ready._io.step()
     turn(ready)
@@ -256,3 +239,23 @@ def test_the_commands_after_one_that_cannot_be_handed_on_are_handed_on(ready, si
     ready._turn(_Letter(e.TimerExpired()))
     assert opening in orders(ready)
     assert isinstance(ready.failure, ZeroDivisionError)
+
+
+def test_the_status_tells_of_the_trust_as_it_is_when_asked(ready, trust):
+    assert ready.status()["trust"] == {"HK": {"state": "fresh"}}
+    trust.closed = TrustClosed("timestamp", "HK: closed", "import")
+    assert ready.status()["trust"] == {"HK": {"state": "closed"}}
+    assert ready.status()["trust_store"]["failures"] == 0
+
+
+def test_the_lane_closes_while_no_region_can_be_trusted(ready, trust, clock):
+    trust.closed = TrustClosed("timestamp", "HK: closed", "import")
+    ready._desk._probe()
+    turn(ready)
+    assert (ready._status["state"], ready._status["reason"]) == ("out_of_service", "trust_lost")
+    told = {"state": "lost", "code": "timestamp", "detail": "HK: closed", "remedy": "import"}
+    assert ready._status["devices"]["trust"] == told
+    trust.closed = None
+    ready._desk._probe()
+    work(ready)
+    assert ready._status["state"] == "ready"
