@@ -1,0 +1,98 @@
+"""The parts of the trust store as a configuration names them: for the gate itself, `gatectl keys` and `gate-keys` alike.
+
+Imports no driver and nothing of vision: the sync has no device and must start fast. Does not import trust and does not watch over it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from gate_controller.settings import Settings
+from gate_controller.settings.pinned_root import read_pinned_root
+from gate_controller.trust.cache import TrustCache
+from gate_controller.trust.errors import TrustError
+from gate_controller.trust.floor import Floor
+from gate_controller.trust.freshness import FreshnessBudget
+from gate_controller.trust.mirror import MirrorSource
+from gate_controller.trust.repository import VerifiedRepository, verify_repository
+from gate_controller.trust.sources import DirectorySource
+from gate_controller.trust.view import LatestTime, VerifiedTrust, build_view
+
+
+@dataclass(frozen=True, slots=True)
+class TrustParts:
+    """What one gate's trust is made of.
+
+    Attributes:
+        cache: The verified cache.
+        pinned_root: Root metadata, whose hash was compared with the configuration's.
+        floor: The floor's file; Floor.open() opens it.
+        budget: The policy's limits of freshness.
+        ca_file: Certificates that a mirror's must be signed by; None: the system's.
+    """
+
+    cache: TrustCache
+    pinned_root: bytes
+    floor: Path
+    budget: FreshnessBudget
+    ca_file: Path | None
+
+    def mirror(self, url: str) -> MirrorSource:
+        """A mirror, for one import.
+
+        Raises:
+            ConfigurationError: The URL or the CA file cannot be used.
+        """
+        return MirrorSource(url, ca_file=self.ca_file)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustInForce:
+    """What a gate that starts now would believe.
+
+    Attributes:
+        repository: The generation in the cache, verified.
+        view: Its keys, lists and freshness.
+        latest_seen: The latest time that anybody saw or signed, seconds since the epoch.
+    """
+
+    repository: VerifiedRepository
+    view: VerifiedTrust
+    latest_seen: float
+
+
+def trust_parts(settings: Settings) -> TrustParts:
+    """The parts; opens nothing but the pinned root.
+
+    Raises:
+        ConfigurationError: The pinned root is missing, or not the one whose hash is configured.
+    """
+    section = settings.policy.freshness
+    budget = FreshnessBudget(**{each.name: getattr(section, each.name) for each in fields(FreshnessBudget)})
+    return TrustParts(TrustCache(settings.keys.cache), read_pinned_root(settings.keys), settings.keys.floor, budget, settings.sync.ca_file)
+
+
+def trust_in_force(parts: TrustParts, floor: Floor, now: float) -> TrustInForce:
+    """Read and verify what is in the cache, as the gate does when it starts, but write nothing, not even the time.
+
+    Args:
+        parts: The gate's parts.
+        floor: Its floor.
+        now: Seconds since the epoch.
+
+    Raises:
+        TrustError: The cache is empty, or its content must not be believed.
+        StoreError: The cache or the floor cannot be read.
+        SourceError: A file of the generation cannot be read.
+    """
+    generation = parts.cache.current()
+    if generation is None:
+        msg = f"trust cache {parts.cache.path} is empty"
+        raise TrustError(msg, "import trust: gatectl keys import DIRECTORY")
+    repository = verify_repository(parts.pinned_root, DirectorySource(generation), at=None)
+    floor.require(repository.versions)
+    latest = LatestTime(max(now, floor.latest_seen()))
+    view = build_view(repository, parts.budget, latest)
+    latest.value = max(latest.value, view.newest_signed_at or 0.0)
+    return TrustInForce(repository, view, latest.value)
