@@ -23,6 +23,7 @@ import structlog
 from gate_controller.composition.compose import ComposedGate, compose
 from gate_controller.control.displays import BackgroundDisplay, ConsoleDisplay, FanOutDisplay
 from gate_controller.control.feed import EventFeed
+from gate_controller.control.metrics import PassCounter
 from gate_controller.control.server import ControlServer
 from gate_controller.ports.clock import SystemClock
 from gate_controller.ports.errors import GateError
@@ -54,10 +55,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _serve(config: Path, prompts: bool) -> int:
     stops = Stops()
     feed = EventFeed(SystemClock())
+    passes = PassCounter(feed)
     with stops.listening(), contextlib.ExitStack() as stack:
         try:
-            composed = stack.enter_context(compose(config, SystemClock(), feed, _display(prompts, stack)))
-            server = stack.enter_context(_server(composed, feed))
+            composed = stack.enter_context(compose(config, SystemClock(), passes, _display(prompts, stack)))
+            server = stack.enter_context(_server(composed, feed, passes))
         except GateError as error:
             _complain(error)
             return EXIT_CONFIGURATION
@@ -130,9 +132,10 @@ def _display(prompts: bool, stack: contextlib.ExitStack) -> TravellerDisplay:
     return display
 
 
-def _server(composed: ComposedGate, feed: EventFeed) -> ControlServer:
+def _server(composed: ComposedGate, feed: EventFeed, passes: PassCounter) -> ControlServer:
     settings = composed.settings
-    return ControlServer(composed.gate, feed, socket_path=settings.control.socket, kiosk_port=settings.kiosk.port if settings.kiosk.enabled else None)
+    kiosk_port = settings.kiosk.port if settings.kiosk.enabled else None
+    return ControlServer(composed.gate, feed, socket_path=settings.control.socket, kiosk_port=kiosk_port, passes=passes)
 
 
 def _drain(wait: Callable[[float], bool], stops: Stops, limit_s: float) -> None:

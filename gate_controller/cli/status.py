@@ -14,13 +14,14 @@ import click
 from gate_controller.cli.socket_option import failures_as_exit_codes, one_line, socket_option
 from gate_controller.control.client import FeedEvent, GateClient
 from gate_controller.ports.control import JsonObject
+from gate_controller.trust.freshness import duration
 
 
 @click.command("status")
 @socket_option
 @click.option("as_json", "--json", is_flag=True, help="Print the daemon's answer as one JSON object.")
 def status_command(socket_path: Path, as_json: bool) -> None:
-    """Show the state of the lane, its doors and its devices."""
+    """Show the state of the lane, its doors and its devices, and for how long what is known of the passes is good enough."""
     with failures_as_exit_codes():
         status = GateClient(socket_path).status()
     if as_json:
@@ -54,6 +55,15 @@ def _lines(status: JsonObject) -> list[tuple[str, str]]:
         known = device if isinstance(device, dict) else {}
         lines.append(("device", " - ".join([f"{one_line(name)}: {one_line(known.get('state'))}", *_given(known, "code", "detail")])))
         lines += [("", f"remedy: {remedy}") for remedy in _given(known, "remedy")]
+    for region, trust in _entries(status, "trust"):
+        known = trust if isinstance(trust, dict) else {}
+        lines.append(("trust", _freshness(one_line(region), known)))
+        lines += [("", f"remedy: {remedy}") for remedy in _given(known, "remedy")]
+    store = status.get("trust_store")
+    problem = store.get("problem") if isinstance(store, dict) else None
+    if isinstance(problem, dict):
+        lines.append(("trust", f"what was imported is not in force: {one_line(problem.get('what'))}"))
+        lines += [("", f"remedy: {remedy}") for remedy in _given(problem, "remedy")]
     call = status.get("officer_call")
     if isinstance(call, dict):
         answered = f"acknowledged by {one_line(call['acknowledged_by'])}" if call.get("acknowledged_by") else "NOT ACKNOWLEDGED"
@@ -65,6 +75,18 @@ def _lines(status: JsonObject) -> list[tuple[str, str]]:
 def _entries(status: JsonObject, name: str) -> list[tuple[str, object]]:
     entries = status.get(name)
     return list(entries.items()) if isinstance(entries, dict) else []
+
+
+def _freshness(region: str, trust: JsonObject) -> str:
+    """One region's freshness with its countdown: "HK: stale (status_list_age), restricted in 11 h 2 min, closed in 2 d 9 h"."""
+    cause = one_line(trust.get("cause"))
+    parts = [f"{region}: {one_line(trust.get('state'))}{'' if cause in {'none', ''} else f' ({cause})'}"]
+    restricted, closed = trust.get("restricted_in_s"), trust.get("closed_in_s")
+    if isinstance(restricted, int) and restricted > 0 and restricted != closed:
+        parts.append(f"restricted in {duration(restricted)}")
+    if isinstance(closed, int) and closed > 0:
+        parts.append(f"closed in {duration(closed)}")
+    return ", ".join(parts)
 
 
 def _given(fields: JsonObject, *names: str) -> list[str]:

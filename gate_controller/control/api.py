@@ -5,6 +5,7 @@
                                         or, with `after` (or Last-Event-ID), what came since; "heartbeat" {} every second;
                                         "lagged" {"missed"} if the ring went round: ask for the status again
     GET  /v1/crossings[?after=N&run=R]  recent crossing records {"run", "last", "missed", "crossings"}
+    GET  /v1/metrics                    Prometheus' text format (control.metrics)
     POST /v1/officer                    {"action", "identity", "reason"}
 
 Errors are {"error", "remedy"}. Who may connect is decided by the socket's mode; roles within the API are not built yet.
@@ -21,6 +22,7 @@ import structlog
 from aiohttp import web
 
 from gate_controller.control.feed import Event, EventFeed
+from gate_controller.control.metrics import CONTENT_TYPE, GateMetrics
 from gate_controller.control.serving import Limits, frame, name_server, stream
 from gate_controller.control.sockets import peer_uid
 from gate_controller.ports.control import GateControl, JsonObject
@@ -43,22 +45,24 @@ class _RequestError(Exception):
         self.remedy = remedy
 
 
-def control_app(gate: GateControl, feed: EventFeed, limits: Limits) -> web.Application:
+def control_app(gate: GateControl, feed: EventFeed, metrics: GateMetrics, limits: Limits) -> web.Application:
     """The application for the unix socket."""
-    api = _Api(gate, feed, limits)
+    api = _Api(gate, feed, metrics, limits)
     app = web.Application(client_max_size=limits.body_bytes, middlewares=[_errors_as_json])
     app.on_response_prepare.append(name_server)
     app.router.add_get("/v1/status", api.status, allow_head=False)
     app.router.add_get("/v1/events", api.events, allow_head=False)
     app.router.add_get("/v1/crossings", api.crossings, allow_head=False)
+    app.router.add_get("/v1/metrics", api.metrics, allow_head=False)
     app.router.add_post("/v1/officer", api.officer)
     return app
 
 
 class _Api:
-    def __init__(self, gate: GateControl, feed: EventFeed, limits: Limits) -> None:
+    def __init__(self, gate: GateControl, feed: EventFeed, metrics: GateMetrics, limits: Limits) -> None:
         self._gate = gate
         self._feed = feed
+        self._metrics = metrics
         self._limits = limits
 
     async def status(self, _request: web.Request) -> web.Response:
@@ -71,6 +75,9 @@ class _Api:
         found = self._feed.crossings(self._after(request) or 0)
         records = [{**json.loads(event.fields), "at": event.at} for event in found.records]
         return _json({"run": self._feed.run, "last": found.last, "missed": found.missed, "crossings": records})
+
+    async def metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
 
     async def officer(self, request: web.Request) -> web.Response:
         act = await self._read_json(request)
@@ -181,7 +188,7 @@ async def _errors_as_json(request: web.Request, handler: Callable[[web.Request],
         _refuse_body(request)
         return await handler(request)
     except web.HTTPException as error:
-        status, what, remedy = error.status, error.reason, "GET /v1/status, /v1/events, /v1/crossings; POST /v1/officer"
+        status, what, remedy = error.status, error.reason, "GET /v1/status, /v1/events, /v1/crossings, /v1/metrics; POST /v1/officer"
     except _RequestError as error:
         status, what, remedy = 400, error.what, error.remedy
     except RefusedByStateError as error:

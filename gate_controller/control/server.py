@@ -20,6 +20,7 @@ import structlog
 from gate_controller.control.api import control_app
 from gate_controller.control.feed import EventFeed
 from gate_controller.control.kiosk import kiosk_app
+from gate_controller.control.metrics import GateMetrics, PassCounter
 from gate_controller.control.serving import Limits, Site
 from gate_controller.control.sockets import UnixListener, listen_loopback, listen_unix
 from gate_controller.ports.control import GateControl
@@ -39,10 +40,21 @@ class ControlServer:
         socket_path: Unix socket of the control API.
         kiosk_port: Port of the kiosk page on 127.0.0.1; 0 takes a free one; None serves no page.
         limits: What a client may cost.
+        passes: What counts the passes for the metrics.
     """
 
-    def __init__(self, gate: GateControl, feed: EventFeed, *, socket_path: Path, kiosk_port: int | None, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        gate: GateControl,
+        feed: EventFeed,
+        *,
+        socket_path: Path,
+        kiosk_port: int | None,
+        limits: Limits | None = None,
+        passes: PassCounter | None = None,
+    ) -> None:
         self._gate = gate
+        self._metrics = GateMetrics(gate, passes)
         self._feed = feed
         self._path = socket_path
         self._port = kiosk_port
@@ -119,7 +131,7 @@ class ControlServer:
         async with contextlib.AsyncExitStack() as stack:
             self._feed.attach(self._loop)
             stack.callback(self._feed.detach)
-            sites = [(Site(control_app(self._gate, self._feed, self._limits), self._limits.api_connections, self._limits), unix.socket)]
+            sites = [(Site(control_app(self._gate, self._feed, self._metrics, self._limits), self._limits.api_connections, self._limits), unix.socket)]
             if page is not None:
                 app = kiosk_app(self._feed, page.getsockname()[1], self._limits)
                 sites.append((Site(app, self._limits.kiosk_connections, self._limits), page))

@@ -37,7 +37,7 @@ class Actions(DisplayActions):
     """All other actions, and what entering a state does."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type] # handed on as they are
+        super().__init__(*args, **kwargs)
         self._lit: frozenset[Lamp] | None = None
         self._called: tuple[Reason, int] | None = None
 

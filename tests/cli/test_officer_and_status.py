@@ -28,6 +28,11 @@ STATUS = {
     "occupancy": "one",
     "doors": {"entry_door": "closed", "exit_door": "closed"},
     "devices": {"io_board": {"state": "ready"}, "fingerprint": {"state": "lost", "code": "absent", "detail": "tty\x1b[2J", "remedy": "plug it in"}},
+    "trust": {
+        "HK": {"state": "fresh", "cause": "none", "remedy": "", "restricted_in_s": 90000, "closed_in_s": 180061},
+        "MO": {"state": "closed", "cause": "timestamp", "remedy": "import current trust", "restricted_in_s": 0, "closed_in_s": 0},
+    },
+    "trust_store": {"versions": {"root": 1}, "problem": {"what": "timestamp.json is\x1b damaged", "remedy": "import again"}, "failures": 1},
     "officer_call": {"reason": "face_mismatch", "escalation": 1, "acknowledged_by": None},
     "since_s": 3.2,
     "uptime_s": 86400,
@@ -151,6 +156,10 @@ def test_status_for_people_says_what_is_wrong_and_what_to_do(daemon):
     assert "device fingerprint: lost - absent - tty?[2J" in lines
     assert "remedy: plug it in" in lines
     assert "officer call face_mismatch, escalation 1, NOT ACKNOWLEDGED" in lines
+    assert "trust HK: fresh, restricted in 1 d 1 h, closed in 2 d 2 h" in lines
+    assert "trust MO: closed (timestamp)" in lines
+    assert lines[lines.index("trust MO: closed (timestamp)") + 1] == "remedy: import current trust"
+    assert "trust what was imported is not in force: timestamp.json is? damaged" in lines
 
 
 def test_events_prints_what_the_daemon_holds_and_ends(daemon):

@@ -24,6 +24,13 @@ from gate_controller.ports.clock import SystemClock
 from gate_controller.ports.errors import RefusedByStateError
 
 PATIENCE_S = 30.0
+TRUST = {
+    "trust": {
+        "HK": {"state": "stale", "cause": "status_list_age", "remedy": "import", "restricted_in_s": 3600, "closed_in_s": 7200},
+        "MO": {"state": "closed", "cause": "timestamp", "remedy": "import", "restricted_in_s": 0, "closed_in_s": 0},
+    },
+    "trust_store": {"versions": {"root": 1, "hk": 7}, "problem": None, "failures": 2},
+}
 
 
 class FakeGate:
@@ -42,7 +49,7 @@ class FakeGate:
         self.status_calls += 1
         if self.failing:
             raise OSError("the secret of the gate")
-        return {"gate": "fake-1", "state": self.state, "reason": "face_mismatch", "officer_call": None}
+        return {"gate": "fake-1", "state": self.state, "reason": "face_mismatch", "officer_call": None, **TRUST}
 
     def officer(self, action: str, identity: str, reason: str, uid: int | None = None) -> None:
         if action not in {"acknowledge", "release", "return", "rearm"}:

@@ -32,7 +32,10 @@ def marker(name):
 
 
 def test_status_is_what_the_gate_says(serve):
-    assert serve().client.status() == {"gate": "fake-1", "state": "officer_referral", "reason": "face_mismatch", "officer_call": None}
+    status = serve().client.status()
+    assert status.pop("trust").keys() == {"HK", "MO"}
+    assert status.pop("trust_store")["failures"] == 2
+    assert status == {"gate": "fake-1", "state": "officer_referral", "reason": "face_mismatch", "officer_call": None}
 
 
 def test_a_gate_that_fails_is_an_error_without_its_details(serve, gate):

@@ -1,0 +1,92 @@
+"""What a scraper reads: parsed by the library's own parser, over the control socket."""
+
+import http.client
+import json
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gate_controller.control.metrics import GateMetrics, PassCounter
+from gate_controller.ports.errors import GateError
+
+
+class Sink:
+    def __init__(self):
+        self.published = []
+
+    def publish(self, kind, fields):
+        self.published.append((kind, fields))
+
+
+def record(outcome, reason, *, admitted=False):
+    return {"crossing_id": "c-4711", "outcome": outcome, "reason": reason, "admitted": admitted}
+
+
+@pytest.fixture
+def counter():
+    return PassCounter(Sink())
+
+
+def samples(text):
+    return {(sample.name, *sample.labels.values()): sample.value for family in text_string_to_metric_families(text) for sample in family.samples}
+
+
+def test_the_trust_is_told_with_its_countdown(gate):
+    found = samples(GateMetrics(gate, None).text().decode())
+    assert {key[2]: value for key, value in found.items() if key[:2] == ("gate_trust_state", "HK")} == {"fresh": 0, "stale": 1, "degraded": 0, "closed": 0}
+    assert found["gate_trust_state", "MO", "closed"] == 1
+    assert found["gate_trust_seconds_until_restricted", "HK"] == 3600
+    assert found["gate_trust_seconds_until_closed", "MO"] == 0
+    assert found["gate_trust_version", "hk"] == 7
+    assert found[("gate_trust_reload_failures_total",)] == 2
+
+
+def test_what_never_comes_is_infinitely_far(gate):
+    status = gate.status()
+    trust = {region: {**each, "closed_in_s": None} for region, each in status["trust"].items()}
+    gate.status = lambda: {**status, "trust": trust}
+    assert samples(GateMetrics(gate, None).text().decode())["gate_trust_seconds_until_closed", "HK"] == float("inf")
+
+
+def test_passes_are_counted_by_reason_and_every_event_goes_on(gate, counter):
+    events = [
+        ("crossing_recorded", record("refused", "pass_revoked")),
+        ("crossing_recorded", record("refused", "pass_revoked")),
+        ("crossing_recorded", record("completed", None, admitted=True)),
+        ("crossing_recorded", record("returned", "tailgating", admitted=True)),
+        ("crossing_recorded", record("released_by_officer", "officer_released")),
+        ("prompt", {"prompt": "show_code"}),
+    ]
+    for kind, fields in events:
+        counter.publish(kind, fields)
+    assert counter._sink.published == events
+    text = GateMetrics(gate, counter).text().decode()
+    found = samples(text)
+    assert {key[1]: value for key, value in found.items() if key[0] == "gate_passes_total"} == {"pass_revoked": 2, "accepted": 2}
+    assert "4711" not in text
+
+
+def test_a_gate_without_a_status_has_no_metrics(gate, counter):
+    def silent():
+        raise GateError("no decision", "restart")
+
+    gate.status = silent
+    with pytest.raises(GateError):
+        GateMetrics(gate, counter).text()
+
+
+def test_over_the_socket(serve, gate):
+    served = serve()
+    line = served.raw()
+    line.sendall(b"GET /v1/metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    response = http.client.HTTPResponse(line)
+    response.begin()
+    assert (response.status, response.headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    text = response.read().decode()
+    line.close()
+    names = {name for name, *_ in samples(text)}
+    assert "gate_trust_state" in names
+    assert not {name for name in names if not name.startswith("gate_")}, "nothing of the process or the library"
+    gate.failing = True
+    status, body = served.ask("GET", "/v1/metrics")
+    assert (status, "secret" in json.dumps(body)) == (500, False)
