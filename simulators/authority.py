@@ -105,8 +105,8 @@ class Authority:
         self._seed = seed
         self._audience = audience
 
-    def claims(self, holder_key: bytes, permit: Permit) -> dict[int, Any]:
-        """The claims of a pass; a test may change them before signing."""
+    def claims(self, holder_key: bytes | None, permit: Permit) -> dict[int, Any]:
+        """The claims of a pass; a test may change them before signing. Without a holder key it is a static pass."""
         return {
             1: self.region.value,
             2: permit.enrolment_reference,
@@ -115,7 +115,7 @@ class Authority:
             5: permit.issued_at - permit.backdated_s,
             6: permit.issued_at,
             7: derived(self._seed, "cti", self.kid.hex(), permit.enrolment_reference.hex(), permit.issued_at, permit.serial, length=16),
-            8: {1: cose_key(holder_key)},
+            **({} if holder_key is None else {8: {1: cose_key(holder_key)}}),
             65535: {"status_list": {"idx": self.status_index(permit), "uri": f"{self.region.value.lower()}/status/{permit.status_list}"}},
             -65537: {1: permit.traveller_class, 2: permit.directions, 3: permit.permit_until},
         }
@@ -135,8 +135,8 @@ class Authority:
         """A pass over any payload and header, properly signed."""
         return sign1(self.key, self.protected_header() if protected is None else protected, payload)
 
-    def issue(self, holder_key: bytes, permit: Permit, algorithm: int = EDDSA) -> bytes:
-        """A pass for the holder of `holder_key` (32 bytes), as a tagged COSE_Sign1."""
+    def issue(self, holder_key: bytes | None, permit: Permit, algorithm: int = EDDSA) -> bytes:
+        """A pass for the holder of `holder_key` (32 bytes), or a static one without, as a tagged COSE_Sign1."""
         return self.sign(encode(self.claims(holder_key, permit)), self.protected_header(algorithm))
 
 

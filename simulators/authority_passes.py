@@ -34,7 +34,8 @@ _BACKDATED_S = 60
 @click.command("issue")
 @click.argument("directory", metavar="DIR", type=DIRECTORY)
 @click.argument("region", type=REGION)
-@click.option("--holder", "holder", metavar="PHONE", type=EXISTING_FILE, required=True, help="Phone that the pass is bound to.")
+@click.option("--holder", "holder", metavar="PHONE", type=EXISTING_FILE, default=None, help="Phone that the pass is bound to.")
+@click.option("--static", is_flag=True, help="Bound to no phone, to be printed; gates refuse it unless their policy says otherwise.")
 @click.option("--output", "-o", type=FILE, required=True, help="Where to write the pass.")
 @click.option("--class", "traveller_class", type=click.IntRange(1, 255), default=1, show_default=True, help="1 permanent resident, 2 other resident.")
 @click.option("--directions", type=click.Choice(list(DIRECTIONS)), default="both", show_default=True, help="Ways that the pass is good for.")
@@ -48,7 +49,8 @@ def issue_command(
     clock: Clock,
     directory: Path,
     region: Region,
-    holder: Path,
+    holder: Path | None,
+    static: bool,
     output: Path,
     traveller_class: int,
     directions: str,
@@ -58,13 +60,15 @@ def issue_command(
     key_name: str | None,
     list_name: str,
 ) -> None:
-    """Issue a pass of REGION, bound to a phone."""
+    """Issue a pass of REGION."""
+    if (holder is None) != static:
+        raise click.UsageError("name the --holder, or say --static")
     now = int(clock.wall())
-    phone = load_phone(holder, AUDIENCE)
+    holder_key = None if holder is None else load_phone(holder, AUDIENCE).public_key
     with opened(directory) as headquarters:
         uri = status_list_uri(headquarters, region, list_name)
         permit = Permit(
-            enrolment_reference=_reference(reference, phone),
+            enrolment_reference=_reference(reference, holder_key),
             issued_at=now,
             lifetime_s=valid_for,
             backdated_s=_BACKDATED_S,
@@ -78,7 +82,7 @@ def issue_command(
             raise RefusedByStateError(f"{region.value} has no published key", f"gate-authority keys add {directory} {region_role(region)}")  # noqa: EM102
         authority = state.list_signer(now) if key_name is None else headquarters.key(region, key_name)
         index = authority.status_index(permit) % state.shape(uri)[1]
-        pass_ = authority.issue(phone.public_key, replace(permit, status_index=index))
+        pass_ = authority.issue(holder_key, replace(permit, status_index=index))
     output.write_bytes(pass_)
     click.echo(f"{output}: pass of {region.value}, class {traveller_class}, key {authority.kid.hex()} ({authority.name}), {len(pass_)} bytes")
     click.echo(f"  valid from {written(now - _BACKDATED_S)} to {written(now + valid_for)}; status {uri}, index {index}")
@@ -106,7 +110,7 @@ def new_command(phone: Path, seed: str | None) -> None:
 @click.argument("phone", metavar="PHONE", type=EXISTING_FILE)
 @click.option("--pass", "pass_", metavar="FILE", type=EXISTING_FILE, required=True, help="The pass to show.")
 @click.option("--audience", default=AUDIENCE, show_default=True, help="Checkpoint or gate that the presentation is for.")
-@click.option("--static", is_flag=True, help="Show the pass alone, as it would be printed; gates refuse it unless their policy says otherwise.")
+@click.option("--static", is_flag=True, help="Show the pass alone; of a pass that is bound to a phone that is a copy, and refused.")
 @click.option("--text", "text_only", is_flag=True, help="Print the text of the QR code and nothing else.")
 @click.option("--png", type=FILE, default=None, help="Write the QR code as an image instead of drawing it in the terminal.")
 @click.option("--follow", is_flag=True, help="Go on: sign anew every --refresh, until Ctrl-C.")
@@ -118,7 +122,7 @@ def show_command(clock: Clock, phone: Path, pass_: Path, audience: str, static: 
         raise click.UsageError("--refresh must be at least 1s")
     shown = load_phone(phone, audience, refresh)
     shown.load(_read_pass_bytes(pass_))
-    if _holder_of(pass_) != shown.public_key:
+    if _holder_of(pass_) not in (None, shown.public_key):
         click.echo(f"note: {pass_} is bound to another phone; a gate answers presentation_bad_signature", err=True)
     try:
         while True:
@@ -197,9 +201,9 @@ def _show(text: str, *, text_only: bool, png: Path | None, clear: bool) -> None:
     click.echo(drawn.getvalue())
 
 
-def _reference(given: str | None, phone: Phone) -> bytes:
+def _reference(given: str | None, holder_key: bytes | None) -> bytes:
     if given is None:
-        return hashlib.sha256(b"enrolment of " + phone.public_key).digest()[:16]
+        return hashlib.sha256(b"enrolment of " + (holder_key or b"")).digest()[:16]
     try:
         reference = bytes.fromhex(given)
     except ValueError:
@@ -218,11 +222,16 @@ def _read_pass_bytes(path: Path) -> bytes:
 
 
 def _holder_of(path: Path) -> bytes | None:
+    """The holder key that a pass is bound to; None: a static pass.
+
+    Raises:
+        StoreError: It is no pass.
+    """
     try:
-        holder = _claims(path)[8][1][-2]
-    except (LookupError, TypeError):
+        bound = _claims(path).get(8)
+        return None if bound is None else bytes(bound[1][-2])
+    except (LookupError, TypeError, ValueError):
         raise _not_a_pass(path) from None
-    return holder if isinstance(holder, bytes) else None
 
 
 def _claims(path: Path) -> dict[Any, Any]:
