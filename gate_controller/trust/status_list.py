@@ -159,7 +159,7 @@ def _status_list(claims: object, uri: str, region: Region, key: VerifyingKey, ma
         if number not in claims:
             msg = f"{name} ({number}) is missing"
             raise StatusListError(msg)
-    if type(claims[_SUB]) is not str or claims[_SUB] != uri:
+    if claims[_SUB] != uri:
         raise StatusListError("sub (2) is not the uri under which it is published")
     issued_at = _integer(claims[_IAT], "iat", 0)
     if not key.not_before <= issued_at < key.not_after:

@@ -111,6 +111,11 @@ def test_everything_it_says_is_given():
     assert (without.expires_at, without.ttl_s, len(without), without.status(0)) == (None, None, 0, None)
 
 
+@pytest.mark.parametrize("issued_at", [KEY.not_before, KEY.not_after - 1])
+def test_made_at_either_end_of_its_keys_validity(issued_at: int):
+    assert parse(published.token(AUTHORITY, published.claims(URI, b"", issued_at))).issued_at == issued_at
+
+
 def test_a_repr_does_not_spell_the_list_out():
     listed = StatusList(URI, Region.HK, NOW, None, None, 2, bytes(1000))
     assert len(repr(listed)) < 200

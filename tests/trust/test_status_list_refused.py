@@ -160,6 +160,7 @@ HEADERS: dict[str, bytes] = {
     "with crit": encode({**HEADER, 2: [99], 99: 1}),
     "unsorted": cbor2.dumps({16: HEADER[16], 4: HK.kid, 1: -8}),
     "alg longer than needed": published.protected_header(HK).replace(b"\x01\x27", b"\x01\x38\x07"),
+    "a byte between kid and typ": published.protected_header(HK).replace(HK.kid, HK.kid + b"\x00"),
     "empty": b"",
 }
 
