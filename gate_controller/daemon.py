@@ -28,7 +28,7 @@ from gate_controller.control.server import ControlServer
 from gate_controller.ports.clock import SystemClock
 from gate_controller.ports.errors import GateError
 from gate_controller.ports.services import TravellerDisplay
-from gate_controller.runtime.background_log import BackgroundLog
+from gate_controller.runtime.background_log import configure_log
 
 EXIT_OK, EXIT_CONFIGURATION, EXIT_BUG = 0, 8, 70
 LOG_WITHIN_S = 2.0
@@ -101,21 +101,6 @@ class Stops:
 
     def _take(self, _number: int, _frame: FrameType | None) -> None:
         (self.second if self.first.is_set() else self.first).set()
-
-
-def configure_log() -> BackgroundLog:
-    """Structured lines on standard error, written in the background; flush the returned one before the process ends."""
-    lines = BackgroundLog(sys.stderr.fileno())
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False),
-            structlog.processors.format_exc_info,
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        logger_factory=lines,
-    )
-    return lines
 
 
 def _end_with_parent(parent: int) -> bool:

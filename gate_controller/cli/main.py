@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("gate_controller.cli.simulate", "simulate_command"),
     "config": ("gate_controller.cli.config", "config_group"),
     "pass": ("gate_controller.cli.passes", "pass_group"),
+    "keys": ("gate_controller.cli.keys", "keys_group"),
     "status": ("gate_controller.cli.status", "status_command"),
     "events": ("gate_controller.cli.status", "events_command"),
     "officer": ("gate_controller.cli.officer", "officer_group"),

@@ -8,7 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import sys
 import threading
+
+import structlog
 
 QUEUED_AT_MOST = 2000
 
@@ -64,3 +67,18 @@ class BackgroundLog:
     def _write(self, data: bytes) -> None:
         while data:
             data = data[os.write(self._descriptor, data) :]
+
+
+def configure_log() -> BackgroundLog:
+    """Structured lines on standard error, written in the background; flush the returned one before the process ends."""
+    lines = BackgroundLog(sys.stderr.fileno())
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False),
+            structlog.processors.format_exc_info,
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        logger_factory=lines,
+    )
+    return lines
