@@ -22,8 +22,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from gate_controller.cli.simulated_trust import SimulatedTrust
+from gate_controller.cli.simulation_watch import GateWatcher, SocketDesk, WorldEvents
 from gate_controller.control.client import GateClient
-from gate_controller.core.prompts import Prompt
 from gate_controller.core.values import Region
 from gate_controller.enrolment import MasterKey, import_records
 from gate_controller.ports.clock import SystemClock
@@ -163,28 +164,31 @@ class SimulatedGate:
         plan = self.plan
         self.directory = Path(tempfile.mkdtemp(prefix="gate-"))
         self._stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
-        self._say("authorities: two regions, their keys signed by a root")
-        authorities = Authorities(SEED)
-        root_key = authorities.publish(self.directory / "keys")
+        authorities, clock = Authorities(SEED), SystemClock()
         audience = f"{plan.region.value}-SIM"
         self.cast: Cast = build_cast(
-            seed=plan.seed, count=plan.travellers, region=plan.region, now=time.time(), authorities=authorities, audience=audience
+            seed=plan.seed, count=plan.travellers, region=plan.region, now=clock.wall(), authorities=authorities, audience=audience
         ).with_overrides(plan.overrides)
+        self._say("authorities: two regions publish their keys and status lists")
+        self.trust = SimulatedTrust(self.directory, authorities, clock)
+        self.trust.publish(self.cast.statuses)
         self._say(f"enrolment: {len(self.cast.identities)} people, face and finger")
         self._enrol()
         self._say("wire simulators: fingerprint module, I/O board, two cameras")
         self.lane = WireLane(family=plan.family)
         self._stack.callback(self.lane.stop)
         endpoints = self.lane.start()
-        config = self._configure(endpoints, root_key, audience)
+        self.config = self._configure(endpoints, audience)
+        self._say("trust: imported, as from a stick")
+        self.trust.install(self.config)
         self._say("daemon: gatectl run with the simulated configuration")
-        self._start_daemon(config)
+        self._start_daemon(self.config)
         self.simulation = LaneSimulation(
             hardware=self.lane,
-            clock=SystemClock(),
+            clock=clock,
             cast=self.cast.members,
-            events=_Events(self),
-            desk=_Desk(self.client),
+            events=WorldEvents(self._put),
+            desk=SocketDesk(self.client),
             habits=plan.officer,
             pace=Pace().hurried(plan.hurry),
             counter_errors=plan.counter_errors,
@@ -203,7 +207,7 @@ class SimulatedGate:
         encoder = PortraitEncoder(self.plan.models)
         import_records(self.directory / "enrolment.db", MasterKey.from_file(key), enrol(self.cast.identities, encoder.template, self.plan.family))
 
-    def _configure(self, endpoints: Endpoints, root_key: str, audience: str) -> Path:
+    def _configure(self, endpoints: Endpoints, audience: str) -> Path:
         plan = self.plan
         direction = "hk_to_mo" if plan.region is Region.MO else "mo_to_hk"
         config = self.directory / "gate.toml"
@@ -217,7 +221,7 @@ class SimulatedGate:
                     "fingerprint": {"port": str(endpoints.fingerprint), "family": plan.family.value},
                     "io_board": {"port": str(endpoints.io_board)},
                 },
-                "keys": {"directory": str(self.directory / "keys"), "pinned_root": root_key},
+                "keys": self.trust.settings,
                 "enrolment": {"store": str(self.directory / "enrolment.db"), "master_key_file": str(self.directory / "master.key")},
                 "journal": {"path": str(self.directory / "journal.db")},
                 "replay": {"path": str(self.directory / "replay.db")},
@@ -273,12 +277,15 @@ class SimulatedGate:
     # -- watching --------------------------------------------------------------------------------------------------------
 
     def _watch_gate(self) -> None:
-        watcher = _GateWatcher(self)
+        watcher = GateWatcher(self.client, self.simulation, self._put)
         watcher.start()
         self._stack.callback(watcher.stop)
 
     def _on_bug(self, error: BaseException) -> None:
-        self._seen.put(("bug", error))
+        self._put("bug", error)
+
+    def _put(self, kind: str, what: object) -> None:
+        self._seen.put((kind, what))
 
     def visits(self) -> Iterator[Visit]:
         """Let the cast come, and give each visit when the traveller is gone and the gate has recorded what it was.
@@ -333,89 +340,3 @@ def _deaf() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class _Events:
-    """Takes the world's events to the queue that `visits()` reads."""
-
-    def __init__(self, gate: SimulatedGate) -> None:
-        self._gate = gate
-
-    def traveller_started(self, name: str) -> None:
-        """Nothing to note: the gate's records tell when it noticed."""
-
-    def traveller_left(self, name: str, truth: GroundTruth) -> None:
-        """They are gone."""
-        del name
-        self._gate._seen.put(("truth", truth))  # noqa: SLF001 - one module, two sides of a queue
-
-    def invariant_violated(self, violation: Violation) -> None:
-        """The world's monitor saw the interlock broken."""
-        self._gate._seen.put(("violation", violation))  # noqa: SLF001 - one module, two sides of a queue
-
-
-class _Desk:
-    """The officer's desk is the control socket, as `gatectl officer` uses it."""
-
-    def __init__(self, client: GateClient) -> None:
-        self._client = client
-
-    def acknowledge(self, identity: str) -> None:
-        """See OfficerDesk."""
-        self._act("acknowledge", identity, "")
-
-    def return_traveller(self, identity: str, reason: str) -> None:
-        """See OfficerDesk."""
-        self._act("return", identity, reason)
-
-    def release(self, identity: str, reason: str) -> None:
-        """See OfficerDesk."""
-        self._act("release", identity, reason)
-
-    def _act(self, action: str, identity: str, reason: str) -> None:
-        # From a thread of its own: the world does not stand still while an officer presses a button.
-        def press() -> None:
-            with contextlib.suppress(GateError):
-                self._client.officer(action, identity, reason)
-
-        threading.Thread(target=press, name=f"officer {action}", daemon=True).start()
-
-
-class _GateWatcher:
-    """Follows the gate's event stream: prompts go to the world's display, records to whoever stands at the lane."""
-
-    def __init__(self, gate: SimulatedGate) -> None:
-        self._gate = gate
-        self._stopping = threading.Event()
-        self._stream: contextlib.AbstractContextManager[object] | None = None
-        self._thread = threading.Thread(target=self._run, name="gate watcher", daemon=True)
-
-    def start(self) -> None:
-        """Start following."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Hang up."""
-        self._stopping.set()
-        stream = self._stream
-        if stream is not None:
-            stream.__exit__(None, None, None)
-        self._thread.join(timeout=10)
-
-    def _run(self) -> None:
-        after: int | None = 0
-        while not self._stopping.is_set():
-            with contextlib.suppress(GateError), self._gate.client.events(after=after) as stream:
-                self._stream = stream
-                for event in stream:
-                    after = event.sequence or after
-                    self._take(event.kind, event.fields)
-            self._gate.simulation.show_prompt(None)
-            self._stopping.wait(0.1)
-
-    def _take(self, kind: str, fields: JsonObject) -> None:
-        gate = self._gate
-        if kind == "prompt":
-            gate.simulation.show_prompt(Prompt(fields["prompt"]))
-        elif kind == "crossing_recorded" and gate.simulation.presenter is not None:
-            gate._seen.put(("record", (gate.simulation.presenter, fields)))  # noqa: SLF001 - one module, two sides of a queue

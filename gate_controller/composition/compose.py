@@ -13,6 +13,7 @@ from typing import Any, Self
 import structlog
 
 from gate_controller.composition.registry import load_drivers
+from gate_controller.composition.trust import trust_parts
 from gate_controller.core.reasons import Reason
 from gate_controller.enrolment import MasterKey, SealedEnrolmentStore
 from gate_controller.journal import JournalReader, SqliteJournal
@@ -26,7 +27,10 @@ from gate_controller.runtime.desk import Stores
 from gate_controller.runtime.gate import Devices, Gate
 from gate_controller.runtime.options import RuntimeOptions
 from gate_controller.settings.load import Settings, load
-from gate_controller.trust.directory import load_key_directory
+from gate_controller.trust.floor import Floor
+from gate_controller.trust.monitor import FreshnessMonitor
+from gate_controller.trust.store import TrustStore
+from gate_controller.trust.watch import TrustWatcher
 
 log = structlog.get_logger("gate.composition")
 
@@ -63,7 +67,7 @@ def compose(config: Path, clock: Clock, sink: EventSink, display: TravellerDispl
 
     Raises:
         ConfigurationError: The configuration cannot be used: every message names file and line.
-        StoreError: Keys or a store cannot be used.
+        StoreError: A store cannot be used.
     """
     settings = load(config, load_drivers())
     with contextlib.ExitStack() as stack:
@@ -94,7 +98,10 @@ def _devices(settings: Settings, clock: Clock) -> Devices:
 
 def _stores(settings: Settings, clock: Clock, stack: contextlib.ExitStack) -> Stores:
     gate, policy = settings.gate, settings.policy
-    keys = load_key_directory(settings.keys.directory, settings.keys.pinned_root, minimum_version=settings.keys.minimum_version)
+    parts = trust_parts(settings)
+    floor = Floor.open(parts.floor)
+    stack.callback(floor.close)
+    trust = TrustStore(parts.cache, parts.pinned_root, floor, parts.budget, clock.wall())
     # A new memory in service cannot know what was used before it; in a simulation nothing can have been.
     blind_until = None if gate.mode == "simulation" else int(clock.wall()) + policy.presentation.skew_s
     replay = SqliteReplayMemory(settings.replay.path, blind_until=blind_until)
@@ -115,11 +122,17 @@ def _stores(settings: Settings, clock: Clock, stack: contextlib.ExitStack) -> St
             pass_audience=policy.presentation.pass_audience,
             ttl_s=policy.presentation.ttl_s,
             skew_s=policy.presentation.skew_s,
+            static_passes=policy.presentation.static_passes,
+            low_risk_classes=frozenset(policy.freshness.low_risk_classes),
+            low_risk_pass_issued_s=policy.freshness.low_risk_pass_issued_s,
         ),
-        keys,
+        trust,
         replay,
     )
-    return Stores(verifier, replay, enrolment, journal)
+    watcher = TrustWatcher(trust, clock)
+    watcher.start()
+    stack.callback(watcher.stop)
+    return Stores(verifier, replay, enrolment, journal, FreshnessMonitor(trust, settings.admitted_issuers()))
 
 
 def _runtime_options(settings: Settings, devices: Devices) -> RuntimeOptions:

@@ -14,6 +14,7 @@ from random import Random
 
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Outcome, Region
+from gate_controller.ports.trust import PassStatus
 from simulators.authority import Authorities, Authority, Permit, derived
 from simulators.phone import Phone
 from simulators.travellers.behaviours import Behaviour, HeldPhone, cross, never_enter
@@ -31,6 +32,8 @@ class Kind(Enum):
     GOOD = "good"
     SCREENSHOT = "screenshot"
     UNKNOWN_ISSUER = "unknown-issuer"
+    REVOKED = "revoked"
+    SUSPENDED = "suspended"
     REPLAY = "replay"
     WRONG_FACE = "wrong-face"
     WRONG_FINGER = "wrong-finger"
@@ -50,6 +53,8 @@ EXPECTED = {
     Kind.GOOD: Expected(Outcome.COMPLETED),
     Kind.SCREENSHOT: Expected(Outcome.REFUSED, Reason.PRESENTATION_STALE),
     Kind.UNKNOWN_ISSUER: Expected(Outcome.REFUSED, Reason.PASS_UNKNOWN_KEY),
+    Kind.REVOKED: Expected(Outcome.REFUSED, Reason.PASS_REVOKED),
+    Kind.SUSPENDED: Expected(Outcome.REFUSED, Reason.PASS_SUSPENDED),
     Kind.REPLAY: Expected(Outcome.REFUSED, Reason.PRESENTATION_REPLAYED),
     Kind.WRONG_FACE: Expected(Outcome.RETURNED, Reason.FACE_MISMATCH),
     Kind.WRONG_FINGER: Expected(Outcome.RETURNED, Reason.FINGERPRINT_MISMATCH),
@@ -57,7 +62,9 @@ EXPECTED = {
     Kind.NEVER_ENTERS: Expected(Outcome.ABANDONED, Reason.NOBODY_ENTERED),
 }
 ROUND = (Kind.GOOD,) * 3 + tuple(kind for kind in Kind if kind is not Kind.GOOD)
-"""Who comes in each round of ten."""
+"""Who comes in each round of twelve."""
+STATUSES = {Kind.REVOKED: PassStatus.INVALID, Kind.SUSPENDED: PassStatus.SUSPENDED}
+"""What their region publishes of their passes; of everybody else's, nothing."""
 
 
 class Part(Enum):
@@ -128,11 +135,21 @@ class CastMember:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishedStatus:
+    """What a region's status list says of one pass: its place in the list, and the status."""
+
+    region: Region
+    index: int
+    status: PassStatus
+
+
+@dataclass(frozen=True, slots=True)
 class Cast:
-    """Everybody who comes, in order, and everybody who is enrolled."""
+    """Everybody who comes, in order; everybody who is enrolled; every pass that is not valid."""
 
     members: tuple[CastMember, ...]
     identities: tuple[Identity, ...]
+    statuses: tuple[PublishedStatus, ...] = ()
 
     def member(self, name: str) -> CastMember:
         """The member of that name.
@@ -166,7 +183,7 @@ class Cast:
 
 
 def build_cast(*, seed: int, count: int, region: Region, now: float, authorities: Authorities, audience: str) -> Cast:
-    """The first `count` travellers of rounds of ten.
+    """The first `count` travellers of rounds of twelve.
 
     Args:
         seed: Decides order, people, ages, speeds and keys of the phones. The beginning of a longer cast is the shorter one.
@@ -186,7 +203,8 @@ def build_cast(*, seed: int, count: int, region: Region, now: float, authorities
     while len(casting.members) < count:
         casting.add_round()
     members = tuple(casting.members[:count])
-    return Cast(members, tuple(identity for identity, user in casting.identities if user < count))
+    identities = tuple(identity for identity, user in casting.identities if user < count)
+    return Cast(members, identities, tuple(status for status, user in casting.statuses if user < count))
 
 
 class _Casting:
@@ -199,9 +217,10 @@ class _Casting:
         self._audience = audience
         self.members: list[CastMember] = []
         self.identities: list[tuple[Identity, int]] = []
+        self.statuses: list[tuple[PublishedStatus, int]] = []
 
     def add_round(self) -> None:
-        """Ten more, in an order of their own; whoever shows a copy comes right after a good traveller, their victim."""
+        """Twelve more, in an order of their own; whoever shows a copy comes right after a good traveller, their victim."""
         order: list[Kind] = [kind for kind in ROUND if kind is not Kind.REPLAY]
         self._random.shuffle(order)
         victim = self._random.choice([place for place, kind in enumerate(order) if kind is Kind.GOOD])
@@ -213,9 +232,10 @@ class _Casting:
             self._add(kind, faces, good_regions)
 
     def _add(self, kind: Kind, faces: list[str], good_regions: list[Region]) -> None:
-        number = len(self.members) + 1
-        face, draw = faces.pop(), self._random
-        region = good_regions.pop() if kind is Kind.GOOD else draw.choice([self._visitors, self._visitors, self._region])
+        number, draw = len(self.members) + 1, self._random
+        # Whoever is refused for the pass alone never comes before the camera, and there are only so many faces.
+        face = draw.choice(PEOPLE) if kind in STATUSES else faces.pop()
+        region = self._draw_region(kind, good_regions)
         issuer = self._authorities.forger if kind is Kind.UNKNOWN_ISSUER else self._authorities.issuers[region]
         identity = self._identity(number, issuer.region, faces[0] if kind is Kind.WRONG_FACE else face)
         phone: HeldPhone = WatchedPhone(self._phone(number, issuer, identity))
@@ -226,6 +246,8 @@ class _Casting:
             phone = Copy(victim) if isinstance(victim, WatchedPhone) else phone
         if kind not in {Kind.UNKNOWN_ISSUER, Kind.REPLAY}:
             self.identities.append((identity, len(self.members)))
+        if kind in STATUSES:
+            self.statuses.append((PublishedStatus(region, number, STATUSES[kind]), len(self.members)))
         self.members.append(
             CastMember(
                 name=f"{number:02d}-{kind.value}",
@@ -241,6 +263,13 @@ class _Casting:
             )
         )
 
+    def _draw_region(self, kind: Kind, good_regions: list[Region]) -> Region:
+        if kind is Kind.GOOD:
+            return good_regions.pop()
+        if kind in STATUSES:  # one in each region's list
+            return self._visitors if kind is Kind.REVOKED else self._region
+        return self._random.choice([self._visitors, self._visitors, self._region])
+
     def _identity(self, number: int, region: Region, face: str) -> Identity:
         draw = self._random
         today = datetime.fromtimestamp(self._now, UTC).date()
@@ -255,5 +284,7 @@ class _Casting:
 
     def _phone(self, number: int, issuer: Authority, identity: Identity) -> Phone:
         phone = Phone(self._authorities.seed, f"phone {number} {self._random.getrandbits(64)}", self._audience, refresh_s=REFRESH_S)
-        phone.obtain(issuer, Permit(enrolment_reference=identity.reference, issued_at=int(self._now) - self._random.randint(3600, 6 * 3600)))
+        issued_at = int(self._now) - self._random.randint(3600, 6 * 3600)
+        # A place of its own in the list: nobody else is revoked with it.
+        phone.obtain(issuer, Permit(enrolment_reference=identity.reference, issued_at=issued_at, status_index=number))
         return phone
