@@ -183,13 +183,8 @@ def timeline(region: Region, budget: FreshnessBudget, deadlines: Deadlines) -> T
         running.append((Cause.STATUS_LIST_MISSING, [(-math.inf, CLOSED)]))
     running += [(limit.cause, _steps(limit, deadlines)) for limit in limits(budget)]
 
-    starts: list[float] = []
-    states: list[tuple[Freshness, Cause]] = []
-    for moment in sorted({-math.inf, *(start for _, steps in running for start, _ in steps)}):
-        state = _worst(running, moment)
-        if not states or state != states[-1]:
-            starts.append(moment)
-            states.append(state)
+    starts = sorted({-math.inf, *(start for _, steps in running for start, _ in steps)})
+    states = [_worst(running, start) for start in starts]
     return Timeline(region, starts, [_segment(region, starts, states, number) for number in range(len(starts))])
 
 
@@ -203,13 +198,14 @@ def _steps(limit: Limit, deadlines: Deadlines) -> _Steps:
 def _key_steps(limit: Limit, periods: Iterable[tuple[float, float]]) -> _Steps:
     """CLOSED outside the unbroken periods in which some key is valid; within one, the limit's steps towards its end."""
     unbroken: list[tuple[float, float]] = []
-    for begin, end in sorted(period for period in periods if period[0] < period[1]):
+    for begin, end in sorted(periods):
         if unbroken and begin <= unbroken[-1][1]:
             unbroken[-1] = (unbroken[-1][0], max(end, unbroken[-1][1]))
         else:
             unbroken.append((begin, end))
     steps: _Steps = [(-math.inf, CLOSED)]
     for begin, end in unbroken:
+        # A period shorter than its warning begins with it; one that ends before it begins is none.
         steps += [(begin, FRESH), *((max(begin, end + offset), state) for offset, state in limit.steps)]
     return steps
 

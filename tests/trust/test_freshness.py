@@ -105,8 +105,10 @@ def test_no_key_is_closed_without_a_begin():
 
 def test_keys_that_follow_one_another_are_one_period():
     overlapping = {"key_periods": ((SIGNED - 40 * DAY, SIGNED + 5), (SIGNED, SIGNED + 20 * DAY), (SIGNED + 20 * DAY, SIGNED + 40 * DAY))}
-    assert at(SIGNED, **overlapping).state is FRESH
-    assert at(SIGNED, **overlapping).closed_at == SIGNED + 40 * DAY
+    for days in (0, 10, 25):
+        assert at(SIGNED + days * DAY, **overlapping).state is FRESH
+        assert at(SIGNED + days * DAY, **overlapping).closed_at == SIGNED + 40 * DAY
+    assert at(SIGNED - 2 * DAY, key_periods=((SIGNED - DAY, ENDLESS), (0, SIGNED - DAY))).state is FRESH, "in any order"
     assert at(SIGNED, key_periods=((0, SIGNED + 40 * DAY), (SIGNED, SIGNED + 5))).closed_at == SIGNED + 40 * DAY, "a shorter one within"
 
 
@@ -123,6 +125,8 @@ def test_a_key_that_is_not_valid_yet_is_no_key():
     begins = {"key_periods": ((SIGNED, ENDLESS),)}
     assert at(SIGNED - 1, **begins) == RegionFreshness(Region.HK, CLOSED, Cause.REGION_KEYS)
     assert at(SIGNED, **begins).state is FRESH
+    short = {"key_periods": ((SIGNED, SIGNED + 2 * DAY),)}
+    assert [at(SIGNED + days * DAY, **short).state for days in (-1, 0, 1, 2)] == [CLOSED, STALE, STALE, CLOSED], "shorter than its warning"
 
 
 def test_a_clock_behind_what_was_signed_closes():
@@ -155,9 +159,10 @@ def test_of_equals_the_shortest_lived_is_named():
 
 
 def test_the_next_state_is_the_next_other_state():
-    """At 24 h the timestamp begins to warn as well; that is no new state."""
-    freshness = at(SIGNED + 13 * HOUR, JUST_PUBLISHED, root_expires_at=SIGNED + 14 * DAY + 20 * HOUR)
-    assert (freshness.state, freshness.next_state, freshness.next_cause, freshness.next_at) == (STALE, DEGRADED, Cause.STATUS_LIST_AGE, SIGNED + 26 * HOUR)
+    """At 12 h the list is named instead of the timestamp; that is no new state."""
+    freshness = at(SIGNED + 3 * HOUR, JUST_PUBLISHED, timestamp_expires_at=SIGNED + 50 * HOUR)
+    assert (freshness.state, freshness.cause) == (STALE, Cause.TIMESTAMP)
+    assert (freshness.next_state, freshness.next_cause, freshness.next_at) == (DEGRADED, Cause.STATUS_LIST_AGE, SIGNED + 26 * HOUR)
 
 
 def test_a_list_that_expires_before_it_grows_old():
@@ -209,6 +214,7 @@ def test_as_json():
     }
     degraded = freshness_json(at(SIGNED + 27 * HOUR, JUST_PUBLISHED), SIGNED + 27 * HOUR)
     assert (degraded["restricted_in_s"], degraded["closed_in_s"], degraded["next_state"]) == (0, 45 * HOUR, "closed")
+    assert freshness_json(at(SIGNED, JUST_PUBLISHED), SIGNED + 13 * HOUR)["next_in_s"] == 0, "shown a little later than it was looked up"
     nothing = freshness_json(RegionFreshness(Region.MO, CLOSED, Cause.NO_TRUST), SIGNED)
     assert (nothing["next_state"], nothing["next_in_s"], nothing["restricted_in_s"], nothing["closed_in_s"]) == (None, None, 0, 0)
 
