@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gate_controller.core.values import Region
@@ -16,6 +16,7 @@ HOUR, DAY = 3600, 86_400
 NOW = 1_800_000_000
 FRESH, STALE, DEGRADED, CLOSED = Freshness
 
+FEWER = settings(max_examples=60)  # each computes a whole timeline
 moments = st.integers(NOW - 100 * DAY, NOW + 400 * DAY)
 spans = st.integers(2, 60 * DAY)
 
@@ -48,6 +49,7 @@ anything = st.builds(
 orderly = anything.map(lambda deadlines: dataclasses.replace(deadlines, newest_signed_at=None, key_periods=((0, deadlines.root_expires_at + DAY),)))
 
 
+@FEWER
 @given(budgets(), anything, st.lists(moments, min_size=1, max_size=5))
 def test_nothing_raises_and_everything_agrees(budget: FreshnessBudget, deadlines: Deadlines, times: list[int]):
     line = timeline(Region.MO, budget, deadlines)
@@ -69,6 +71,7 @@ def test_nothing_raises_and_everything_agrees(budget: FreshnessBudget, deadlines
     assert line.at(NOW + 10_000 * DAY).state is CLOSED, "nothing lasts for ever"
 
 
+@FEWER
 @given(budgets(), anything, moments)
 def test_the_next_state_comes_when_it_was_announced_and_not_a_second_earlier(budget: FreshnessBudget, deadlines: Deadlines, now: int):
     line = timeline(Region.MO, budget, deadlines)
@@ -80,12 +83,14 @@ def test_the_next_state_comes_when_it_was_announced_and_not_a_second_earlier(bud
         assert (reached.state, reached.cause) == (freshness.next_state, freshness.next_cause)
 
 
+@FEWER
 @given(budgets(), orderly, moments, st.integers(0, 400 * DAY))
 def test_time_alone_never_makes_it_better(budget: FreshnessBudget, deadlines: Deadlines, now: int, later: int):
     line = timeline(Region.MO, budget, deadlines)
     assert line.at(now + later).state.rank >= line.at(now).state.rank
 
 
+@FEWER
 @given(budgets(), anything, moments)
 def test_the_state_is_the_worst_of_the_causes_taken_one_by_one(budget: FreshnessBudget, deadlines: Deadlines, now: int):
     """Said a second time, in the simplest words."""
@@ -117,6 +122,7 @@ def test_the_state_is_the_worst_of_the_causes_taken_one_by_one(budget: Freshness
         assert got is worst
 
 
+@FEWER
 @given(budgets(), st.data())
 def test_a_warning_of_full_length_comes_before_every_refusal(budget: FreshnessBudget, data: st.DataObject):
     """From any state in which nothing warns."""
@@ -147,6 +153,7 @@ def test_a_warning_of_full_length_comes_before_every_refusal(budget: FreshnessBu
     assert line.at(fresh.next_at).state is line.at(fresh.restricted_at - 1).state is STALE
 
 
+@FEWER
 @given(st.integers(0, 90 * DAY))
 def test_with_the_usual_lifetimes_a_traveller_is_refused_14_hours_after_the_operator_was_told(since: int):
     deadlines = Deadlines(
