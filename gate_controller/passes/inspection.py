@@ -18,9 +18,9 @@ import cbor2
 
 from gate_controller.cose.deterministic import CborError, parse_deterministic
 from gate_controller.cose.ed25519 import is_valid_point, verify_signature
-from gate_controller.cose.sign1 import FrameError, Sign1, parse_sign1
+from gate_controller.cose.sign1 import FrameError, Sign1
 from gate_controller.passes import claims as c
-from gate_controller.passes.frame import parse_presentation
+from gate_controller.passes.frame import is_pass_header, parse_frame
 from gate_controller.passes.text import TextError, decode_text
 from gate_controller.passes.verifier import Check
 from gate_controller.ports.services import VerificationStep
@@ -81,24 +81,25 @@ class _Inspector:
         return Inspection(kind, tuple(self._fields.items()), steps)
 
     def _frames(self, data: bytes) -> str:
-        if (static := _static_pass(data)) is not None:
-            self._outcomes[Check.FRAME] = (False, "a static pass: no presentation around it, no gate admits it")
-            self._pass(static)
-            return "static pass"
-        frame = self._attempt(Check.FRAME, lambda: parse_presentation(data))
+        frame = self._attempt(Check.FRAME, lambda: parse_frame(data))
         if frame is None:
             return "unknown"
+        presentation = frame.presentation
+        if presentation is None:
+            self._outcomes[Check.FRAME] = (False, "a static pass: no presentation around it, and no gate admits it unless its policy says so")
+            self._pass(frame.pass_, static=True)
+            return "static pass"
         holder_key = self._pass(frame.pass_)
-        self._fields["presentation alg"] = _ALGORITHMS[frame.presentation.protected[2]]
-        value = self._payload(Check.PRESENTATION_CBOR, frame.presentation.payload)
+        self._fields["presentation alg"] = _ALGORITHMS[presentation.protected[2]]
+        value = self._payload(Check.PRESENTATION_CBOR, presentation.payload)
         self._claims("presentation", value, {**_CLAIM_NAMES, c.CTI: "nonce"})
         if self._outcomes[Check.PRESENTATION_CBOR][0]:
             self._attempt(Check.PRESENTATION_CLAIMS, lambda: c.parse_presentation_claims(value))
         if holder_key is not None:
-            self._outcomes[Check.HOLDER] = _holder(frame.presentation, holder_key)
+            self._outcomes[Check.HOLDER] = _holder(presentation, holder_key)
         return "presentation"
 
-    def _pass(self, pass_: Sign1) -> bytes | None:
+    def _pass(self, pass_: Sign1, *, static: bool = False) -> bytes | None:
         """Show the pass; returns the holder key when the claims are whole."""
         if (header := _pass_header(pass_.protected)) is not None:
             self._fields["pass alg"], self._fields["pass kid"] = header
@@ -109,7 +110,7 @@ class _Inspector:
         self._claims("pass", value, _CLAIM_NAMES)
         if not self._outcomes[Check.PASS_CBOR][0]:
             return None
-        parsed = self._attempt(Check.PASS_CLAIMS, lambda: c.parse_pass_claims(value))
+        parsed = self._attempt(Check.PASS_CLAIMS, lambda: c.parse_pass_claims(value, holder_required=not static))
         return None if parsed is None else parsed.holder_key
 
     def _payload(self, check: Check, payload: bytes) -> object:
@@ -159,21 +160,9 @@ def _holder(presentation: Sign1, key: bytes) -> tuple[bool, str]:
     return True, "signed by the key the pass names; whether the pass is genuine is not known"
 
 
-def _static_pass(data: bytes) -> Sign1 | None:
-    try:
-        item, end = parse_sign1(data)
-    except FrameError:
-        return None
-    return item if end == len(data) and _pass_header(item.protected) is not None else None
-
-
 def _pass_header(protected: bytes) -> tuple[str, str] | None:
     """Algorithm and kid of `{1: alg, 4: kid, 16: 65001}`, or None for any other header."""
-    kid = protected[5 : 5 + _KID_BYTES]
-    for code, name in _ALGORITHMS.items():
-        if len(kid) == _KID_BYTES and protected == bytes((0xA3, 0x01, code, 0x04, 0x48)) + kid + b"\x10\x19\xfd\xe9":
-            return name, kid.hex()
-    return None
+    return (_ALGORITHMS[protected[2]], protected[5 : 5 + _KID_BYTES].hex()) if is_pass_header(protected) else None
 
 
 def _time(value: object) -> str:

@@ -5,15 +5,21 @@ Does not look at what the bytes mean.
 
 from __future__ import annotations
 
-import base45
-
 PREFIX = "ECH1:"
 """Scheme and version of the format; compared exactly."""
 
 MAX_TEXT_CHARS = 1451
 """Longest text, prefix included: 964 bytes in Base45, a QR code of version 25 at level M."""
 
+MAX_BASE45_CHARS = MAX_TEXT_CHARS - len(PREFIX)
+
 _LINE_END_CHARS = 2
+
+_ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"  # RFC 9285, table 1
+_NO_DIGIT = 0xFF
+_DIGITS = bytes(_ALPHABET.index(code) if code in _ALPHABET else _NO_DIGIT for code in range(256))
+_FIRST_DIGITS = int.from_bytes(b"\0\0\xff" * (MAX_BASE45_CHARS // 3))
+_OVERFLOW = _FIRST_DIGITS << 16
 
 
 class TextError(ValueError):
@@ -35,20 +41,42 @@ class Base45Error(TextError):
 def decode_base45(text: str) -> bytes:
     """Decode Base45 strictly.
 
-    The `base45` package checks overflow (RFC 9285, 4: above 65535 for three characters, above 255 for two), lengths of 1 mod 3
-    and the alphabet, but drops line feeds at the end of a str. Given bytes it does not, so it gets bytes.
+    All triples at once: as digits, they are the 24-bit lanes of one large integer, so that c0 + 45 c1 + 2025 c2 (RFC 9285, 4)
+    is a handful of operations on it. A value is at most 91124, so no lane spills into the next. Measured: a tenth of a signature's
+    verification, where the `base45` package takes more than a whole one and a loop over the triples 0.4.
 
     Args:
-        text: Base45 characters and nothing else: no white space but the alphabet's own space, no lower case.
+        text: Base45 characters and nothing else: no white space but the alphabet's own space, no lower case; at most
+            `MAX_BASE45_CHARS`.
 
     Raises:
-        Base45Error: It is not Base45.
+        Base45Error: A character outside the alphabet, a length of 1 mod 3, three characters above 65535 or two above 255, or too long.
     """
+    if len(text) > MAX_BASE45_CHARS:
+        msg = f"{len(text)} Base45 characters, at most {MAX_BASE45_CHARS}"
+        raise Base45Error(msg)
     try:
-        decoded: bytes = base45.b45decode(text.encode("ascii"))
-    except ValueError as error:  # UnicodeEncodeError is one too
-        raise Base45Error("not Base45") from error
-    return decoded
+        digits = text.encode("ascii").translate(_DIGITS)
+    except UnicodeEncodeError as error:
+        raise Base45Error("not Base45: a character outside its alphabet") from error
+    if _NO_DIGIT in digits:
+        raise Base45Error("not Base45: a character outside its alphabet")
+    rest = len(digits) % 3
+    if rest == 1:
+        raise Base45Error("not Base45: a lone character at the end")
+    size = len(digits) - rest
+    triples = int.from_bytes(digits[:size])
+    values = (triples >> 16 & _FIRST_DIGITS) + (triples >> 8 & _FIRST_DIGITS) * 45 + (triples & _FIRST_DIGITS) * 2025
+    if values & _OVERFLOW:
+        raise Base45Error("not Base45: three characters above 65535")
+    decoded = bytearray(values.to_bytes(size))
+    del decoded[::3]  # the lanes' first bytes, all zero
+    if rest:
+        last = digits[-2] + digits[-1] * 45
+        if last > 0xFF:
+            raise Base45Error("not Base45: two characters above 255")
+        decoded.append(last)
+    return bytes(decoded)
 
 
 def decode_text(text: str) -> bytes:

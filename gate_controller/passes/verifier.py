@@ -24,17 +24,12 @@ from enum import Enum
 
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Direction, PassFacts, Region
-from gate_controller.cose.deterministic import CborError, parse_deterministic
+from gate_controller.cose.deterministic import CborError
 from gate_controller.cose.ed25519 import is_valid_point, require_point_check, verify_signature
-from gate_controller.cose.sign1 import FrameError
-from gate_controller.passes.claims import (
-    ClaimError,
-    PassClaims,
-    PresentationClaims,
-    parse_pass_claims,
-    parse_presentation_claims,
-)
-from gate_controller.passes.frame import PresentationFrame, StaticPassError, parse_presentation
+from gate_controller.cose.sign1 import FrameError, Sign1
+from gate_controller.passes.claims import ClaimError, PassClaims, PresentationClaims
+from gate_controller.passes.frame import PassFrame, parse_frame
+from gate_controller.passes.payload import read_pass, read_presentation
 from gate_controller.passes.text import Base45Error, NotAPassError, TextTooLongError, decode_text
 from gate_controller.ports.errors import ConfigurationError
 from gate_controller.ports.services import PassAccepted, PassRejected, ReplayMemory, VerificationStep, VerifyingKey
@@ -61,6 +56,7 @@ class Check(Enum):
     REPLAY = (9, "replay")
 
 
+_REGIONS = {region.value: region for region in Region}
 _STATUS_REASONS = {
     None: Reason.PASS_STATUS_UNKNOWN,
     PassStatus.INVALID: Reason.PASS_REVOKED,
@@ -82,6 +78,7 @@ class PassPolicy:
         pass_audience: Accepted aud of a pass: the text of the scheme.
         ttl_s: Oldest presentation accepted, seconds since its iat.
         skew_s: How far an iat may lie in the future, seconds. It does not lengthen `ttl_s`.
+        static_passes: Whether a pass without a presentation, and without a holder key, is admitted: whoever has a copy has the pass.
         low_risk_classes: Traveller classes that an old status list still clears; may be empty.
         low_risk_pass_issued_s: And only passes issued less than this long ago, seconds.
 
@@ -97,6 +94,7 @@ class PassPolicy:
     pass_audience: str = "HKMO"
     ttl_s: int = 60
     skew_s: int = 30
+    static_passes: bool = False
     low_risk_classes: frozenset[int] = frozenset({1})
     low_risk_pass_issued_s: int = 7 * 24 * 3600
 
@@ -126,6 +124,9 @@ class OfflinePassVerifier:
         self._policy = policy
         self._trust = trust
         self._replays = replays
+        # Taken out of their enums once: an enum's value and hash are Python calls.
+        self._admitted_issuers = frozenset(region.value for region in policy.admitted_issuers)
+        self._direction_bit = policy.direction.value
 
     def verify(self, text: str, now: float) -> PassAccepted | PassRejected:
         """See ports.services.PassVerifier.
@@ -133,92 +134,90 @@ class OfflinePassVerifier:
         Raises:
             StoreError: From the replay memory, never because of `text`.
         """
+        static = False
         try:
-            facts = self._check(text, now)
+            frame = _frame(text)  # 1, 2
+            static = frame.presentation is None
+            return self._check(frame, now)
         except _RefusedError as refused:
-            return PassRejected(refused.reason, refused.check.number, refused.detail, _steps(refused))
-        return PassAccepted(facts, _ALL_PASSED)
+            return PassRejected(refused.reason, refused.check.number, refused.detail, _refused_steps(refused, static=static))
 
-    def _check(self, text: str, now: float) -> PassFacts:
-        frame = _frame(text)
+    def _check(self, frame: PassFrame, now: float) -> PassAccepted:
+        pass_, presentation = frame
+        if presentation is None and not self._policy.static_passes:
+            raise _RefusedError(Check.FRAME, Reason.PASS_STATIC)
         view = self._trust.current()
-        key, freshness = _region_key(view, frame, now)
-        if not verify_signature(frame.pass_.signature, frame.pass_.signed, key.key):
+        key, freshness = _region_key(view, pass_, now)  # 3
+        if not verify_signature(pass_.signature, pass_.signed, key.key):  # 4
             raise _RefusedError(Check.PASS_SIGNATURE, Reason.PASS_BAD_SIGNATURE)
-        claims = _pass_claims(frame.pass_.payload)
-        self._admit_pass(claims, key.region, now)
-        if not is_valid_point(claims.holder_key):
-            raise _RefusedError(Check.HOLDER, Reason.PRESENTATION_BAD_KEY)
-        if not verify_signature(frame.presentation.signature, frame.presentation.signed, claims.holder_key):
-            raise _RefusedError(Check.HOLDER, Reason.PRESENTATION_BAD_SIGNATURE)
-        presentation = _presentation_claims(frame.presentation.payload)
-        self._admit_presentation(presentation, claims, now)
-        self._require_good_status(view.status(key.region, claims.status_uri, claims.status_index), freshness, claims, now)
-        last = self._replays.last_presented(claims.pass_id)
-        if last is not None and presentation.issued_at <= last:
-            raise _RefusedError(Check.REPLAY, Reason.PRESENTATION_REPLAYED, f"not newer than the last one used, which was made {now - last:.0f} s ago")
-        return PassFacts(
-            pass_id=claims.pass_id,
-            enrolment_reference=claims.subject,
-            issuer=key.region,
-            traveller_class=claims.traveller_class,
-            issued_at=presentation.issued_at,
-            pass_issued_at=claims.issued_at,
-            pass_expires_at=claims.expires_at,
-            degraded=freshness.state is Freshness.DEGRADED,
-        )
+        claims = _pass_claims(pass_, presentation)  # 5, 6
+        self._admit_pass(claims, key.region, now)  # 6
+        if presentation is None:
+            _require_no_holder(claims)  # 7
+            made_at = int(now)  # a static pass is made whenever it is shown
+        else:
+            _require_holder(presentation, claims)  # 7
+            made_at = self._admit_presentation(presentation, claims, now)  # 5, 6
+        status = view.status(key.region, claims.status_uri, claims.status_index)
+        degraded = self._require_good_status(status, freshness, claims, now)  # 8
+        self._require_unused(claims.pass_id, made_at, now)  # 9
+        facts = PassFacts(claims.pass_id, claims.subject, key.region, claims.traveller_class, made_at, claims.issued_at, claims.expires_at, degraded)
+        return PassAccepted(facts, _PASSED[presentation is None, degraded])
 
     def _admit_pass(self, claims: PassClaims, region: Region, now: float) -> None:
         policy = self._policy
-
-        def refuse(reason: Reason, detail: str = "") -> _RefusedError:
-            return _RefusedError(Check.PASS_CLAIMS, reason, detail)
-
-        if claims.issuer != region.value:
-            raise refuse(Reason.PASS_WRONG_ISSUER, f"verified by a key of {region.value}")
+        if _REGIONS.get(claims.issuer) is not region:
+            raise _refused_pass(Reason.PASS_WRONG_ISSUER, f"verified by a key of {region.value}")
         if not claims.not_before <= now:
-            raise refuse(Reason.PASS_NOT_YET_VALID, f"nbf is {claims.not_before - now:.0f} s ahead")
+            raise _refused_pass(Reason.PASS_NOT_YET_VALID, f"nbf is {claims.not_before - now:.0f} s ahead")
         if not now < claims.expires_at:
-            raise refuse(Reason.PASS_EXPIRED, f"exp was {now - claims.expires_at:.0f} s ago")
+            raise _refused_pass(Reason.PASS_EXPIRED, f"exp was {now - claims.expires_at:.0f} s ago")
         if not claims.issued_at <= now + policy.skew_s:
-            raise refuse(Reason.PASS_NOT_YET_VALID, f"iat is {claims.issued_at - now:.0f} s ahead")
+            raise _refused_pass(Reason.PASS_NOT_YET_VALID, f"iat is {claims.issued_at - now:.0f} s ahead")
         if claims.audience != policy.pass_audience:
-            raise refuse(Reason.PASS_WRONG_AUDIENCE, "the pass is for another scheme")
-        if region not in policy.admitted_issuers:
-            raise refuse(Reason.PASS_WRONG_REGION, f"{region.value} pass in a lane of {policy.lane_region.value}")
-        if not claims.directions & policy.direction.value:
-            raise refuse(Reason.PASS_WRONG_DIRECTION, f"lane is {policy.direction.name}, pass has bits {claims.directions}")
+            raise _refused_pass(Reason.PASS_WRONG_AUDIENCE, "the pass is for another scheme")
+        if claims.issuer not in self._admitted_issuers:
+            raise _refused_pass(Reason.PASS_WRONG_REGION, f"{region.value} pass in a lane of {policy.lane_region.value}")
+        if not claims.directions & self._direction_bit:
+            raise _refused_pass(Reason.PASS_WRONG_DIRECTION, f"lane is {policy.direction.name}, pass has bits {claims.directions}")
         if claims.traveller_class not in policy.admitted_classes:
-            raise refuse(Reason.PASS_CLASS_NOT_ADMITTED, f"class {claims.traveller_class}")
+            raise _refused_pass(Reason.PASS_CLASS_NOT_ADMITTED, f"class {claims.traveller_class}")
         if not now < claims.permit_until:
-            raise refuse(Reason.PASS_PERMIT_ENDED, f"ended {now - claims.permit_until:.0f} s ago")
+            raise _refused_pass(Reason.PASS_PERMIT_ENDED, f"ended {now - claims.permit_until:.0f} s ago")
 
-    def _admit_presentation(self, presentation: PresentationClaims, claims: PassClaims, now: float) -> None:
-        policy, made_at = self._policy, presentation.issued_at
-
-        def refuse(reason: Reason, detail: str) -> _RefusedError:
-            return _RefusedError(Check.PRESENTATION_CLAIMS, reason, detail)
-
-        if presentation.audience not in policy.presentation_audiences:
-            raise refuse(Reason.PASS_WRONG_AUDIENCE, "the presentation is for another checkpoint or gate")
+    def _admit_presentation(self, presentation: Sign1, claims: PassClaims, now: float) -> int:
+        """Returns when it was made."""
+        policy = self._policy
+        presented = _presentation_claims(presentation)
+        made_at = presented.issued_at
+        if presented.audience not in policy.presentation_audiences:
+            raise _refused_presentation(Reason.PASS_WRONG_AUDIENCE, "the presentation is for another checkpoint or gate")
         if not made_at <= now + policy.skew_s:
-            raise refuse(Reason.PRESENTATION_IN_FUTURE, f"made {made_at - now:.0f} s ahead, {policy.skew_s} s allowed")
+            raise _refused_presentation(Reason.PRESENTATION_IN_FUTURE, f"made {made_at - now:.0f} s ahead, {policy.skew_s} s allowed")
         if not now - made_at <= policy.ttl_s:
-            raise refuse(Reason.PRESENTATION_STALE, f"made {now - made_at:.0f} s ago, {policy.ttl_s} s allowed")
+            raise _refused_presentation(Reason.PRESENTATION_STALE, f"made {now - made_at:.0f} s ago, {policy.ttl_s} s allowed")
         if made_at < claims.not_before:
-            raise refuse(Reason.PRESENTATION_STALE, "made before the pass was valid")
+            raise _refused_presentation(Reason.PRESENTATION_STALE, "made before the pass was valid")
         if made_at >= claims.expires_at:
-            raise refuse(Reason.PRESENTATION_IN_FUTURE, "made after the pass's end")
+            raise _refused_presentation(Reason.PRESENTATION_IN_FUTURE, "made after the pass's end")
+        return made_at
 
-    def _require_good_status(self, status: PassStatus | None, freshness: RegionFreshness, claims: PassClaims, now: float) -> None:
+    def _require_good_status(self, status: PassStatus | None, freshness: RegionFreshness, claims: PassClaims, now: float) -> bool:
+        """Returns whether an old list had to do."""
         if status is not PassStatus.VALID:
             raise _RefusedError(Check.STATUS, _STATUS_REASONS[status])
         if freshness.state is not Freshness.DEGRADED:
-            return
+            return False
         policy, age = self._policy, now - claims.issued_at
         if claims.traveller_class not in policy.low_risk_classes or not age < policy.low_risk_pass_issued_s:
             detail = f"class {claims.traveller_class}, pass issued {age:.0f} s ago, {freshness.cause.code}"
             raise _RefusedError(Check.STATUS, Reason.PASS_STATUS_STALE, detail)
+        return True
+
+    def _require_unused(self, pass_id: bytes, made_at: int, now: float) -> None:
+        last = self._replays.last_presented(pass_id)
+        if last is not None and made_at <= last:
+            raise _RefusedError(Check.REPLAY, Reason.PRESENTATION_REPLAYED, f"not newer than the last one used, which was made {now - last:.0f} s ago")
 
 
 class _RefusedError(Exception):
@@ -231,23 +230,29 @@ class _RefusedError(Exception):
         self.detail = detail
 
 
-def _frame(text: str) -> PresentationFrame:
+def _refused_pass(reason: Reason, detail: str) -> _RefusedError:
+    return _RefusedError(Check.PASS_CLAIMS, reason, detail)
+
+
+def _refused_presentation(reason: Reason, detail: str) -> _RefusedError:
+    return _RefusedError(Check.PRESENTATION_CLAIMS, reason, detail)
+
+
+def _frame(text: str) -> PassFrame:
     try:
-        return parse_presentation(decode_text(text))
+        return parse_frame(decode_text(text))
     except TextTooLongError as error:
         raise _RefusedError(Check.TEXT, Reason.PASS_TOO_LONG, str(error)) from error
     except NotAPassError as error:
         raise _RefusedError(Check.TEXT, Reason.PASS_NOT_A_PASS, str(error)) from error
     except Base45Error as error:
         raise _RefusedError(Check.TEXT, Reason.PASS_BAD_BASE45, str(error)) from error
-    except StaticPassError as error:
-        raise _RefusedError(Check.FRAME, Reason.PASS_STATIC) from error
     except FrameError as error:
         raise _RefusedError(Check.FRAME, Reason.PASS_BAD_FRAME, str(error)) from error
 
 
-def _region_key(view: TrustView, frame: PresentationFrame, now: float) -> tuple[VerifyingKey, RegionFreshness]:
-    key = view.lookup(frame.pass_.protected)
+def _region_key(view: TrustView, pass_: Sign1, now: float) -> tuple[VerifyingKey, RegionFreshness]:
+    key = view.lookup(pass_.protected)
     if key is None:
         raise _RefusedError(Check.REGION_KEY, Reason.PASS_UNKNOWN_KEY)
     if not key.not_before <= now < key.not_after:
@@ -258,32 +263,60 @@ def _region_key(view: TrustView, frame: PresentationFrame, now: float) -> tuple[
     return key, freshness
 
 
-def _pass_claims(payload: bytes) -> PassClaims:
+def _pass_claims(pass_: Sign1, presentation: Sign1 | None) -> PassClaims:
     try:
-        return parse_pass_claims(parse_deterministic(payload))
+        return read_pass(pass_.payload, holder_required=presentation is not None)
     except CborError as error:
         raise _RefusedError(Check.PASS_CBOR, Reason.PASS_BAD_CBOR, str(error)) from error
     except ClaimError as error:
         raise _RefusedError(Check.PASS_CLAIMS, Reason.PASS_BAD_CLAIM, str(error)) from error
 
 
-def _presentation_claims(payload: bytes) -> PresentationClaims:
+def _require_holder(presentation: Sign1, claims: PassClaims) -> None:
+    key = claims.holder_key
+    if key is None or not is_valid_point(key):
+        raise _RefusedError(Check.HOLDER, Reason.PRESENTATION_BAD_KEY)
+    if not verify_signature(presentation.signature, presentation.signed, key):
+        raise _RefusedError(Check.HOLDER, Reason.PRESENTATION_BAD_SIGNATURE)
+
+
+def _require_no_holder(claims: PassClaims) -> None:
+    """A pass taken out of somebody's presentation names its holder key (RFC 8747: to be proved). Alone it proves nothing."""
+    if claims.holder_key is not None:
+        raise _RefusedError(Check.HOLDER, Reason.PRESENTATION_BAD_SIGNATURE, "the pass names a holder key and no presentation proves it: a copied pass")
+
+
+def _presentation_claims(presentation: Sign1) -> PresentationClaims:
     try:
-        return parse_presentation_claims(parse_deterministic(payload))
+        return read_presentation(presentation.payload)
     except CborError as error:
         raise _RefusedError(Check.PRESENTATION_CBOR, Reason.PASS_BAD_CBOR, str(error)) from error
     except ClaimError as error:
         raise _RefusedError(Check.PRESENTATION_CLAIMS, Reason.PASS_BAD_CLAIM, str(error)) from error
 
 
-def _steps(refused: _RefusedError) -> tuple[VerificationStep, ...]:
+def _passed_step(check: Check, *, static: bool, degraded: bool = False) -> VerificationStep:
+    if static and check in _OF_PRESENTATIONS:
+        return VerificationStep(check.number, check.label, passed=None, detail="not applicable: a static pass")
+    detail = "an old list, enough for a low-risk traveller" if degraded and check is Check.STATUS else ""
+    return VerificationStep(check.number, check.label, passed=True, detail=detail)
+
+
+_OF_PRESENTATIONS = (Check.HOLDER, Check.PRESENTATION_CBOR, Check.PRESENTATION_CLAIMS)
+_PASSED = {
+    (static, degraded): tuple(_passed_step(check, static=static, degraded=degraded) for check in Check)
+    for static in (False, True)
+    for degraded in (False, True)
+}
+"""The steps of an accepted pass, ready made: by whether it is static and whether its status list is old."""
+
+
+def _refused_steps(refused: _RefusedError, *, static: bool) -> tuple[VerificationStep, ...]:
     """Every step: passed up to the refused one, not reached after it."""
     order = list(Check)
     at = order.index(refused.check)
-    steps = [_ALL_PASSED[i] for i in range(at)]
-    steps.append(VerificationStep(refused.check.number, refused.check.label, passed=False, detail=refused.detail or refused.reason.advice))
-    steps.extend(VerificationStep(check.number, check.label, passed=None) for check in order[at + 1 :])
-    return tuple(steps)
-
-
-_ALL_PASSED = tuple(VerificationStep(check.number, check.label, passed=True) for check in Check)
+    return (
+        *(_passed_step(check, static=static) for check in order[:at]),
+        VerificationStep(refused.check.number, refused.check.label, passed=False, detail=refused.detail or refused.reason.advice),
+        *(VerificationStep(check.number, check.label, passed=None) for check in order[at + 1 :]),
+    )

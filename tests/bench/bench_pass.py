@@ -23,9 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from nacl import bindings
 
 from gate_controller.core.values import Direction, Region
-from gate_controller.cose.deterministic import parse_deterministic
-from gate_controller.passes.claims import parse_pass_claims
-from gate_controller.passes.frame import parse_presentation
+from gate_controller.passes.frame import parse_frame
+from gate_controller.passes.payload import read_pass
 from gate_controller.passes.replay import SqliteReplayMemory
 from gate_controller.passes.text import decode_text
 from gate_controller.passes.verifier import OfflinePassVerifier, PassPolicy
@@ -94,7 +93,7 @@ def build(memory: SqliteReplayMemory, rounds: int) -> dict[str, Callable[[int], 
     texts = [presentation(number) for number in range(PHONES)]
     strangers = [presentation(PHONES + number) for number in range(rounds)]
     data = [decode_text(text) for text in texts]
-    frames = [parse_presentation(each) for each in data]
+    frames = [parse_frame(each) for each in data]
     signed = [frame.pass_.signature + frame.pass_.signed for frame in frames]
     region_key = authorities.issuers[Region.HK].public_key
     forged = texts[0][:-1] + ("0" if texts[0][-1] != "0" else "1")
@@ -114,8 +113,8 @@ def build(memory: SqliteReplayMemory, rounds: int) -> dict[str, Callable[[int], 
         "QR text to decision, holder never seen": lambda number: verify(strangers[number]),
         "QR text to refusal, last character changed": refuse,
         "step 1, text and Base45": lambda number: decode_text(texts[number % PHONES]),
-        "step 2, frame": lambda number: parse_presentation(data[number % PHONES]),
-        "steps 5 and 6, pass CBOR and types": lambda number: parse_pass_claims(parse_deterministic(frames[number % PHONES].pass_.payload)),
+        "step 2, frame": lambda number: parse_frame(data[number % PHONES]),
+        "steps 5 and 6, pass CBOR and types": lambda number: read_pass(frames[number % PHONES].pass_.payload),
         "step 9, replay memory read": lambda number: memory.last_presented(number.to_bytes(16)),
     }
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
+import base45 as peer
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gate_controller.passes.text import MAX_TEXT_CHARS, Base45Error, NotAPassError, TextTooLongError, decode_base45, decode_text
+from gate_controller.passes.text import MAX_BASE45_CHARS, MAX_TEXT_CHARS, Base45Error, NotAPassError, TextTooLongError, decode_base45, decode_text
 from simulators.phone import base45
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
@@ -66,6 +69,56 @@ def test_every_value_has_one_text(text: str) -> None:
     except Base45Error:
         return
     assert base45(data) == text
+
+
+def test_every_triple_and_every_pair() -> None:
+    """All 45^3 and all 45^2, against the definition (RFC 9285, 4); those that are numbers also side by side in long texts."""
+    numbers = []
+    for triple in map("".join, itertools.product(ALPHABET, repeat=3)):
+        value = sum(ALPHABET.index(character) * 45**place for place, character in enumerate(triple))
+        if value <= 0xFFFF:
+            numbers.append((triple, value.to_bytes(2)))
+        else:
+            with pytest.raises(Base45Error):
+                decode_base45(triple)
+    assert len(numbers) == 1 << 16
+    for at in range(0, len(numbers), 250):
+        group = numbers[at : at + 250]
+        assert decode_base45("".join(text for text, _ in group)) == b"".join(data for _, data in group)
+    for pair in map("".join, itertools.product(ALPHABET, repeat=2)):
+        value = ALPHABET.index(pair[0]) + 45 * ALPHABET.index(pair[1])
+        if value <= 0xFF:
+            assert decode_base45("BB8" + pair) == b"AB" + bytes([value])
+        else:
+            with pytest.raises(Base45Error):
+                decode_base45("BB8" + pair)
+
+
+def test_an_overflow_anywhere_in_a_long_text() -> None:
+    """One triple too large among many, and one character outside the alphabet."""
+    good = "QED" * 100
+    for at in range(0, 300, 3):
+        for bad in ("GGW", ":::", "QeD", "Q\xffD", "Q,D"):
+            with pytest.raises(Base45Error):
+                decode_base45(good[:at] + bad + good[at + 3 :])
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text(ALPHABET, max_size=40) | st.text(ALPHABET + "abé\n\0", max_size=12) | st.text(max_size=8))
+def test_the_base45_package_agrees(text: str) -> None:
+    try:
+        expected = peer.b45decode(text.encode("ascii"))
+    except ValueError:
+        with pytest.raises(Base45Error):
+            decode_base45(text)
+    else:
+        assert decode_base45(text) == expected
+
+
+def test_longer_than_any_pass_is_not_decoded() -> None:
+    assert decode_base45("0" * MAX_BASE45_CHARS) == bytes(MAX_BASE45_CHARS // 3 * 2)
+    with pytest.raises(Base45Error):
+        decode_base45("0" * (MAX_BASE45_CHARS + 3))
 
 
 def test_line_ends_around_the_text_are_dropped_and_spaces_are_not() -> None:
