@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from gate_controller.core.reasons import Reason
@@ -21,9 +22,10 @@ from gate_controller.ports.services import PassAccepted, PassRejected
 from simulators.authority import EDDSA, TYP_PASS, TYP_PRESENTATION, encode
 
 R = Reason
+DOCUMENT = Path(__file__).parents[2] / "docs" / "attacks.md"
 
 MUTATIONS = {"payload of the pass": 2039, "payload of the presentation": 351, "header of the pass": 352, "header of the presentation": 343}
-"""How many there are, as docs/attacks.md says."""
+"""How many there are; docs/attacks.md says it."""
 
 
 class Raw(NamedTuple):
@@ -285,3 +287,7 @@ def test_what_is_not_mutated_is_accepted(laboratory: Any) -> None:
     """Every text above differs from one of these in one place."""
     for text in (laboratory.signed_payload(plain(laboratory.claims())), laboratory.with_presentation(plain(laboratory.presentation_claims()))):
         assert isinstance(laboratory.verify(text), PassAccepted)
+
+
+def test_the_document_says_how_many_there_are() -> None:
+    assert f"({sum(MUTATIONS.values())})" in DOCUMENT.read_text()

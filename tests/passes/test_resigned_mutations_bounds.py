@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from gate_controller.ports.services import PassRejected
 from simulators.authority import STATUS_LIST_SIZE, encode
 
 R = Reason
+DOCUMENT = Path(__file__).parents[2] / "docs" / "attacks.md"
 NOW = 1_800_000_000  # as the laboratory's; the genuine pass was issued an hour before and lives a day
 ISSUED, EXP, NBF = NOW - 3600, NOW - 3600 + 86400, NOW - 3660
 LAST = 1 << 33
@@ -83,7 +85,7 @@ PRESENTATION: Table = [
 STEPS = {R.PASS_STATUS_UNKNOWN: 8, R.PRESENTATION_BAD_KEY: 7}
 """All others are of step 6."""
 
-BOUNDS = sum(len(values) for _, values in (*PASS, *PRESENTATION))
+REFUSED = sum(reason is not None for _, values in (*PASS, *PRESENTATION) for _, reason in values)
 
 
 def changed(claims: dict[Any, Any], path: tuple[Any, ...], value: Any) -> dict[Any, Any]:
@@ -128,3 +130,7 @@ def test_the_table_visits_every_claim(laboratory: Any) -> None:
     assert {path for path, _ in PRESENTATION} == leaves(laboratory.presentation_claims())
     claims = laboratory.claims()
     assert (claims[4], claims[5], claims[6], laboratory.now) == (EXP, NBF, ISSUED, NOW)
+
+
+def test_the_document_says_how_many_there_are() -> None:
+    assert f"({REFUSED})" in DOCUMENT.read_text()

@@ -6,6 +6,7 @@ Each shape is put around the presentation and around the pass within it. The Sig
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import cbor2
@@ -16,6 +17,7 @@ from gate_controller.ports.services import PassAccepted, PassRejected
 from simulators.phone import qr_text
 
 R = Reason
+DOCUMENT = Path(__file__).parents[2] / "docs" / "attacks.md"
 Parts = tuple[bytes, bytes, bytes]
 
 
@@ -133,3 +135,7 @@ def test_around_the_presentation_and_around_the_pass(laboratory: Any, make: Call
 def test_the_right_frame_is_accepted(laboratory: Any) -> None:
     assert isinstance(laboratory.verify(qr_text(build()(laboratory.parts()))), PassAccepted)
     assert isinstance(laboratory.verify(laboratory.presented(build()(laboratory.pass_parts()))), PassAccepted)
+
+
+def test_the_document_says_how_many_there_are() -> None:
+    assert f"({2 * len(FRAMES)})" in DOCUMENT.read_text()
