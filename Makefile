@@ -42,6 +42,19 @@ bench: $(dev) $(models)  ## every tests/bench/bench_*.py in turn; tables here, J
 	  name=$$(basename "$$bench" .py); echo "== $$name"; \
 	  $(bin)/python "$$bench" --json "build/bench/$$name.json" $(ARGS) || exit 1; done
 
+.PHONY: fuzz
+fuzz: $(runtime)  ## coverage-guided fuzzing; TARGET=pass|status_list|repository, options of libFuzzer in ARGS, e.g. ARGS="-max_total_time=600"
+	@requirements/setup fuzz
+	@exec .venv-fuzz/bin/python tests/fuzz/run.py $(or $(TARGET),pass) $(ARGS)
+
+.PHONY: kill
+kill: $(runtime)  ## kill -9 during pass use and key import, over and over; e.g. ARGS="--loops 10000 --seed 1"
+	@exec $(bin)/python tests/kill/kill_loop.py $(ARGS)
+
+.PHONY: month
+month: $(dev)  ## simulate a month without a network, hour by hour (a minute); writes docs/month.md and docs/month.svg
+	@$(bin)/python -m tests.month
+
 .PHONY: models
 models: $(runtime)  ## check the face models by their hashes, fetch them where they are missing or damaged
 	@requirements/setup models
@@ -51,8 +64,8 @@ lock:  ## resolve pyproject.toml into requirements/*.lock; ARGS=--upgrade takes 
 	@requirements/setup lock $(ARGS)
 
 .PHONY: clean
-clean:  ## remove what make made: .venv, build, var/models, caches
-	rm -rf .venv build var/models *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean:  ## remove what make made: .venv, .venv-fuzz, build, var/models, caches
+	rm -rf .venv .venv-fuzz build var/models *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(runtime): requirements/runtime.lock pyproject.toml $(venv)

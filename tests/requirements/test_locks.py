@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parents[2]
-RUNTIME, DEV, MODELS = (TOP / "requirements" / f"{name}.lock" for name in ("runtime", "dev", "models"))
+RUNTIME, DEV, MODELS, FUZZ = LOCKS = [TOP / "requirements" / f"{name}.lock" for name in ("runtime", "dev", "models", "fuzz")]
+APART = {"fuzz": FUZZ}
+"""Dependency groups that are not in dev.lock but in an environment, and a lock, of their own."""
 
 
 def entries(lock: Path) -> dict[str, frozenset[str]]:
@@ -24,7 +26,7 @@ def names(requirements: list[str]) -> set[str]:
     return {re.split(r"[^A-Za-z0-9._-]", requirement)[0].lower().replace("_", "-") for requirement in requirements}
 
 
-@pytest.mark.parametrize("lock", [RUNTIME, DEV, MODELS], ids=lambda lock: lock.stem)
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
 def test_every_entry_is_one_release_with_sha256_hashes(lock):
     assert entries(lock)
     for requirement, hashes in entries(lock).items():
@@ -33,7 +35,7 @@ def test_every_entry_is_one_release_with_sha256_hashes(lock):
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in hashes), requirement
 
 
-@pytest.mark.parametrize("lock", [RUNTIME, DEV, MODELS], ids=lambda lock: lock.stem)
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
 def test_no_lock_names_a_host(lock):
     assert "://" not in lock.read_text()
 
@@ -47,9 +49,12 @@ def test_runtime_installs_nothing_that_dev_would_replace():
 def test_every_declared_dependency_is_locked():
     project = tomllib.loads((TOP / "pyproject.toml").read_text())
     runtime = project["project"]["dependencies"] + project["project"]["optional-dependencies"]["simulators"]
-    dev = [requirement for group in project["dependency-groups"].values() for requirement in group]
+    groups = project["dependency-groups"]
+    dev = [requirement for name, group in groups.items() if name not in APART for requirement in group]
     assert names(runtime) <= names(list(entries(RUNTIME)))
     assert names(runtime) | names(dev) <= names(list(entries(DEV)))
+    for name, lock in APART.items():
+        assert names(groups[name]) <= names(list(entries(lock)))
 
 
 def test_no_lock_lets_dlib_be_compiled():

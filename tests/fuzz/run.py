@@ -1,0 +1,57 @@
+"""Coverage-guided fuzzing with atheris (libFuzzer): python tests/fuzz/run.py TARGET [--keep] [options of libFuzzer]
+
+    TARGET   pass, status_list or repository: tests/fuzz/fuzz_TARGET.py
+    --keep   no fuzzing: take over from build/fuzz/TARGET what reaches code that tests/fuzz/corpus/TARGET does not
+
+`make fuzz` prepares the environment. Inputs that reached something new are gathered in build/fuzz/TARGET; one that shows a defect is written to
+build/fuzz/TARGET.crash-..., and `run.py TARGET FILE` shows it again. Does not decide what a defect is: the targets do.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+TOP = Path(__file__).parents[2]
+sys.path.insert(0, str(TOP))
+
+TARGETS = ("pass", "status_list", "repository")
+# What is watched for new paths: this project's readers of foreign bytes and the libraries in Python below them.
+INSTRUMENTED = ["gate_controller.passes", "gate_controller.cose", "gate_controller.trust", "base45", "tuf", "securesystemslib"]
+DEFAULTS = {"max_len": "4096", "timeout": "20", "rss_limit_mb": "2048"}
+
+
+def fuzz(target: str, options: list[str]) -> None:
+    """Never returns: libFuzzer ends the process."""
+    import atheris  # in the fuzzing environment only
+
+    with atheris.instrument_imports(include=INSTRUMENTED):
+        one_input = importlib.import_module(f"tests.fuzz.fuzz_{target}").one_input
+    atheris.Setup([sys.argv[0], *options], one_input)
+    atheris.Fuzz()
+
+
+def main() -> None:
+    """Run one target."""
+    if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:
+        sys.exit(f"usage: {Path(sys.argv[0]).name} {{{','.join(TARGETS)}}} [--keep] [options of libFuzzer]")
+    target, options = sys.argv[1], sys.argv[2:]
+    seeds, found = TOP / "tests/fuzz/corpus" / target, TOP / "build/fuzz" / target
+    found.mkdir(parents=True, exist_ok=True)
+    seeds.mkdir(parents=True, exist_ok=True)
+    given = {option[1:].split("=")[0] for option in options if option.startswith("-")}
+    options += [f"-{name}={value}" for name, value in DEFAULTS.items() if name not in given]
+    words = seeds.parent / f"{target}.dict"
+    if words.exists():
+        options.append(f"-dict={words}")
+    if "--keep" in options:
+        options.remove("--keep")
+        options += ["-merge=1", str(seeds), str(found)]
+    elif all(option.startswith("-") for option in options):
+        options += [f"-artifact_prefix={found}.", str(found), str(seeds)]
+    fuzz(target, options)
+
+
+if __name__ == "__main__":
+    main()
