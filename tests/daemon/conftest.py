@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,24 +10,25 @@ from pathlib import Path
 
 import pytest
 
+from gate_controller.cli.simulated_trust import SimulatedTrust
 from gate_controller.control.client import GateClient
 from gate_controller.enrolment import MasterKey, import_records
+from gate_controller.ports.clock import SystemClock
 from gate_controller.ports.errors import GateError
 from gate_controller.settings.render import derive
+from gate_controller.trust.floor import Floor
 from simulators.authority import Authorities
 
 ROOT = Path(__file__).parents[2]
 GENEROUS_S = 60.0
-MODE_BREAKING = "-dac_override,-dac_read_search"
-"""Capabilities, as setpriv takes them away, by which root reads what modes forbid."""
 
 
 class Site:
-    """The files of one gate."""
+    """The files of one gate; its trust is published, and nothing is imported yet."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.root_key = Authorities("daemon test").publish(directory / "keys")
+        self.trust = SimulatedTrust(directory, Authorities("daemon test"), SystemClock())
         self.key = directory / "master.key"
         self.key.touch(mode=0o600)
         self.key.write_text("5a" * 32 + "\n")
@@ -41,7 +41,7 @@ class Site:
                 "fingerprint": {"port": str(directory / "fingerprint")},
                 "io_board": {"port": str(directory / "io-board")},
             },
-            "keys": {"directory": str(directory / "keys"), "pinned_root": self.root_key},
+            "keys": dict(self.trust.settings),
             "enrolment": {"store": str(directory / "enrolment.db"), "master_key_file": str(self.key)},
             "journal": {"path": str(directory / "journal.db")},
             "replay": {"path": str(directory / "replay.db")},
@@ -49,6 +49,7 @@ class Site:
             "control": {"socket": str(directory / "c.sock")},
             "kiosk": {"enabled": True, "port": 0},
         }
+        Floor.create(directory / "trust-floor.db", SystemClock().wall()).close()
 
     @property
     def config(self) -> Path:
@@ -56,11 +57,9 @@ class Site:
         path.write_text(derive(ROOT / "config" / "simulated.toml", self.changes))
         return path
 
-    def run(self, config: Path | None = None, timeout: float = GENEROUS_S, *, bound_by_modes: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run a daemon that is expected to end by itself; `bound_by_modes`: file modes bind it even if root runs the tests."""
+    def run(self, config: Path | None = None, timeout: float = GENEROUS_S) -> subprocess.CompletedProcess[str]:
+        """Run a daemon that is expected to end by itself."""
         command = [sys.executable, "-m", "gate_controller.daemon", "--config", str(config or self.config)]
-        if bound_by_modes and os.geteuid() == 0:
-            command = ["setpriv", f"--bounding-set={MODE_BREAKING}", f"--inh-caps={MODE_BREAKING}", *command]
         return subprocess.run(command, check=False, capture_output=True, text=True, timeout=timeout)
 
 

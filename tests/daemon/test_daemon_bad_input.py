@@ -30,19 +30,19 @@ def test_a_wrong_value_is_named_with_its_line(site):
     complains(site.run(wrong), f"wrong.toml:{line}: [gate] region")
 
 
-def test_a_missing_key_directory(site):
-    site.changes["keys"]["directory"] = str(site.directory / "nowhere")
-    complains(site.run(), "nowhere")
+def test_a_missing_pinned_root(site):
+    (site.directory / "root.json").unlink()
+    complains(site.run(), "root.json cannot be read: No such file", "came with the contract")
 
 
-def test_an_unreadable_key_directory(site):
-    (site.directory / "keys").chmod(0)
-    complains(site.run(bound_by_modes=True), "keys may not be read")
+def test_another_root_than_the_pinned_one(site):
+    (site.directory / "root.json").write_bytes(b"{}")
+    complains(site.run(), "[keys] pinned_root_sha256: is not the SHA-256 of", "root.json")
 
 
-def test_a_key_directory_signed_by_somebody_else(site):
-    site.changes["keys"]["pinned_root"] = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
-    complains(site.run(), "keys")
+def test_a_missing_trust_floor(site):
+    (site.directory / "trust-floor.db").unlink()
+    complains(site.run(), "trust-floor.db", "gatectl keys init")
 
 
 def test_a_damaged_enrolment_store(site):
@@ -86,6 +86,19 @@ def test_another_gate_runs_already(site, run_daemon):
     first.wait_status(lambda _status: True)
     complains(site.run())
     assert first.stop()[0] == 0
+
+
+def test_without_trust_the_lane_stays_closed_until_some_is_imported(site, run_daemon):
+    daemon = run_daemon()
+    status = daemon.wait_status(lambda status: status["devices"]["trust"]["state"] == "lost")
+    assert (status["devices"]["trust"]["code"], status["trust"]["HK"]["state"]) == ("no_trust", "closed")
+    assert "gatectl keys import" in status["devices"]["trust"]["remedy"]
+    site.trust.bring(site.config)
+    status = daemon.wait_status(lambda status: status["devices"]["trust"]["state"] == "ready")
+    assert (status["trust"]["HK"]["state"], status["trust_store"]["problem"]) == ("fresh", None)
+    code, log = daemon.stop()
+    assert (code, "Traceback" in log) == (0, False)
+    assert "freshness_changed" in log
 
 
 def test_absent_devices_keep_the_lane_closed_each_named_with_its_remedy(run_daemon):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-QUICK = "69"
-"""Seed of a cast that begins with two travellers who are refused at the entry."""
+QUICK = "89"
+"""Seed of a cast that begins with a revoked and a suspended pass: both travellers are refused at the entry."""
 pytestmark = [pytest.mark.wire, pytest.mark.lane]
 ROOT = Path(__file__).parents[2]
 

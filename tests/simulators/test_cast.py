@@ -18,11 +18,15 @@ from gate_controller.ports.devices import Family
 from gate_controller.ports.drivers import DriverContext
 from gate_controller.ports.errors import ConfigurationError
 from gate_controller.ports.services import PassAccepted
-from gate_controller.trust.directory import load_key_directory
+from gate_controller.trust.freshness import FreshnessBudget
+from gate_controller.trust.repository import verify_repository
+from gate_controller.trust.sources import DirectorySource
+from gate_controller.trust.view import LatestTime, build_view
 from simulators.authority import Authorities
 from simulators.fingerprint import fingers
+from simulators.repository import TrustRepository
 from simulators.travellers.behaviours import never_enter
-from simulators.travellers.cast import PEOPLE, Cast, Kind, Override, Part, build_cast
+from simulators.travellers.cast import PEOPLE, STATUSES, Cast, Kind, Override, Part, build_cast
 from simulators.travellers.enrolment import FACES, PortraitEncoder, enrol
 
 TOP = Path(__file__).parents[2]
@@ -33,13 +37,31 @@ SIMULATED_THRESHOLD = 0.82
 seeds = st.integers(0, 2**32)
 
 
-def cast(seed=1, count=10, region=Region.MO, now=NOW):
+def cast(seed=1, count=12, region=Region.MO, now=NOW):
     return build_cast(seed=seed, count=count, region=region, now=now, authorities=Authorities("cast"), audience="MO-GB")
 
 
 def shape(members):
     """What can be compared of a member: everything but the objects that show texts, whose texts are compared instead."""
     return [(m.name, m.region, m.face, m.finger, m.companion, m.speed, m.expected, m.phone.text_at(NOW + 1)) for m in members]
+
+
+class Trust:
+    """A view of what the regions publish for a cast."""
+
+    def __init__(self, directory, statuses):
+        repository = TrustRepository(directory, Authorities("cast"), NOW)
+        for each in statuses:
+            repository.revoke(each.region, each.index, each.status)
+        repository.publish(NOW)
+        verified = verify_repository(repository.first_root, DirectorySource(directory), at=NOW)
+        self.view = build_view(verified, FreshnessBudget(), LatestTime(NOW))
+
+    def current(self):
+        return self.view
+
+    def observe(self, wall):
+        """Nothing to remember."""
 
 
 class Replays:
@@ -61,8 +83,7 @@ class Replays:
 
 @pytest.fixture
 def gate(tmp_path):
-    """The gate's own verifier under the simulated policy, and a way to show it phones one after another."""
-    root = Authorities("cast").publish(tmp_path)
+    """The gate's own verifier under the simulated policy and a cast's trust, and a way to show it phones one after another."""
     replays = Replays()
     policy = PassPolicy(
         lane_region=Region.MO,
@@ -70,16 +91,20 @@ def gate(tmp_path):
         presentation_audiences=frozenset({"MO-GB"}),
         admitted_issuers=frozenset(Region),
     )
-    verifier = OfflinePassVerifier(policy, load_key_directory(tmp_path, root), replays)
 
-    def show(member, at):
-        result = verifier.verify(member.phone.text_at(at), at)
-        if isinstance(result, PassAccepted):
-            assert replays.claim(result.facts.pass_id, result.facts.issued_at, 0)
-            return None
-        return result.reason
+    def gate_of(cast):
+        verifier = OfflinePassVerifier(policy, Trust(tmp_path, cast.statuses), replays)
 
-    return show
+        def show(member, at):
+            result = verifier.verify(member.phone.text_at(at), at)
+            if isinstance(result, PassAccepted):
+                assert replays.claim(result.facts.pass_id, result.facts.issued_at, 0)
+                return None
+            return result.reason
+
+        return show
+
+    return gate_of
 
 
 @settings(max_examples=8, deadline=None)
@@ -87,6 +112,7 @@ def gate(tmp_path):
 def test_the_same_seed_gives_the_same_cast_and_a_longer_cast_begins_with_it(seed, count, region):
     assert shape(cast(seed, count, region).members) == shape(cast(seed, count, region).members) == shape(cast(seed, 24, region).members)[:count]
     assert cast(seed, count, region).identities == cast(seed, count, region).identities
+    assert cast(seed, count, region).statuses == cast(seed, 24, region).statuses[: len(cast(seed, count, region).statuses)]
 
 
 def test_another_seed_gives_another_order():
@@ -95,24 +121,35 @@ def test_another_seed_gives_another_order():
 
 @settings(max_examples=8, deadline=None)
 @given(seeds, st.sampled_from(Region))
-def test_ten_are_complete_and_the_copy_comes_right_after_its_victim(seed, region):
-    members = cast(seed, 10, region).members
+def test_twelve_are_complete_and_the_copy_comes_right_after_its_victim(seed, region):
+    members = cast(seed, 12, region).members
     assert Counter(member.kind for member in members) == Counter({kind: 3 if kind is Kind.GOOD else 1 for kind in Kind})
     assert Counter(m.region for m in members if m.kind is Kind.GOOD) == {Region.HK: 2, Region.MO: 1} if region is Region.MO else {Region.MO: 2, Region.HK: 1}
     kinds = [member.kind for member in members]
     assert kinds[kinds.index(Kind.REPLAY) - 1] is Kind.GOOD
-    bodies = [member.face for member in members] + [member.companion for member in members if member.companion]
+    bodies = [member.face for member in members if member.kind not in STATUSES] + [member.companion for member in members if member.companion]
     assert len(set(bodies)) == 11
     assert set(bodies) <= set(PEOPLE)
-    assert len({member.name for member in members}) == 10
+    assert len({member.name for member in members}) == 12
 
 
-def test_twenty_five_are_two_rounds_and_a_half_of_different_people_with_different_passes():
-    big = cast(count=25)
-    assert len({member.name for member in big.members}) == 25
+@settings(max_examples=8, deadline=None)
+@given(seeds, st.sampled_from(Region))
+def test_each_regions_list_has_one_pass_of_a_round(seed, region):
+    plain = cast(seed, 12, region)
+    by_index = {status.index: status for status in plain.statuses}
+    assert {status.region for status in plain.statuses} == set(Region)
+    for number, member in enumerate(plain.members, 1):
+        status = by_index.get(number)
+        assert (status and (status.region, status.status)) == ((member.region, STATUSES[member.kind]) if member.kind in STATUSES else None)
+
+
+def test_thirty_are_two_rounds_and_a_half_of_different_people_with_different_passes():
+    big = cast(count=30)
+    assert len({member.name for member in big.members}) == 30
     assert len({identity.reference for identity in big.identities}) == len(big.identities)
     assert len({identity.finger for identity in big.identities}) == len(big.identities)
-    assert Counter(member.kind for member in big.members[:20])[Kind.GOOD] == 6
+    assert Counter(member.kind for member in big.members[:24])[Kind.GOOD] == 6
 
 
 def test_a_negative_cast_is_refused():
@@ -134,10 +171,14 @@ def test_the_gates_own_verifier_judges_the_phones_as_expected(gate, seed):
     expected = {
         Kind.SCREENSHOT: Reason.PRESENTATION_STALE,
         Kind.UNKNOWN_ISSUER: Reason.PASS_UNKNOWN_KEY,
+        Kind.REVOKED: Reason.PASS_REVOKED,
+        Kind.SUSPENDED: Reason.PASS_SUSPENDED,
         Kind.REPLAY: Reason.PRESENTATION_REPLAYED,
     }
-    for number, member in enumerate(cast(seed, 20).members):
-        assert gate(member, NOW + 12 * number) is expected.get(member.kind), member.name
+    plain = cast(seed, 24)
+    show = gate(plain)
+    for number, member in enumerate(plain.members):
+        assert show(member, NOW + 12 * number) is expected.get(member.kind), member.name
 
 
 def test_the_verdict_follows_the_phone_and_not_the_label(gate):
@@ -149,7 +190,8 @@ def test_the_verdict_follows_the_phone_and_not_the_label(gate):
             Override(by_kind[Kind.WRONG_FINGER], Part.PHONE, by_kind[Kind.SCREENSHOT]),
         ]
     )
-    verdicts = {member.kind: gate(member, NOW + 12 * number) for number, member in enumerate(swapped.members)}
+    show = gate(plain)
+    verdicts = {member.kind: show(member, NOW + 12 * number) for number, member in enumerate(swapped.members)}
     assert verdicts[Kind.SCREENSHOT] is None
     assert verdicts[Kind.WRONG_FINGER] is Reason.PRESENTATION_STALE
 
