@@ -85,7 +85,8 @@ class TrustSync:
             log.exception("a bug; the trust in force stays", failures=self._failures)
             return EXIT_BUG
         self._failures = 0
-        log.info("taken" if report.changed else "nothing new", **report.versions_after)
+        versions = ", ".join(f"{role} {version}" for role, version in report.versions_after.items())
+        log.info("taken" if report.changed else "nothing new", versions=versions)
         now = self._clock.wall()
         for freshness in report.freshness.values():
             (log.warning if freshness.cause.remedy else log.info)("freshness", state=freshness_text(freshness, now), remedy=freshness.cause.remedy)
