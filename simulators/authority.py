@@ -1,4 +1,4 @@
-"""The regions' issuing authorities and the keeper of the key directory, simulated.
+"""The regions' issuing authorities, simulated.
 
 They sign with `cryptography` and encode with cbor2; no line is shared with the verifier, so an error in one does not hide
 in the other. All keys come from a seed: the same seed makes the same passes, byte for byte.
@@ -10,10 +10,7 @@ Never for production: anyone who knows the seed knows the private keys.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cbor2
@@ -140,36 +137,8 @@ class Authority:
         return self.sign(encode(self.claims(holder_key, permit)), self.protected_header(algorithm))
 
 
-class DirectoryKeeper:
-    """Holds the root key and publishes the authorities' public keys.
-
-    Args:
-        seed: The root key follows from it.
-    """
-
-    def __init__(self, seed: str) -> None:
-        self.key = private_key(seed, "root")
-        self.root_key = self.key.public_key().public_bytes_raw().hex()
-
-    def publish(self, directory: Path, authorities: Iterable[Authority], *, not_before: int, not_after: int, version: int = 1) -> None:
-        """Write a key directory; what lay there under the same names is overwritten."""
-        targets: dict[str, Any] = {}
-        for authority in authorities:
-            name = f"{authority.region.value.lower()}/{authority.kid.hex()}.cbor"
-            (directory / name).parent.mkdir(parents=True, exist_ok=True)
-            (directory / name).write_bytes(authority.cose_key)
-            targets[name] = {"sha256": hashlib.sha256(authority.cose_key).hexdigest(), "not_before": not_before, "not_after": not_after}
-        self.sign_manifest(directory, {"type": "pass-key-directory", "version": version, "targets": targets})
-
-    def sign_manifest(self, directory: Path, manifest: object) -> None:
-        """Write any manifest (JSON value, or bytes as they are) with a genuine signature."""
-        content = manifest if isinstance(manifest, bytes) else json.dumps(manifest, indent=1, sort_keys=True).encode()
-        (directory / "manifest.json").write_bytes(content)
-        (directory / "manifest.sig").write_bytes(self.key.sign(content))
-
-
 class Authorities:
-    """The two regions' authorities, the keeper, and a forger nobody has published.
+    """The two regions' authorities, and a forger nobody has published.
 
     Args:
         seed: Everything follows from it.
@@ -178,10 +147,4 @@ class Authorities:
     def __init__(self, seed: str) -> None:
         self.seed = seed
         self.issuers = {region: Authority(region, seed) for region in Region}
-        self.keeper = DirectoryKeeper(seed)
         self.forger = Authority(Region.HK, seed, name="forger")
-
-    def publish(self, directory: Path, *, not_before: int = 0, not_after: int = 1 << 33, version: int = 1) -> str:
-        """Write the key directory of both regions; returns the root key to pin (hex)."""
-        self.keeper.publish(directory, self.issuers.values(), not_before=not_before, not_after=not_after, version=version)
-        return self.keeper.root_key
