@@ -15,12 +15,13 @@ _PREFIX = "ECH1:"
 def base45(data: bytes) -> str:
     """Base45 (RFC 9285): two bytes become three characters, a last single byte two."""
     characters = []
-    for at in range(0, len(data), 2):
-        pair = data[at : at + 2]
-        number = int.from_bytes(pair)
-        for _ in range(len(pair) + 1):
-            number, digit = divmod(number, 45)
-            characters.append(_BASE45[digit])
+    for high, low in zip(data[::2], data[1::2], strict=False):
+        rest, first = divmod(high << 8 | low, 45)
+        third, second = divmod(rest, 45)
+        characters.append(_BASE45[first] + _BASE45[second] + _BASE45[third])
+    if len(data) % 2:
+        second, first = divmod(data[-1], 45)
+        characters.append(_BASE45[first] + _BASE45[second])
     return "".join(characters)
 
 
