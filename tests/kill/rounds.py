@@ -1,0 +1,205 @@
+"""Children that are killed with SIGKILL, over and over, and what is checked after each: the part that does not know what they do.
+
+The parent has one thread and has imported everything once; a round forks. Every other round a child dies at a random moment of the time the work usually
+takes, else just before one of its steps (a file opened, renamed, removed; an SQL statement), chosen at random among all there are.
+
+kill -9 takes the process, not the kernel's page cache: a power cut is not simulated here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import mmap
+import os
+import random
+import signal
+import statistics
+import struct
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+_CALIBRATIONS = 5
+_BEYOND = 1.05
+"""Some children end before their step comes, so that the work gets on."""
+_SHARED = struct.Struct("<IIi")  # state, steps, what the trial notes
+
+
+class ViolationError(Exception):
+    """Something that no kill may ever bring about."""
+
+
+class Child:
+    """What the work in a child has to say. Made before the fork; the parent reads the same memory."""
+
+    def __init__(self, states: tuple[str, ...]) -> None:
+        self._states = states
+        self._memory = mmap.mmap(-1, _SHARED.size)
+        self._writer = -1
+        self._die_at = 0
+        self.state = self.steps = 0
+        self.note = -1
+
+    def begin(self, writer: int, die_at: int) -> None:
+        """In the child: report into `writer`; die before step `die_at` unless it is 0."""
+        self._writer, self._die_at = writer, die_at
+
+    def clear(self) -> None:
+        """In the parent, before a fork."""
+        self.state, self.steps, self.note = 0, 0, -1
+        self._write()
+
+    def read(self) -> None:
+        """In the parent: how far the child came."""
+        self.state, self.steps, self.note = _SHARED.unpack_from(self._memory)
+
+    @property
+    def state_name(self) -> str:
+        return self._states[self.state]
+
+    def mark(self, state: str, note: int | None = None) -> None:
+        """The work is now in `state`."""
+        self.state = self._states.index(state)
+        if note is not None:
+            self.note = note
+        self._write()
+
+    def step(self) -> None:
+        """Something is about to be done that a kill may come before."""
+        self.steps += 1
+        self._write()
+        if self.steps == self._die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def report(self, line: str) -> None:
+        """Tell the world: from now on it counts as done."""
+        os.write(self._writer, f"{line}\n".encode())
+
+    def watch_files(self, below: str, seen: Callable[[str, str], None] = lambda *_: None) -> None:
+        """A step at each file below the directory that Python opens, makes, renames or removes; first `seen` is told the event and the path."""
+
+        def hook(event: str, arguments: tuple[Any, ...]) -> None:
+            if event in ("open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "sqlite3.connect"):
+                path = str(arguments[0])
+                if below in path:
+                    seen(event, path)
+                    self.step()
+
+        sys.addaudithook(hook)
+
+    def _write(self) -> None:
+        _SHARED.pack_into(self._memory, 0, self.state, self.steps, self.note)
+
+
+class Trial(Protocol):
+    """One kind of work to be killed."""
+
+    name: str
+    states: tuple[str, ...]
+    """What the work goes through; the first: nothing done yet."""
+    counts: Counter[str]
+
+    def prepare(self) -> None:
+        """In the parent, before each fork."""
+
+    def act(self, child: Child) -> None:
+        """In the child: the work, to its end unless it is killed."""
+
+    def check(self, reports: list[str], child: Child, killed: bool) -> None:
+        """In the parent, after each child: raises ViolationError."""
+
+
+@dataclass
+class Tally:
+    """What happened.
+
+    Attributes:
+        kills: Rounds in which the child was killed.
+        not_killed: Rounds in which it had ended before: not among the loops asked for.
+        by_state: Kills by the state the work was in.
+        violations: What must not have happened; the loop ends at the first.
+    """
+
+    kills: int = 0
+    not_killed: int = 0
+    random: Counter[str] = field(default_factory=Counter)
+    stepped: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def run(trial: Trial, loops: int, rng: random.Random, progress: Callable[[Tally], None]) -> Tally:
+    """Kill `loops` children of the trial, or stop at the first violation."""
+    tally, child = Tally(), Child(trial.states)
+    began = time.monotonic()
+    gc.collect()
+    gc.freeze()  # what a collection touches would be copied in every child
+    try:
+        took_s, steps = _calibrated(trial, child)
+        while tally.kills < loops:
+            stepped = bool(tally.kills % 2)
+            die_at = rng.randint(1, round(steps * _BEYOND)) if stepped else 0
+            killed = _round(trial, child, die_at, None if stepped else rng.uniform(0, took_s))
+            tally.kills += killed
+            tally.not_killed += not killed
+            if killed:
+                (tally.stepped if stepped else tally.random)[child.state_name] += 1
+            tally.seconds = time.monotonic() - began
+            progress(tally)
+    except ViolationError as error:
+        tally.violations.append(f"after {tally.kills} kills: {error}")
+    tally.seconds = time.monotonic() - began
+    return tally
+
+
+def _calibrated(trial: Trial, child: Child) -> tuple[float, int]:
+    """How long the work takes, and how many steps it has, when nobody kills it."""
+    times, steps = [], []
+    for _ in range(_CALIBRATIONS):
+        began = time.monotonic()
+        _round(trial, child, 0, None, lambda began=began: times.append(time.monotonic() - began))  # type: ignore[misc]
+        steps.append(child.steps)
+    return statistics.median(times), max(steps)
+
+
+def _round(trial: Trial, child: Child, die_at: int, delay_s: float | None, ended: Callable[[], None] = lambda: None) -> bool:
+    """One child from fork to check; True when it was killed, by itself (die_at) or after delay_s."""
+    trial.prepare()
+    child.clear()
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        _live(trial, child, writer, die_at)
+    os.close(writer)
+    if delay_s is not None:
+        time.sleep(delay_s)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    with os.fdopen(reader) as stream:
+        lines = stream.read().splitlines(keepends=True)
+    status = os.waitpid(pid, 0)[1]
+    ended()
+    child.read()
+    reports = [line.rstrip("\n") for line in lines if line.endswith("\n")]
+    for line in reports:
+        if line.startswith("error "):
+            raise ViolationError(line)
+    killed = os.WIFSIGNALED(status)
+    trial.check(reports, child, killed)
+    return killed
+
+
+def _live(trial: Trial, child: Child, writer: int, die_at: int) -> None:
+    """The child's whole life: it never returns."""
+    gc.disable()
+    child.begin(writer, die_at)
+    try:
+        trial.act(child)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent must hear of it
+        child.report(f"error in {child.state_name}: {type(error).__name__}: {' '.join(str(error).split())}")
+    os._exit(0)
