@@ -259,3 +259,10 @@ def test_the_lane_closes_while_no_region_can_be_trusted(ready, trust, clock):
     ready._desk._probe()
     work(ready)
     assert ready._status["state"] == "ready"
+
+
+def test_whoever_watches_sees_that_a_decision_was_degraded(ready, sink):
+    record = c.CrossingRecord("x", Outcome.COMPLETED, None, admitted=True, issuer=Region.HK, direction=Direction.HK_TO_MO, degraded=True)
+    ready._dispatch(c.RecordCrossing(record))
+    assert sink.published[-1][0] == "crossing_recorded"
+    assert sink.published[-1][1]["degraded"] is True
