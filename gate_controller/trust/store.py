@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 
-from gate_controller.ports.errors import GateError
+from gate_controller.ports.errors import ConfigurationError, GateError
 from gate_controller.ports.trust import TrustView
 from gate_controller.trust.cache import TrustCache
 from gate_controller.trust.errors import TrustError
@@ -42,6 +42,7 @@ class TrustStore:
 
     Raises:
         StoreError: The floor cannot be read or written.
+        ConfigurationError: The installed python-tuf is not the one this was written for.
     """
 
     def __init__(self, cache: TrustCache, pinned_root: bytes, floor: Floor, budget: FreshnessBudget, wall: float) -> None:
@@ -58,6 +59,8 @@ class TrustStore:
         self._tried: str | None = None
         self._view: TrustView = NoTrust()
         self.refresh(wall)
+        if isinstance(self.problem, ConfigurationError):
+            raise self.problem
 
     @property
     def latest_seen(self) -> float:

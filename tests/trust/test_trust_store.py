@@ -1,0 +1,390 @@
+"""The running gate's trust: one state at a time, the old one while the new one cannot be believed, and a memory of the time."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gate_controller.core.values import Region
+from gate_controller.ports.errors import ConfigurationError, StoreError
+from gate_controller.ports.trust import Cause, Freshness, PassStatus, RegionFreshness, Trust, TrustView
+from gate_controller.trust import store as store_module
+from gate_controller.trust.sources import SourceError
+from gate_controller.trust.store import PERSIST_EVERY_S
+from simulators.authority import Authority
+
+HOUR_S = 3600
+DAY_S = 86_400
+
+
+def cause(gate: Any, region: Region = Region.HK) -> Cause:
+    freshness: RegionFreshness = gate.store.current().freshness(region, gate.now)
+    return freshness.cause
+
+
+@pytest.fixture
+def started(gate: Any) -> Any:
+    gate.store = gate.start()
+    return gate
+
+
+# -- loading ----------------------------------------------------------------------------------------------------------
+
+
+def test_it_is_a_trust(started: Any) -> None:
+    trust: Trust = started.store
+    view: TrustView = trust.current()
+    assert started.store.problem is None
+    assert view.versions["hk"] == 1
+    assert cause(started) is Cause.NONE
+
+
+def test_nothing_installed(new_gate: Any) -> None:
+    new_gate.store = new_gate.start()
+    view = new_gate.store.current()
+    assert str(new_gate.store.problem) == f"trust cache {new_gate.cache.path} is empty (import trust: gatectl keys import DIRECTORY)"
+    assert [view.freshness(region, new_gate.now).cause for region in Region] == [Cause.NO_TRUST] * 2
+    assert view.lookup(new_gate.keepers.authorities.issuers[Region.HK].protected_header()) is None
+    assert view.status(Region.HK, "hk/status/1", 0) is None
+    assert view.versions == {}
+    new_gate.take()
+    assert new_gate.store.refresh(new_gate.now)
+    assert cause(new_gate) is Cause.NONE
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [("timestamp", Cause.TIMESTAMP), ("snapshot", Cause.SNAPSHOT), ("targets", Cause.TARGETS), ("root", Cause.ROOT), ("hk", Cause.REGION_ROLE)],
+)
+def test_expired_metadata_is_loaded_and_says_what_expired(gate: Any, role: str, expected: Cause) -> None:
+    """An import refuses it; but what is in the cache already is shown for what it is."""
+    gate.keepers.lifetimes_s[role] = HOUR_S
+    if role in {"root", "targets"}:
+        gate.keepers.renew(role, gate.real)
+    gate.keepers.publish(gate.real)
+    gate.take()
+    gate.pass_time(2 * HOUR_S)
+    gate.store = gate.start()
+    assert gate.store.problem is None
+    assert cause(gate) is expected
+    assert gate.store.current().freshness(Region.HK, gate.now).state is Freshness.CLOSED
+    assert gate.store.current().freshness(Region.MO, gate.now).state is (Freshness.FRESH if role == "hk" else Freshness.CLOSED)
+
+
+def test_a_cache_behind_the_floor_is_no_trust(gate: Any) -> None:
+    gate.floor.raise_versions({"hk": 2})
+    gate.store = gate.start()
+    assert gate.store.problem.what == "hk has version 1, older than 2, which this gate has had in force"
+    assert cause(gate) is Cause.NO_TRUST
+
+
+def test_a_cache_with_a_wrong_signature_is_no_trust(gate: Any) -> None:
+    path = gate.cache.current() / "metadata" / "1.hk.json"
+    path.write_bytes(path.read_bytes().replace(b'"expires": "2027', b'"expires": "2028'))
+    gate.store = gate.start()
+    assert gate.store.problem.what.endswith("generation-1: metadata/1.hk.json: has too few valid signatures (hk was signed by 0/2 keys)")
+    assert cause(gate) is Cause.NO_TRUST
+
+
+def test_another_pinned_root_is_no_trust(gate: Any) -> None:
+    gate.pinned = gate.pinned.replace(b'"sig": "', b'"sig": "00', 2)
+    gate.store = gate.start()
+    assert "the pinned root: has too few valid signatures (root was signed by 1/2 keys)" in gate.store.problem.what
+    assert cause(gate) is Cause.NO_TRUST
+
+
+@pytest.mark.parametrize("pinned", [b"", b"{}", b"\xff", b"[" * 100_000], ids=["empty", "no metadata", "no text", "deep"])
+def test_a_pinned_root_that_is_none(gate: Any, pinned: bytes) -> None:
+    gate.pinned = pinned
+    assert "the pinned root: is not TUF metadata" in gate.start().problem.what
+
+
+def test_the_floor_is_needed(gate: Any) -> None:
+    gate.floor.close()
+    with pytest.raises(StoreError):
+        gate.start()
+
+
+def test_a_python_tuf_that_cannot_be_told_the_time_is_noticed(gate: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it, expiry would silently be judged by the system's clock."""
+    from tuf.ngclient import Updater
+
+    init = Updater.__init__
+
+    def other(self: Any, *given: Any, **named: Any) -> None:
+        init(self, *given, **named)
+        del self._trusted_set.reference_time
+
+    monkeypatch.setattr(Updater, "__init__", other)
+    with pytest.raises(ConfigurationError, match="cannot be told the time"):
+        gate.start()
+
+
+# -- reloading --------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_generation_is_taken(started: Any) -> None:
+    before = started.store.current()
+    assert not started.store.refresh(started.now)
+    started.keepers.revoke(Region.MO, 3)
+    started.keepers.publish(started.real)
+    started.take()
+    assert started.store.current() is before
+    assert started.store.refresh(started.now)
+    assert started.store.current().status(Region.MO, "mo/status/1", 3) is PassStatus.INVALID
+    assert before.status(Region.MO, "mo/status/1", 3) is PassStatus.VALID
+    assert not started.store.refresh(started.now)
+
+
+def test_nothing_is_verified_while_the_cache_stays_the_same(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "verify_repository", None)
+    for _ in range(3):
+        assert not started.store.refresh(started.now)
+    assert started.store.problem is None
+
+
+def test_a_broken_generation_keeps_the_old_view_and_is_tried_once(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = started.store.current()
+    started.keepers.publish(started.real)
+    started.take()
+    (started.cache.current() / "metadata" / "2.mo.json").write_bytes(b"{")
+    assert not started.store.refresh(started.now)
+    problem = started.store.problem
+    assert "metadata/2.mo.json: is not TUF metadata" in problem.what
+    assert started.store.current() is before
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "verify_repository", None)
+        assert not started.store.refresh(started.now)
+    assert started.store.problem is problem
+    started.takes_the_next_good_one()
+
+
+@pytest.mark.parametrize("error", [StoreError("temporary files: disk full", "free space"), SourceError("the disk fails", "look at it")])
+def test_what_may_be_over_soon_is_tried_again(started: Any, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    started.keepers.publish(started.real)
+    started.take()
+
+    def failing(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "verify_repository", failing)
+        assert not started.store.refresh(started.now)
+        assert started.store.problem is error
+    assert started.store.refresh(started.now)
+    assert started.store.problem is None
+
+
+def test_no_room_for_temporary_files(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    started.keepers.publish(started.real)
+    started.take()
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(started.path / "nowhere"))
+        assert not started.store.refresh(started.now)
+    assert "cannot be verified: temporary files: No such file or directory" in started.store.problem.what
+    assert started.store.refresh(started.now)
+
+
+def test_a_wiped_cache_keeps_the_view(started: Any) -> None:
+    before = started.store.current()
+    started.wipe_cache()
+    assert not started.store.refresh(started.now)
+    assert "is empty" in started.store.problem.what
+    assert started.store.current() is before
+
+
+def test_an_unreadable_cache_keeps_the_view(started: Any) -> None:
+    before = started.store.current()
+    (started.cache.path / "current").unlink()
+    (started.cache.path / "current").mkdir()
+    assert not started.store.refresh(started.now)
+    assert started.store.problem is not None
+    assert started.store.current() is before
+    (started.cache.path / "current").rmdir()
+    started.takes_the_next_good_one()
+
+
+def test_a_floor_that_cannot_be_written_keeps_the_view(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = started.store.current()
+    started.keepers.publish(started.real)
+    started.take()
+
+    def full(*_: object) -> None:
+        raise StoreError("trust floor: the disk is full", "free space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(started.floor), "raise_versions", full)
+        assert not started.store.refresh(started.now)
+    assert started.store.current() is before
+    assert started.store.refresh(started.now)
+
+
+@pytest.fixture
+def frequent_switches() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("frequent_switches")
+def test_no_reader_ever_sees_a_mixture(started: Any) -> None:
+    """Each generation has a key of its own and says so in its status list: a view has both of one generation, or of another."""
+    rounds = 3
+    issuers = {number: Authority(Region.HK, "trust", f"key {number}") for number in range(2, rounds + 2)}
+    issuers[1] = started.keepers.authorities.issuers[Region.HK]
+    headers = {number: issuer.protected_header() for number, issuer in issuers.items()}
+    mixtures: list[object] = []
+    seen: set[int] = set()
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            view = started.store.current()
+            version = view.versions["hk"]
+            keys = {number for number, header in headers.items() if view.lookup(header) is not None}
+            revoked = {number for number in headers if view.status(Region.HK, "hk/status/1", number) is PassStatus.INVALID}
+            state = view.freshness(Region.HK, started.now).state
+            if keys != {version} or revoked != ({version} if version > 1 else set()) or state is not Freshness.FRESH or view.versions["hk"] != version:
+                mixtures.append((version, keys, revoked, state))
+            seen.add(version)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(2, rounds + 2):
+        started.keepers.withdraw_pass_key(issuers[number - 1])
+        started.keepers.add_pass_key(issuers[number])
+        started.keepers.regions[Region.HK].statuses = {"hk/status/1": {number: PassStatus.INVALID}}
+        started.keepers.publish(started.real)
+        started.take(started.keepers.current())
+        assert started.store.refresh(started.now)
+    done.set()
+    reader.join()
+    assert mixtures == []
+    assert len(seen) > 1
+
+
+def test_a_view_cannot_be_changed(started: Any) -> None:
+    view = started.store.current()
+    for mapping in (view.versions, view.expires, view.keys, view.status_lists):
+        with pytest.raises(TypeError):
+            mapping["x"] = 1
+
+
+# -- time -------------------------------------------------------------------------------------------------------------
+
+
+def count_writes(gate: Any, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    written: list[float] = []
+    saw = gate.floor.saw
+    monkeypatch.setattr(gate.floor, "saw", lambda wall: (written.append(wall), saw(wall)))
+    return written
+
+
+def test_time_is_written_down_once_a_minute(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = count_writes(started, monkeypatch)
+    for second in range(301):
+        started.store.observe(started.now + second)
+    assert [wall - started.now for wall in written] == [60, 120, 180, 240, 300]
+    assert started.store.latest_seen == started.now + 300
+
+
+def test_a_jump_ahead_is_written_down_at_once(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = count_writes(started, monkeypatch)
+    started.store.observe(started.now + 5 * DAY_S)
+    started.store.observe(started.now + 5 * DAY_S + 1)
+    assert written == [started.now + 5 * DAY_S]
+    assert started.floor.latest_seen() == started.now + 5 * DAY_S
+
+
+def test_a_clock_put_back_closes_every_region(started: Any) -> None:
+    started.store.observe(started.now + HOUR_S)
+    started.store.observe(started.now)
+    view = started.store.current()
+    tolerance = started.budget.clock_tolerance_s
+    for region in Region:
+        assert view.freshness(region, started.now + HOUR_S - tolerance - 1) == RegionFreshness(region, Freshness.CLOSED, Cause.CLOCK_BEHIND)
+        assert view.freshness(region, started.now + HOUR_S - tolerance).state is Freshness.FRESH
+
+
+def test_a_clock_a_little_behind_never_makes_anything_younger(started: Any) -> None:
+    closed_at = started.store.current().freshness(Region.HK, started.now).closed_at
+    started.store.observe(closed_at)
+    assert started.store.current().freshness(Region.HK, closed_at - 100).cause is Cause.STATUS_LIST_AGE
+
+
+def test_a_clock_put_back_is_still_known_after_a_restart(started: Any) -> None:
+    started.store.observe(started.now + DAY_S)
+    started.store = started.start()
+    assert cause(started) is Cause.CLOCK_BEHIND
+
+
+def test_a_dead_clock_at_the_start(gate: Any) -> None:
+    gate.now = 0.0
+    gate.store = gate.start()
+    assert gate.store.problem is None
+    assert cause(gate) is Cause.CLOCK_BEHIND
+
+
+def test_what_a_region_has_signed_is_a_lower_bound_of_time(gate: Any) -> None:
+    """Even on a floor that was made by a clock that was behind."""
+    gate.pass_time(HOUR_S)
+    gate.keepers.publish(gate.real)
+    gate.take()
+    gate.floor.forget_time(0)
+    gate.now = gate.real - HOUR_S
+    gate.store = gate.start()
+    assert gate.store.latest_seen == gate.real
+    assert cause(gate) is Cause.CLOCK_BEHIND
+
+
+def test_forgetting_the_time_takes_effect_while_running(started: Any) -> None:
+    started.store.observe(started.now + 365 * DAY_S)
+    started.store.observe(started.now)
+    assert cause(started) is Cause.CLOCK_BEHIND
+    started.floor.forget_time(started.now)
+    started.store.observe(started.now)
+    assert cause(started) is Cause.NONE
+    assert started.store.latest_seen == started.now
+
+
+def test_forgetting_the_time_before_the_clock_is_set_gains_nothing(started: Any) -> None:
+    ahead = started.now + 365 * DAY_S
+    started.store.observe(ahead)
+    started.floor.forget_time(started.now)
+    started.store.observe(ahead + PERSIST_EVERY_S)
+    assert started.floor.latest_seen() == ahead + PERSIST_EVERY_S
+
+
+def test_time_that_cannot_be_written_down_is_an_error_until_it_can(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: float) -> None:
+        raise StoreError("trust floor: the disk is full", "free space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(started.floor, "saw", full)
+        for second in (60, 61):
+            with pytest.raises(StoreError, match="disk is full"):
+                started.store.observe(started.now + second)
+    started.store.observe(started.now + 62)
+    assert started.floor.latest_seen() == started.now + 62
+
+
+def test_a_wiped_floor_is_noticed_within_a_minute(started: Any) -> None:
+    os.unlink(started.path / "floor.sqlite")  # noqa: PTH108
+    with pytest.raises(StoreError, match="is missing"):
+        started.store.observe(started.now + PERSIST_EVERY_S)
+
+
+def test_observing_from_several_threads(started: Any) -> None:
+    walls = [started.now + number * 10 for number in range(60)]
+    threads = [threading.Thread(target=lambda part=part: [started.store.observe(wall) for wall in part]) for part in (walls[::2], walls[1::2], walls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert started.store.latest_seen == walls[-1]
