@@ -12,13 +12,14 @@ from typing import Any, Self
 
 import structlog
 
+from gate_controller.composition.passes import pass_policy
 from gate_controller.composition.registry import load_drivers
 from gate_controller.composition.trust import trust_parts
 from gate_controller.core.reasons import Reason
 from gate_controller.enrolment import MasterKey, SealedEnrolmentStore
 from gate_controller.journal import JournalReader, SqliteJournal
 from gate_controller.passes.replay import SqliteReplayMemory
-from gate_controller.passes.verifier import OfflinePassVerifier, PassPolicy
+from gate_controller.passes.verifier import OfflinePassVerifier
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.control import EventSink
 from gate_controller.ports.drivers import DriverContext
@@ -112,23 +113,7 @@ def _stores(settings: Settings, clock: Clock, stack: contextlib.ExitStack) -> St
     stack.callback(enrolment.close)
     journal = SqliteJournal(settings.journal.path)
     stack.callback(journal.close)
-    verifier = OfflinePassVerifier(
-        PassPolicy(
-            lane_region=gate.region,
-            direction=gate.direction,
-            presentation_audiences=settings.audiences(),
-            admitted_issuers=settings.admitted_issuers(),
-            admitted_classes=frozenset(policy.admission.classes),
-            pass_audience=policy.presentation.pass_audience,
-            ttl_s=policy.presentation.ttl_s,
-            skew_s=policy.presentation.skew_s,
-            static_passes=policy.presentation.static_passes,
-            low_risk_classes=frozenset(policy.freshness.low_risk_classes),
-            low_risk_pass_issued_s=policy.freshness.low_risk_pass_issued_s,
-        ),
-        trust,
-        replay,
-    )
+    verifier = OfflinePassVerifier(pass_policy(settings), trust, replay)
     watcher = TrustWatcher(trust, clock)
     watcher.start()
     stack.callback(watcher.stop)

@@ -70,22 +70,28 @@ class SqliteReplayMemory:
             a new memory cannot know which were used. In service give now + the permitted skew; None when nothing can
             have been used (the first start in a simulation).
         max_passes: Rows kept at most; beyond, the oldest are forgotten safely.
+        read_only: Open an existing file to look into it, beside a running gate or without one. Makes and changes nothing;
+            claiming is an error.
 
     Raises:
         StoreError: The file cannot be made, opened or written, or is not a sound replay memory.
     """
 
-    def __init__(self, path: Path, *, blind_until: int | None, max_passes: int = DEFAULT_MAX_PASSES) -> None:
+    def __init__(self, path: Path, *, blind_until: int | None, max_passes: int = DEFAULT_MAX_PASSES, read_only: bool = False) -> None:
         self._path = path
         self._max_passes = max(1, max_passes)
         self._room = 0
         self._lock = threading.Lock()
         with self._faults():
-            self._identity = self._prepare(blind_until)
-            self._db = connect(path, _WHAT, "write", "truncate")
+            if not (read_only or path.exists()):
+                self._create(blind_until)
+            self._identity = self._existing()
+            self._db = connect(path, _WHAT, "read" if read_only else "write", "truncate")
         try:
             with self._faults():
                 self._check()
+                if not read_only:  # so that a file one can only read is found out now
+                    self._db.execute("UPDATE state SET floor = floor")
         except StoreError:
             self._db.close()
             raise
@@ -165,10 +171,8 @@ class SqliteReplayMemory:
         self._db.execute("UPDATE state SET floor = max(coalesce(floor, ?1), ?1)", (max(issued_at for _, issued_at in rows),))
         self._db.executemany("DELETE FROM presented WHERE rowid = ?", [(rowid,) for rowid, _ in rows])
 
-    def _prepare(self, blind_until: int | None) -> tuple[int, int]:
-        """Make the file if there is none; returns its device and inode."""
-        if not self._path.exists():
-            self._create(blind_until)
+    def _existing(self) -> tuple[int, int]:
+        """The file's device and inode."""
         status = self._path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise self._fault("is not a regular file", "name a file in the configuration")
@@ -199,13 +203,12 @@ class SqliteReplayMemory:
             os.close(directory)
 
     def _check(self) -> None:
-        """Refuse what is not a sound replay memory; write once, so that a file one can only read is found out now."""
+        """Refuse what is not a sound replay memory."""
         if (self._pragma("application_id"), self._pragma("user_version")) != (_APPLICATION_ID, _SCHEMA_VERSION):
             raise self._fault("is not a replay memory of this version", "give it a path of its own, or move the file aside")
         if self._pragma("integrity_check(1)") != "ok":
             raise self._fault("fails SQLite's integrity check", _DAMAGED)
         self._last(bytes(16))
-        self._db.execute("UPDATE state SET floor = floor")
 
     def _pragma(self, name: str) -> object:
         value: object = self._db.execute(f"PRAGMA {name}").fetchone()[0]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from gate_controller.passes.replay import KEEP_AFTER_EXPIRY_S, SqliteReplayMemory
+from gate_controller.ports.errors import StoreError
 from gate_controller.ports.services import PassAccepted, PassRejected, ReplayMemory
 
 NOW = 1_800_000_000
@@ -213,3 +214,20 @@ def test_one_presentation_opens_the_gate_once_also_after_a_restart(laboratory: A
     with opened(path) as memory:
         assert isinstance(laboratory.verifier(memory).verify(text, now + 1), PassRejected)
         assert isinstance(laboratory.verifier(memory).verify(laboratory.phone.present(now + 1), now + 1), PassAccepted)
+
+
+def test_read_only_changes_nothing_and_makes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "replay.db"
+    with pytest.raises(StoreError):
+        SqliteReplayMemory(path, blind_until=None, read_only=True)
+    assert list(tmp_path.iterdir()) == []
+    with SqliteReplayMemory(path, blind_until=100) as writing:
+        assert writing.claim(bytes(16), 200, 300)
+        before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+        with SqliteReplayMemory(path, blind_until=None, read_only=True) as reading:
+            assert (reading.last_presented(bytes(16)), reading.last_presented(b"\x01" * 16)) == (200, 100)
+            with pytest.raises(StoreError):
+                reading.claim(bytes(16), 201, 300)
+            assert writing.claim(bytes(16), 250, 300)  # the gate goes on beside it
+            assert reading.last_presented(bytes(16)) == 250
+        assert before.keys() == {each.name for each in tmp_path.iterdir()}
