@@ -10,6 +10,7 @@ build/fuzz/TARGET.crash-..., and `run.py TARGET FILE` shows it again. Does not d
 from __future__ import annotations
 
 import importlib
+import shlex
 import sys
 from pathlib import Path
 
@@ -28,7 +29,9 @@ def fuzz(target: str, options: list[str]) -> None:
 
     with atheris.instrument_imports(include=INSTRUMENTED):
         one_input = importlib.import_module(f"tests.fuzz.fuzz_{target}").one_input
-    atheris.Setup([sys.argv[0], *options], one_input)
+    # A merge starts this program again, by a shell: its name is a command line.
+    command = " ".join(map(shlex.quote, (sys.executable, str(Path(__file__).resolve()), target)))
+    atheris.Setup([command, *options], one_input)
     atheris.Fuzz()
 
 
@@ -48,7 +51,7 @@ def main() -> None:
     if "--keep" in options:
         options.remove("--keep")
         options += ["-merge=1", str(seeds), str(found)]
-    elif all(option.startswith("-") for option in options):
+    elif all(option.startswith("-") and not option.startswith("-merge") for option in options):
         options += [f"-artifact_prefix={found}.", str(found), str(seeds)]
     fuzz(target, options)
 
