@@ -203,8 +203,8 @@ def publish_command(clock: Clock, directory: Path, regions: tuple[Region, ...], 
     try:
         while True:
             with _publishing(directory, keep) as headquarters:
-                click.echo(f"{written(clock.wall())}:")
                 headquarters.repository.publish(clock.wall(), regions=regions or tuple(Region))
+                click.echo(f"published {written(clock.wall())}:")
             if every is None:
                 return
             clock.sleep(every)

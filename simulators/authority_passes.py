@@ -16,10 +16,9 @@ from typing import Any
 
 import cbor2
 import click
-import segno
 
 from gate_controller.core.values import Region
-from gate_controller.ports.errors import RefusedByStateError, StoreError
+from gate_controller.ports.errors import GateError, RefusedByStateError, StoreError
 from simulators.authority import NO_PERMIT_END, Permit
 from simulators.authority_options import DIRECTIONS, DIRECTORY, DURATION, EXISTING_FILE, FILE, MOMENT, REGION, Clock, written
 from simulators.authority_state import SIMULATED, Headquarters, opened
@@ -186,6 +185,10 @@ def _show(text: str, *, text_only: bool, png: Path | None, clear: bool) -> None:
     if text_only:
         click.echo(text)
         return
+    try:
+        import segno
+    except ImportError:
+        raise GateError("segno, which draws QR codes, is not installed", "pip install 'gate-controller[simulators]', or show the --text") from None
     code = segno.make_qr(text, error="m", boost_error=False)
     if png is not None:
         new = png.with_name(png.name + ".new")

@@ -25,10 +25,10 @@ from gate_controller.core.values import Region
 from gate_controller.ports.errors import RefusedByStateError, StoreError
 from gate_controller.ports.trust import PassStatus
 from simulators.authority import Authorities, Authority
-from simulators.repository import THRESHOLDS, RegionState, Remembered, TrustRepository
+from simulators.repository import NEVER_FOR_PRODUCTION, THRESHOLDS, RegionState, Remembered, TrustRepository
 
 STATE, LOCK, PINNED, PUBLISHED = "authority.json", "authority.lock", "root.json", "repository"
-SIMULATED = "simulated: anyone who knows the seed knows every private key; never for production"
+SIMULATED = f"simulated: {NEVER_FOR_PRODUCTION}"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 """Names of keys and lists: they become file names, on FAT too."""
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from simulators.authority import STATUS_LIST_SIZE, Authorities, Authority, priva
 DAY_S = 86_400
 LIFETIMES_S = {"root": 365 * DAY_S, "timestamp": 3 * DAY_S, "snapshot": 14 * DAY_S, "targets": 60 * DAY_S, "hk": 60 * DAY_S, "mo": 60 * DAY_S}
 TOP_ROLES = ("root", "timestamp", "snapshot", "targets")
+NEVER_FOR_PRODUCTION = "anyone who knows the seed knows every private key; never for production"
+"""Stands in every root under the name "x-simulated", so that whoever pins one by mistake can be told."""
 THRESHOLDS = {"root": (2, 3), "timestamp": (1, 1), "snapshot": (1, 1), "targets": (2, 3), "hk": (2, 3), "mo": (2, 3)}
 """Signatures needed, of how many keys."""
 
@@ -125,7 +128,7 @@ class TrustRepository:
 
     def make_signers(self, role: str, generation: int) -> list[Signer]:
         """The role's signers of a generation; more than the threshold needs."""
-        return [CryptoSigner(private_key(self.authorities.seed, "tuf", role, generation, number)) for number in range(THRESHOLDS[role][1])]
+        return [_signer(self.authorities.seed, role, generation, number) for number in range(THRESHOLDS[role][1])]
 
     # -- what authorities do ---------------------------------------------------------------------------------------------
 
@@ -267,6 +270,7 @@ class TrustRepository:
             for signer in self.signers[role]:
                 root.add_key(signer.public_key, role)
             root.roles[role].threshold = THRESHOLDS[role][0]
+        root.unrecognized_fields["x-simulated"] = NEVER_FOR_PRODUCTION
         self.write("root", root, signers)
 
     def _make_targets(self, now: float, signers: Iterable[Signer] | None = None) -> None:
@@ -352,6 +356,11 @@ class TrustRepository:
         new = path.with_name(path.name + ".new")
         new.write_bytes(content)
         new.replace(path)
+
+
+@lru_cache(maxsize=512)
+def _signer(seed: str, role: str, generation: int, number: int) -> Signer:
+    return CryptoSigner(private_key(seed, "tuf", role, generation, number))
 
 
 def _consistent(target: TargetFile) -> str:
