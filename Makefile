@@ -38,6 +38,7 @@ check: $(dev)  ## linters, formatter, types and the direction of the imports
 
 .PHONY: bench
 bench: $(dev) $(models)  ## every tests/bench/bench_*.py in turn; tables here, JSON in build/bench/
+	@requirements/setup peers || true  # without them their rows are left out
 	@mkdir -p build/bench; for bench in tests/bench/bench_*.py; do \
 	  name=$$(basename "$$bench" .py); echo "== $$name"; \
 	  $(bin)/python "$$bench" --json "build/bench/$$name.json" $(ARGS) || exit 1; done
@@ -64,8 +65,8 @@ lock:  ## resolve pyproject.toml into requirements/*.lock; ARGS=--upgrade takes 
 	@requirements/setup lock $(ARGS)
 
 .PHONY: clean
-clean:  ## remove what make made: .venv, .venv-fuzz, build, var/models, caches
-	rm -rf .venv .venv-fuzz build var/models *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean:  ## remove what make made: .venv, .venv-fuzz, .venv-peers, build, var/models, caches
+	rm -rf .venv .venv-fuzz .venv-peers build var/models *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(runtime): requirements/runtime.lock pyproject.toml $(venv)

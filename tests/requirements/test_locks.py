@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parents[2]
-RUNTIME, DEV, MODELS, FUZZ = LOCKS = [TOP / "requirements" / f"{name}.lock" for name in ("runtime", "dev", "models", "fuzz")]
-APART = {"fuzz": FUZZ}
+RUNTIME, DEV, MODELS, FUZZ, PEERS = LOCKS = [TOP / "requirements" / f"{name}.lock" for name in ("runtime", "dev", "models", "fuzz", "peers")]
+APART = {"fuzz": FUZZ, "peers": PEERS}
 """Dependency groups that are not in dev.lock but in an environment, and a lock, of their own."""
 
 
