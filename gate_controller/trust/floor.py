@@ -20,7 +20,7 @@ import stat
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from gate_controller.ports.errors import StoreError
 from gate_controller.ports.sqlite import connect, created, store_error, store_errors, transaction
@@ -122,7 +122,11 @@ class Floor:
         Raises:
             StoreError: They cannot be remembered.
         """
-        self._write("INSERT INTO versions VALUES (?, ?) ON CONFLICT (role) DO UPDATE SET version = max(version, excluded.version)", *versions.items())
+        known = self.versions()
+        higher = [(role, version) for role, version in versions.items() if version > known.get(role, 0)]
+        if not higher:
+            return
+        self._write("INSERT INTO versions VALUES (?, ?) ON CONFLICT (role) DO UPDATE SET version = max(version, excluded.version)", *higher)
 
     def latest_seen(self) -> float:
         """The latest time, observed or signed, in seconds since the epoch.
@@ -131,7 +135,7 @@ class Floor:
             StoreError: The file cannot be read.
         """
         with self._lock, self._faults():
-            return self._latest()
+            return self._time("max(observed, signed)")
 
     def saw(self, wall: float) -> None:
         """Durably remember a time on the wall clock (seconds since the epoch); an earlier one changes nothing.
@@ -139,8 +143,7 @@ class Floor:
         Raises:
             StoreError: It cannot be remembered, or is no time.
         """
-        _require_time(self._path, wall)
-        self._write("UPDATE time SET observed = max(observed, ?)", (wall,))
+        self._saw("observed", wall)
 
     def saw_signed(self, at: float) -> None:
         """Durably remember a time that a region has signed (seconds since the epoch): it is later than that now, whatever the clock says.
@@ -148,8 +151,7 @@ class Floor:
         Raises:
             StoreError: It cannot be remembered, or is no time.
         """
-        _require_time(self._path, at)
-        self._write("UPDATE time SET signed = max(signed, ?)", (at,))
+        self._saw("signed", at)
 
     def forget_time(self, now: float) -> float:
         """Take `now` (seconds since the epoch) for the latest time seen, because the clock was ahead; what was signed stays.
@@ -169,6 +171,13 @@ class Floor:
         with self._lock:
             self._db.close()
 
+    def _saw(self, column: Literal["observed", "signed"], at: float) -> None:
+        _require_time(self._path, at)
+        with self._lock, self._faults():
+            known = self._time(column)
+        if at > known:
+            self._write(f"UPDATE time SET {column} = max({column}, ?)", (at,))  # noqa: S608 - one of two literals
+
     def _write(self, statement: str, *rows: tuple[object, ...]) -> None:
         with self._lock, self._faults():
             if self._look() != self._identity:
@@ -176,12 +185,12 @@ class Floor:
             with transaction(self._db):
                 self._db.executemany(statement, rows)
 
-    def _latest(self) -> float:
-        row = self._db.execute("SELECT max(observed, signed) FROM time").fetchone()
+    def _time(self, which: Literal["observed", "signed", "max(observed, signed)"]) -> float:
+        row = self._db.execute(f"SELECT {which} FROM time").fetchone()  # noqa: S608 - one of three literals
         if row is None:
             raise self._fault("has lost the time", _DAMAGED)
-        latest: float = row[0]
-        return latest
+        at: float = row[0]
+        return at
 
     def _look(self) -> tuple[int, int]:
         """Device and inode of the file; refuses what SQLite would take for a new database."""
@@ -201,7 +210,7 @@ class Floor:
             raise self._fault("is not a trust floor of this version", "is the path in [keys] right?")
         if self._pragma("integrity_check(1)") != "ok":
             raise self._fault("fails SQLite's integrity check", _DAMAGED)
-        self._latest()
+        self._time("observed")
         self._db.execute("UPDATE time SET observed = observed")
 
     def _pragma(self, name: str) -> object:

@@ -106,10 +106,19 @@ def test_what_is_no_time(path: Path, floor: Floor, at: float) -> None:
     assert not path.with_name("other").exists()
 
 
-@pytest.mark.parametrize("version", [0, -1, MAX_VERSION + 1])
-def test_a_version_out_of_range_is_not_remembered(floor: Floor, version: int) -> None:
-    refusal(lambda: floor.raise_versions({"hk": version}))
+def test_a_version_out_of_range_is_not_remembered(floor: Floor) -> None:
+    refusal(lambda: floor.raise_versions({"hk": MAX_VERSION + 1}))
     assert floor.versions() == {}
+
+
+def test_nothing_is_written_when_nothing_is_higher(path: Path, floor: Floor) -> None:
+    """A gate that starts, or loads what it had, spares its disk."""
+    floor.raise_versions({"hk": 7})
+    changes = floor._db.total_changes
+    floor.raise_versions({"hk": 7, "mo": 0})
+    floor.saw(NOW)
+    floor.saw_signed(0)
+    assert floor._db.total_changes == changes
 
 
 # -- the file ---------------------------------------------------------------------------------------------------------

@@ -142,7 +142,7 @@ def test_any_changed_byte_is_refused_or_without_effect(first_keepers: Any, file:
     believed = verified(first_keepers, files)
     chance = random.Random(file)
     refused: list[str] = []
-    for at in chance.sample(range(len(files[name])), 24):
+    for at in chance.sample(range(len(files[name])), 15):
         content = bytearray(files[name])
         content[at] ^= 1 << chance.randrange(8)
         try:
@@ -151,7 +151,7 @@ def test_any_changed_byte_is_refused_or_without_effect(first_keepers: Any, file:
             refused.append(str(error))
         else:
             assert (found.versions, found.expires, found.targets) == (believed.versions, believed.expires, believed.targets)
-    assert len(refused) > 6
+    assert len(refused) > 3
     assert all(line.isprintable() for line in refused)
 
 
