@@ -30,7 +30,7 @@ def init_report(floor: Path, root: RoleSummary) -> Report:
     fields: dict[str, object] = {"floor": str(floor), "pinned_root": _role_json(root)}
     return fields, [
         f"pinned root: version {root.version}, {root.signers} keys sign, expires {time_text(root.expires)}",
-        f"floor made: {floor}; back it up after each import, it must never be made anew lightly",
+        f"floor made: {floor}; it belongs into the backup, and is never made anew while it can be restored",
         "next: gatectl keys import DIRECTORY",
     ]
 

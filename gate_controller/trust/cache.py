@@ -36,9 +36,9 @@ _CURRENT, _LOCK, _INCOMING = "current", "lock", "incoming-"
 _POLL_S = 0.05
 _IMPORT_AGAIN = "import trust again: gatectl keys import DIRECTORY"
 _REMEDIES = {
-    errno.ENOSPC: ("the disk is full", "free space on its file system; what was in force stays in force"),
-    errno.EDQUOT: ("the disk quota is used up", "free space on its file system; what was in force stays in force"),
-    errno.EFBIG: ("a file may not become so large", "raise the limit on file sizes of this process; what was in force stays in force"),
+    errno.ENOSPC: ("the disk is full", "free space on its file system"),
+    errno.EDQUOT: ("the disk quota is used up", "free space on its file system"),
+    errno.EFBIG: ("a file may not become so large", "raise the limit on file sizes of this process"),
     errno.EROFS: ("it is mounted read-only", "mount it writable; if the kernel made it so, check the disk (dmesg, smartctl)"),
     errno.EACCES: ("access is not permitted", "run as the user who owns the cache, or give this user access to it"),
     errno.EPERM: ("access is not permitted", "run as the user who owns the cache, or give this user access to it"),
@@ -171,7 +171,7 @@ class TrustCache:
         if os.geteuid() == 0 != owner:
             # What root makes there, the sync could never replace.
             msg = f"trust cache {self.path} belongs to user {owner}, and this is root"
-            raise StoreError(msg, f"run as its owner: sudo -u '#{owner}' ...")
+            raise StoreError(msg, f"run it as that user: sudo -u '#{owner}' gatectl keys ...")
 
     def _checked(self, name: str) -> str:
         try:

@@ -106,7 +106,7 @@ class MirrorSource:
             msg = f"{self.name}: {name}: the answer is HTTP status {response.status}"
             raise SourceError(msg, "the next try may succeed; if not, look at the mirror")
         encoding = response.headers.get("Content-Encoding", "identity")
-        if encoding != "identity":
+        if encoding.lower() != "identity":
             msg = f"{self.name}: {name} is sent with content encoding {ascii(encoding)[:40]}, which nobody asked for"
             raise SourceError(msg, "switch compression off at the mirror for this repository")
         return response

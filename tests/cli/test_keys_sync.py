@@ -188,6 +188,7 @@ def test_sigterm_ends_it_in_the_middle_of_a_fetch(trust_site: Any) -> None:
     trust_site.installed()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         trust_site.changes["sync"] = {"mirror": f"http://127.0.0.1:{listener.getsockname()[1]}/"}
+        listener.settimeout(GENEROUS_S)
         process = run("--config", trust_site.config())
         try:
             client, _ = listener.accept()  # it is asking now
