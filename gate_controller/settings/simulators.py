@@ -29,6 +29,8 @@ SIMULATOR_ROOT_KEYS = frozenset(
     }
 )
 """Public root keys whose private keys everybody can compute (simulators.repository): the first three and those after one rotation, in hexadecimal."""
+SIMULATOR_MARK = b'"x-simulated"'
+"""Stands in every root that the simulators make, whatever its keys."""
 
 _WANTED = {"camera": NodeKind.CAMERA, "fingerprint": NodeKind.SERIAL, "io_board": NodeKind.SERIAL}
 _REMEDY = "a production gate has real devices only; for a simulation set [gate] mode"
@@ -37,8 +39,9 @@ _REMEDY = "a production gate has real devices only; for a simulation set [gate] 
 def refuse_simulators(settings: Settings, endpoints: Mapping[str, str], look: Callable[[str], NodeKind] = examine) -> None:
     """Raise unless a production configuration is free of simulators. A simulation passes.
 
-    Refused: overrides of the policy, drivers whose name begins with "simulated", a pinned root with any of the simulators' root keys, URLs (a gate's
-    cameras are on its own bus), a mirror without TLS, pseudo-terminals by whatever name, files, sockets and anything else that is no serial line or camera.
+    Refused: overrides of the policy, drivers whose name begins with "simulated", a pinned root with any of the simulators' root keys or their mark, URLs
+    (a gate's cameras are on its own bus), a mirror without TLS, pseudo-terminals by whatever name, files, sockets and anything else that is no serial line or
+    camera.
 
     Args:
         settings: The configuration.
@@ -72,12 +75,12 @@ def _settings(settings: Settings) -> Iterator[Problem]:
 
 
 def _is_simulated(keys: KeysSection) -> bool:
-    """Whether the pinned root's file, if it is there already, has a key of the simulators."""
+    """Whether the pinned root's file, if it is there already, has a key of the simulators, or their mark."""
     try:
         content = read_pinned_root(keys)
     except PinnedRootError:
         return False  # not judged here: `load` complains, unless the file is yet to be installed
-    return any(key.encode() in content.lower() for key in SIMULATOR_ROOT_KEYS)
+    return SIMULATOR_MARK in content or any(key.encode() in content.lower() for key in SIMULATOR_ROOT_KEYS)
 
 
 def _endpoint(settings: Settings, name: str, endpoint: str, look: Callable[[str], NodeKind]) -> Iterator[Problem]:

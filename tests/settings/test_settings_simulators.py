@@ -128,6 +128,13 @@ def test_a_production_gate_refuses_overrides_simulated_drivers_and_the_simulator
         assert any(each.startswith(f"gate.toml:{line}: ") and text in each for each in told), told
 
 
+def test_a_production_gate_refuses_a_simulated_root_of_any_seed(laboratory: Any, tmp_path: Path) -> None:
+    line = pin_root(laboratory, TrustRepository(tmp_path / "published", Authorities("nobody's"), NOW).first_root.decode())
+    laboratory.change('mode = "simulation"', 'mode = "production"')
+    (told,) = laboratory.complaints(None)
+    assert told.startswith(f"gate.toml:{line}: [keys] pinned_root: a root of the simulators")
+
+
 def test_a_production_gate_refuses_a_threshold_without_a_proven_rate(laboratory: Any) -> None:
     laboratory.change('mode = "simulation"', 'mode = "production"')
     line = laboratory.change("\nfmr = 0.0001", "\nfmr = 0.046", "policy") + 1
