@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from gate_controller.core.reasons import Reason
 from gate_controller.ports.services import PassAccepted, PassRejected
 from simulators.authority import EDDSA, TYP_PASS, TYP_PRESENTATION, encode
+from simulators.phone import Phone
 
 R = Reason
 DOCUMENT = Path(__file__).parents[2] / "docs" / "attacks.md"
@@ -244,6 +245,15 @@ def surprises(lab: Any, cases: Iterator[tuple[str, str, Reason, int]]) -> tuple[
     return count, wrong
 
 
+HOLDER = Phone("laboratory", "holder", "MO-GB")
+"""The laboratory's own, once more: it keeps whatever pass it is given."""
+
+
+def shown(lab: Any, pass_: bytes) -> str:
+    HOLDER.load(pass_)
+    return HOLDER.present(lab.now)
+
+
 def payload_case(mutation: Mutation, text: str) -> tuple[str, str, Reason, int]:
     return (mutation.name, text, R.PASS_BAD_CLAIM, 6) if mutation.deterministic else (mutation.name, text, R.PASS_BAD_CBOR, 5)
 
@@ -251,7 +261,7 @@ def payload_case(mutation: Mutation, text: str) -> tuple[str, str, Reason, int]:
 def test_every_mutation_of_the_pass_s_payload(laboratory: Any) -> None:
     claims = laboratory.claims()
     assert plain(claims) == encode(claims)
-    count, wrong = surprises(laboratory, (payload_case(each, laboratory.signed_payload(each.content)) for each in mutations(claims, plain(claims))))
+    count, wrong = surprises(laboratory, (payload_case(each, shown(laboratory, laboratory.hk.sign(each.content))) for each in mutations(claims, plain(claims))))
     assert wrong == []
     assert count == MUTATIONS["payload of the pass"]
 
@@ -268,7 +278,8 @@ def test_every_mutation_of_the_pass_s_header(laboratory: Any) -> None:
     """Whatever it says: its bytes are in no key table."""
     header = {1: EDDSA, 4: laboratory.hk.kid, 16: TYP_PASS}
     assert plain(header) == laboratory.hk.protected_header()
-    cases = ((each.name, laboratory.with_header(each.content), R.PASS_UNKNOWN_KEY, 3) for each in mutations(header, plain(header)))
+    payload = encode(laboratory.claims())
+    cases = ((each.name, shown(laboratory, laboratory.hk.sign(payload, each.content)), R.PASS_UNKNOWN_KEY, 3) for each in mutations(header, plain(header)))
     count, wrong = surprises(laboratory, cases)
     assert wrong == []
     assert count == MUTATIONS["header of the pass"]
