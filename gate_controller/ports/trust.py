@@ -30,7 +30,10 @@ class Freshness(Enum):
     @property
     def rank(self) -> int:
         """0 for FRESH to 3 for CLOSED."""
-        return list(Freshness).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {state: rank for rank, state in enumerate(Freshness)}
 
 
 class Cause(Enum):
