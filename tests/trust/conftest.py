@@ -53,8 +53,9 @@ class Keepers(TrustRepository):
             region: replace(state, keys=list(state.keys), statuses={uri: dict(listed) for uri, listed in state.statuses.items()}, extra=dict(state.extra))
             for region, state in self.regions.items()
         }
-        for name in ("files", "metadata", "signers", "generations", "lifetimes_s"):
+        for name in ("files", "metadata", "generations", "lifetimes_s"):
             setattr(twin, name, dict(getattr(self, name)))
+        twin.signers = {role: list(signers) for role, signers in self.signers.items()}
         return twin
 
     def current(self) -> dict[str, bytes]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import MetaFile
 
 from gate_controller.core.values import Region
@@ -77,6 +78,13 @@ def test_timestamp_alone_signed_anew(gate: Any) -> None:
 @pytest.mark.parametrize("role", ["root", "timestamp", "snapshot", "targets", "hk", "mo"])
 def test_keys_of_a_role_rotated(gate: Any, role: str) -> None:
     gate.keepers.rotate(role, gate.real)
+    assert taken(gate).changed
+
+
+def test_keepers_with_keys_of_another_kind(gate: Any) -> None:
+    """As their hardware has them: ECDSA beside Ed25519."""
+    gate.keepers.signers["hk"][:2] = [CryptoSigner.generate_ecdsa(), CryptoSigner.generate_ecdsa()]
+    gate.keepers.renew("targets", gate.real)
     assert taken(gate).changed
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from securesystemslib.signer import Signer
+from securesystemslib.signer import CryptoSigner, Signer
 from tuf.api.metadata import DelegatedRole, Delegations, MetaFile, Root, Targets
 
 from gate_controller.trust.sources import MemorySource
@@ -83,7 +83,8 @@ def _under_two_ids(signed: Root | Targets, role: str, signer: Signer) -> None:
     """The same public key a second time, spelled otherwise, under an id of its own; it signs under both."""
     twin = copy.deepcopy(signer.public_key)
     twin.keyid = "00" * 32
-    twin.keyval["public"] = twin.keyval["public"].upper()
+    public = twin.keyval["public"]
+    twin.keyval["public"] = f"\n{public}" if "BEGIN" in public else public.upper()
     signed.add_key(twin, role)
 
 
@@ -92,6 +93,15 @@ def test_one_key_under_two_ids(story: Any, role: str, of: str) -> None:
     story.refuses(
         story.sign_anew(role, lambda signed: _under_two_ids(signed, of, story.keepers.signers[of][0])),
         f"metadata/2.{role}.json: has one public key under two key ids",
+    )
+
+
+def test_one_ecdsa_key_under_two_ids(story: Any) -> None:
+    signer = CryptoSigner.generate_ecdsa()
+    story.keepers.signers["hk"] = [signer]
+    story.keepers.renew("targets", story.real)
+    story.refuses(
+        story.sign_anew("targets", lambda signed: _under_two_ids(signed, "hk", signer)), "metadata/3.targets.json: has one public key under two key ids"
     )
 
 
