@@ -8,6 +8,7 @@ What is not the token itself is signed with the signer's genuine key. The gate m
 
 from __future__ import annotations
 
+import random
 import zlib
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from gate_controller.ports.trust import PassStatus
 from gate_controller.trust.status_list import StatusListError, parse_status_list
 from simulators import status_list as simulated
 from simulators.authority import Authority, encode
+from tests.fuzz import mutate
 from tests.fuzz.oracle import Reader, WrongError
 from tests.fuzz.scene import NOW, SIGNERS, Scene
 
@@ -91,6 +93,17 @@ def one_input(data: bytes) -> None:
             assert listed.status(index) is PassStatus(number >> index * found.bits & (1 << found.bits) - 1)
     assert listed.status(len(listed)) is None
     assert listed.status(-1) is None
+
+
+def mutated(data: bytes, rng: random.Random) -> bytes:
+    """An input like this one, with its CBOR changed as CBOR.
+
+    Raises:
+        ValueError: There is no CBOR in it.
+    """
+    if data[0] % len(MODES) not in (CLAIMS, HEADER):
+        raise ValueError("no CBOR item of its own")
+    return data[:2] + mutate.mutated(data[2:], rng)
 
 
 def _token(data: bytes) -> tuple[bytes, Listed | None]:

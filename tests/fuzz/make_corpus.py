@@ -111,6 +111,8 @@ def frames() -> Seeds:
     yield "text-longest", f.packed(f.TEXT, text[:5].encode() + b"0" * 1446)
     yield "text-too-long", f.packed(f.TEXT, text[:5].encode() + b"0" * 1447)
     yield "text-line-ends", f.packed(f.TEXT, b"\r\n" * 1400)
+    for ends in (1451, 1452, 1453, 1454):
+        yield f"text-ended-{ends}", f.packed(f.TEXT, text.ljust(ends, "\n").encode())
     yield "text-overflow", f.packed(f.TEXT, b"ECH1:GGW")
     yield "text-other-digits", f.packed(f.TEXT, "ECH1:\u0661\uff11\U0001d7d9".encode())
     yield "bytes-cut", f.packed(f.BYTES, data[:-1])

@@ -16,6 +16,26 @@ REGIONS = {"hk": Region.HK, "mo": Region.MO}
 WEEK_S = 7 * 86_400
 
 
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
+
+
+def decoded(text: str) -> bytes | None:
+    """The bytes in a QR text, digit by digit (RFC 9285, 4), or None when it is no text of a pass."""
+    if len(text) > 1453:
+        return None
+    text = text.strip("\r\n")
+    if len(text) > 1451 or text[:5] != "ECH1:" or len(text) % 3 == 0 or not set(text[5:]) <= set(ALPHABET):
+        return None
+    digits, found = [ALPHABET.index(character) for character in text[5:]], []
+    for at in range(0, len(digits), 3):
+        group = digits[at : at + 3]
+        number = sum(digit * 45**place for place, digit in enumerate(group))
+        if number >= 256 ** (len(group) - 1):
+            return None
+        found.append(number.to_bytes(len(group) - 1, "big"))
+    return b"".join(found)
+
+
 class WrongError(Exception):
     """Not the layout."""
 

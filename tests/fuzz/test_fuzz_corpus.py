@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -66,3 +68,17 @@ def test_without_a_target_the_driver_names_them() -> None:
     ended = subprocess.run([sys.executable, str(CORPUS.with_name("run.py"))], capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
     assert ended.stderr.startswith("usage: run.py {pass,status_list,repository}")
+
+
+@pytest.mark.parametrize("target", [fuzz_pass, fuzz_status_list])
+def test_cbor_is_changed_as_cbor(target: ModuleType) -> None:
+    """A few hundred changes of what is right: most are refused, none is a finding, and what is only written anew stays what it was."""
+    rng = random.Random(1)
+    payload = fuzz_pass.scene.pass_payload() if target is fuzz_pass else fuzz_status_list.claims()
+    genuine = target.packed(fuzz_pass.PASS_PAYLOAD if target is fuzz_pass else fuzz_status_list.CLAIMS, payload)
+    changed = [target.mutated(genuine, rng) for _ in range(200)]
+    for data in changed:
+        target.one_input(data)
+    assert 1 < changed.count(genuine) < 100
+    with pytest.raises(ValueError, match="no CBOR"):
+        target.mutated(target.packed(0, payload), rng)
