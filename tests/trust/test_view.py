@@ -106,9 +106,10 @@ def test_never_judged_by_an_earlier_time_than_the_latest_seen(story: Any) -> Non
     latest = LatestTime(NOW)
     view = build_view(repository, story.budget, latest)
     assert view.freshness(Region.HK, NOW).state is Freshness.FRESH
-    latest.value = NOW + 4 * DAY_S
+    latest.value = NOW + 3 * DAY_S
     tolerance = story.budget.clock_tolerance_s
     assert view.freshness(Region.HK, NOW).cause is Cause.CLOCK_BEHIND
+    assert view.freshness(Region.HK, latest.value - tolerance).state is Freshness.CLOSED
     assert view.freshness(Region.HK, latest.value - tolerance).cause is Cause.STATUS_LIST_AGE
 
 
