@@ -20,7 +20,7 @@ def parse_cbor(payload: bytes) -> Any:
         CborError: Whatever the parser objects to.
     """
     try:
-        return cbor2.loads(payload, max_depth=_MAX_DEPTH, allow_indefinite=False)
+        return cbor2.loads(payload, max_depth=_MAX_DEPTH)
     except Exception as error:  # whatever a parser throws at hostile bytes is a refusal, named or not
         raise _not_cbor(error) from error
 

@@ -18,9 +18,8 @@ from typing import NamedTuple
 
 SIGNATURE_BYTES = 64
 
-_TAG_SIGN1_ARRAY_4 = b"\xd2\x84"
-_UNPROTECTED = b"\xa0"
-_SIGNATURE_HEAD = b"\x58\x40"
+_TAG_SIGN1, _ARRAY_4, _EMPTY_MAP = 0xD2, 0x84, 0xA0
+_BYTES, _BYTES_1_BYTE_LENGTH, _BYTES_2_BYTES_LENGTH, _BYTES_4_BYTES_LENGTH = 0x40, 0x58, 0x59, 0x5A
 
 
 class FrameError(ValueError):
@@ -59,44 +58,44 @@ def parse_sign1(data: bytes, start: int = 0) -> tuple[Sign1, int]:
     Raises:
         FrameError: Another shape, a length not in its shortest form, or too few bytes.
     """
-    protected_at = start + 2
-    if data[start:protected_at] != _TAG_SIGN1_ARRAY_4:
-        raise FrameError(start, "tag 18 and an array of 4 expected")
-    protected_from, protected_to = _byte_string(data, protected_at)
-    payload_at = protected_to + 1
-    if data[protected_to:payload_at] != _UNPROTECTED:
-        raise FrameError(protected_to, "the unprotected header must be empty")
-    payload_from, payload_to = _byte_string(data, payload_at)
+    try:
+        if data[start] != _TAG_SIGN1 or data[start + 1] != _ARRAY_4:
+            raise FrameError(start, "tag 18 and an array of 4 expected")
+        protected_at = start + 2
+        protected_from, protected_to = _byte_string(data, protected_at)
+        if data[protected_to] != _EMPTY_MAP:
+            raise FrameError(protected_to, "the unprotected header must be empty")
+        payload_at = protected_to + 1
+        payload_from, payload_to = _byte_string(data, payload_at)
+        if data[payload_to] != _BYTES_1_BYTE_LENGTH or data[payload_to + 1] != SIGNATURE_BYTES:
+            raise FrameError(payload_to, f"a signature of exactly {SIGNATURE_BYTES} bytes expected")
+    except IndexError as error:
+        raise FrameError(len(data), "cut off") from error
     signature_from = payload_to + 2
-    if data[payload_to:signature_from] != _SIGNATURE_HEAD:
-        raise FrameError(payload_to, f"a signature of exactly {SIGNATURE_BYTES} bytes expected")
     end = signature_from + SIGNATURE_BYTES
     if end > len(data):
-        raise FrameError(len(data), "ends within the signature")
+        raise FrameError(len(data), "cut off in the signature")
     # The lengths are in their only form, so the two byte strings can be signed over as they stand.
-    signed = b"\x84\x6aSignature1" + data[protected_at:protected_to] + b"\x40" + data[payload_at:payload_to]
+    signed = b"\x84\x6aSignature1%b\x40%b" % (data[protected_at:protected_to], data[payload_at:payload_to])
     return Sign1(data[protected_from:protected_to], data[payload_from:payload_to], data[signature_from:end], signed), end
 
 
 def _byte_string(data: bytes, at: int) -> tuple[int, int]:
-    """Bounds of the content of the byte string at `at`; lengths of up to four bytes, shortest form only (RFC 8949, 3.1)."""
-    try:
-        initial = data[at]
-        if initial == 0x58:
-            start, length, shortest = at + 2, data[at + 1], 24
-        elif 0x40 <= initial < 0x58:
-            start, length, shortest = at + 1, initial - 0x40, 0
-        elif initial == 0x59:
-            start, length, shortest = at + 3, data[at + 1] << 8 | data[at + 2], 256
-        elif initial == 0x5A:
-            start, length, shortest = at + 5, int.from_bytes(data[at + 1 : at + 5]), 65536
-        else:
-            raise FrameError(at, "a byte string expected")
-    except IndexError as error:
-        raise FrameError(at, "a byte string that is cut off") from error
+    """Bounds of the content of the byte string at `at`; lengths of up to four bytes, shortest form only (RFC 8949, 3.1).
+
+    The end may lie beyond the data's, and an IndexError means that they ended even before: the caller takes care of both.
+    """
+    initial = data[at]
+    if initial == _BYTES_1_BYTE_LENGTH:
+        start, length, shortest = at + 2, data[at + 1], 24
+    elif _BYTES <= initial < _BYTES_1_BYTE_LENGTH:
+        start, length, shortest = at + 1, initial - _BYTES, 0
+    elif initial == _BYTES_2_BYTES_LENGTH:
+        start, length, shortest = at + 3, data[at + 1] << 8 | data[at + 2], 256
+    elif initial == _BYTES_4_BYTES_LENGTH:
+        start, length, shortest = at + 5, int.from_bytes(data[at + 1 : at + 5]), 65536
+    else:
+        raise FrameError(at, "a byte string expected")
     if length < shortest:
         raise FrameError(at, "a length not in its shortest form")
-    end = start + length
-    if end > len(data):
-        raise FrameError(at, "a byte string that is cut off")
-    return start, end
+    return start, start + length

@@ -11,27 +11,31 @@ Does not look at what the claims mean; the verifier does.
 from __future__ import annotations
 
 from functools import lru_cache
+from operator import itemgetter
+from struct import Struct
 from typing import Any
 
 from gate_controller.cose.deterministic import parse_cbor, require_deterministic
-from gate_controller.passes.claims import MAX_TIME, PassClaims, PresentationClaims, parse_pass_claims, parse_presentation_claims
+from gate_controller.passes.claims import MAX_TIME, PASS_KEYS, PassClaims, PresentationClaims, parse_pass_claims, parse_presentation_claims
 
 _PASS = (
-    b"\xaa\x01%b\x02\x50%b\x03%b\x04\x1a%b\x05\x1a%b\x06\x1a%b\x07\x50%b"  # iss to cti
+    b"\xaa\x01%b\x02\x50%b\x03%b%b\x07\x50%b"  # iss, sub, aud, the three times, cti
     b"\x08\xa1\x01\xa3\x01\x01\x20\x06\x21\x58\x20%b"  # cnf: {1: {1: 1, -1: 6, -2: x}}
     b"\x19\xff\xff\xa1\x6bstatus_list\xa2\x63idx%b\x63uri%b"  # 65535
     b"\x3a\x00\x01\x00\x00\xa3\x01%b\x02%b\x03%b"  # -65537
 )
-_PRESENTATION = b"\xa3\x03%b\x06\x1a%b\x07\x48%b"
+_TIMES = Struct(">2sI2sI2sI").pack
+_PRESENTATION = b"\xa3\x03%b\x06%b\x07\x48%b"
 
-# A time written as 1a and four bytes is in its shortest form from 2^16 on.
-_FIRST_TIME, _LAST_TIME = 1 << 16, (1 << 32) - 1
+# From here on a time written as 1a and four bytes is in its shortest form. What does not fit four bytes cannot be written so.
+_FIRST_TIME = 1 << 16
 
 # By length or value: the head or number in its shortest form. The first of each is no valid one, and what is beyond the last is the rule's.
 _NUMBERS = tuple(bytes((number,)) if number < 24 else bytes((0x18, number)) for number in range(256))
 _CLASSES = (b"", *_NUMBERS[1:])
 _DIRECTIONS = _CLASSES[:4]
 _TEXT_HEADS = (b"", *(bytes((0x60 + length,)) if length < 24 else bytes((0x78, length)) for length in range(1, 256)))
+_PASS_CLAIMS = itemgetter(*PASS_KEYS)
 _NO_END = b"\x1b" + MAX_TIME.to_bytes(8)
 
 
@@ -66,32 +70,17 @@ def read_presentation(payload: bytes) -> PresentationClaims:
 def usual_pass(value: Any, payload: bytes) -> PassClaims | None:
     """The claims, when `payload` is exactly what a usual pass with the claims in `value` looks like; None decides nothing."""
     try:
-        status_list, scheme = value[65535]["status_list"], value[-65537]
-        claims = PassClaims(
-            value[1],
-            value[2],
-            value[3],
-            value[4],
-            value[5],
-            value[6],
-            value[7],
-            value[8][1][-2],
-            status_list["idx"],
-            status_list["uri"],
-            scheme[1],
-            scheme[2],
-            scheme[3],
-        )
-        issuer, subject, audience, exp, nbf, iat, pass_id, holder_key, index, uri, traveller_class, directions, until = claims
-        if not _FIRST_TIME <= nbf <= iat < exp <= _LAST_TIME:
+        issuer, subject, audience, exp, nbf, iat, pass_id, cnf, status, scheme = _PASS_CLAIMS(value)
+        holder_key, listed = cnf[1][-2], status["status_list"]
+        index, uri = listed["idx"], listed["uri"]
+        traveller_class, directions, until = scheme[1], scheme[2], scheme[3]
+        if not _FIRST_TIME <= nbf <= iat < exp:
             return None
         expected = _PASS % (
             _text(issuer),
             subject,
             _text(audience),
-            exp.to_bytes(4),
-            nbf.to_bytes(4),
-            iat.to_bytes(4),
+            _TIMES(b"\x04\x1a", exp, b"\x05\x1a", nbf, b"\x06\x1a", iat),
             pass_id,
             holder_key,
             _index(index),
@@ -102,17 +91,19 @@ def usual_pass(value: Any, payload: bytes) -> PassClaims | None:
         )
     except Exception:  # noqa: BLE001 - whatever is unusual is left to the rule
         return None
-    return claims if expected == payload else None
+    if expected != payload:
+        return None
+    return PassClaims(issuer, subject, audience, exp, nbf, iat, pass_id, holder_key, index, uri, traveller_class, directions, until)
 
 
 def usual_presentation(value: Any, payload: bytes) -> PresentationClaims | None:
     """The claims, when `payload` is exactly what a usual presentation with the claims in `value` looks like; None decides nothing."""
     try:
-        claims = PresentationClaims(value[3], value[6], value[7])
-        expected = _PRESENTATION % (_text(claims.audience), _time(claims.issued_at)[1:], claims.nonce)
+        audience, issued_at, nonce = value[3], value[6], value[7]
+        expected = _PRESENTATION % (_text(audience), _time(issued_at), nonce)
     except Exception:  # noqa: BLE001 - as above
         return None
-    return claims if expected == payload else None
+    return PresentationClaims(audience, issued_at, nonce) if expected == payload else None
 
 
 @lru_cache(maxsize=64)  # audiences and lists' names: few, and the same all day
@@ -122,7 +113,7 @@ def _text(text: str) -> bytes:
 
 
 def _time(number: int) -> bytes:
-    if not _FIRST_TIME <= number <= _LAST_TIME:
+    if number < _FIRST_TIME:
         raise ValueError
     return b"\x1a" + number.to_bytes(4)
 
