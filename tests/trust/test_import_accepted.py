@@ -64,9 +64,11 @@ def test_newer_publication(gate: Any) -> None:
 
 def test_same_publication_again(gate: Any) -> None:
     token = gate.cache.token()
-    report = taken(gate)
+    gate.pass_time(HOUR_S)
+    report = gate.take()
     assert (report.changed, report.versions_before) == (False, report.versions_after)
     assert gate.cache.token() == token
+    assert gate.floor.latest_seen() == gate.now
 
 
 def test_timestamp_alone_signed_anew(gate: Any) -> None:

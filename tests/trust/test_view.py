@@ -86,8 +86,9 @@ def test_the_oldest_list_of_a_region_counts(story: Any) -> None:
 
 
 def test_the_earliest_expiry_of_a_list_counts(story: Any) -> None:
-    soon = status_list.claims("mo/status/2", bytes(16), NOW, expires_at=NOW + 60)
-    story.list_target("mo", "mo/status/2", status_list.token(story.keepers.authorities.issuers[Region.MO], soon))
+    for name, expires_at in (("2", NOW + 60), ("3", NOW + 90)):
+        listed = status_list.claims(f"mo/status/{name}", bytes(16), NOW, expires_at=expires_at)
+        story.list_target("mo", f"mo/status/{name}", status_list.token(story.keepers.authorities.issuers[Region.MO], listed))
     assert view_of(story).freshness(Region.MO, NOW + 60).cause is Cause.STATUS_LIST_EXPIRED
 
 
