@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 SIGNATURE_BYTES = 64
 
-_TAG_SIGN1, _ARRAY_4, _EMPTY_MAP = 0xD2, 0x84, 0xA0
+_TAG_SIGN1_ARRAY_4 = b"\xd2\x84"
+_EMPTY_MAP = 0xA0
 _BYTES, _BYTES_1_BYTE_LENGTH, _BYTES_2_BYTES_LENGTH, _BYTES_4_BYTES_LENGTH = 0x40, 0x58, 0x59, 0x5A
 
 
@@ -59,7 +60,7 @@ def parse_sign1(data: bytes, start: int = 0) -> tuple[Sign1, int]:
         FrameError: Another shape, a length not in its shortest form, or too few bytes.
     """
     try:
-        if data[start] != _TAG_SIGN1 or data[start + 1] != _ARRAY_4:
+        if not data.startswith(_TAG_SIGN1_ARRAY_4, start):
             raise FrameError(start, "tag 18 and an array of 4 expected")
         protected_at = start + 2
         protected_from, protected_to = _byte_string(data, protected_at)
