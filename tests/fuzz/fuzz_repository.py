@@ -11,7 +11,6 @@ Nothing but a GateError of one line may be raised.
 
 from __future__ import annotations
 
-import atexit
 import functools
 import itertools
 import json
@@ -63,11 +62,6 @@ class Published:
 @functools.cache
 def published() -> Published:
     """Made once, when it is needed."""
-    # The client works in a temporary directory for each input; in memory it is quicker.
-    if Path("/dev/shm").is_dir():
-        scratch = tempfile.TemporaryDirectory(dir="/dev/shm", prefix="fuzz-")
-        atexit.register(scratch.cleanup)
-        tempfile.tempdir = scratch.name
     return Published()
 
 

@@ -9,11 +9,13 @@ build/fuzz/TARGET.crash-..., and `run.py TARGET FILE` shows it again. Does not d
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import random
 import shlex
 import sys
+import tempfile
 from pathlib import Path
 
 TOP = Path(__file__).parents[2]
@@ -23,6 +25,14 @@ TARGETS = ("pass", "status_list", "repository")
 # What is watched for new paths: this project's readers of foreign bytes and the libraries in Python below them.
 INSTRUMENTED = ["gate_controller.passes", "gate_controller.cose", "gate_controller.trust", "tuf", "securesystemslib"]
 DEFAULTS = {"max_len": "4096", "timeout": "20", "rss_limit_mb": "2048"}
+
+
+def work_in_memory() -> None:
+    """The repository's client works in a temporary directory for each input; without a disk it is quicker. For this whole process."""
+    if Path("/dev/shm").is_dir():
+        scratch = tempfile.TemporaryDirectory(dir="/dev/shm", prefix="fuzz-")
+        atexit.register(scratch.cleanup)
+        tempfile.tempdir = scratch.name
 
 
 def fuzz(target: str, options: list[str]) -> None:
@@ -65,6 +75,7 @@ def main() -> None:
         options += ["-merge=1", str(seeds), str(found)]
     elif all(option.startswith("-") and not option.startswith("-merge") for option in options):
         options += [f"-artifact_prefix={found}.", str(found), str(seeds)]
+    work_in_memory()
     fuzz(target, options)
 
 
