@@ -77,7 +77,9 @@ def test_only_64_bytes_are_a_signature() -> None:
     assert bindings.crypto_sign_open(shifted + rest, key) == b"\xaf\x82"
     assert not verify_signature(shifted, rest, key)
     assert not verify_signature(signature[:63], b"\xaf\x82", key)
+    assert verify_signature(signature, b"\xaf\x82", key)
     assert not verify_signature(signature, b"\xaf\x82", key[:31])
+    assert not verify_signature(signature, b"\xaf\x82", key + b"\0")  # libsodium is told no length: it would read the first 32
 
 
 @pytest.mark.parametrize("point", [*SMALL_ORDER, NON_CANONICAL, NOT_ON_THE_CURVE, "", "ff", "ff" * 32, "00" * 33])

@@ -60,6 +60,10 @@ def payload_of_another_pass(lab: Any) -> str:
     return lab.presented(lab.frame(protected, payload, lab.taken_apart(other)[2]))
 
 
+def pass_alone(change: Callable[[bytes], bytes]) -> Callable[[Any], str]:
+    return lambda lab: qr_text(lab.hk.sign(encode(lab.claims()), change(lab.hk.protected_header())))
+
+
 def signature_of(length: int) -> Callable[[Any], str]:
     def make(lab: Any) -> str:
         protected, payload, signature = lab.parts()
@@ -87,6 +91,10 @@ REFUSALS: list[tuple[str, Callable[[Any], str], Reason, int]] = [
     # 2: frame
     ("no bytes", lambda _: "ECH1:", R.PASS_BAD_FRAME, 2),
     ("a static pass", lambda lab: qr_text(lab.phone.pass_), R.PASS_STATIC, 2),
+    ("a pass with a longer header, alone", pass_alone(lambda header: header + b"\0"), R.PASS_BAD_FRAME, 2),
+    ("a pass with crit in its header, alone", pass_alone(lambda header: b"\xa4" + header[1:3] + b"\x02\x81\x01" + header[3:]), R.PASS_BAD_FRAME, 2),
+    ("a pass signed as ES256, alone", pass_alone(lambda header: header.replace(b"\x27", b"\x26", 1)), R.PASS_BAD_FRAME, 2),
+    ("a pass of another typ, alone", pass_alone(lambda header: header[:-1] + b"\xea"), R.PASS_BAD_FRAME, 2),
     ("presentation without tag", with_bytes_changed(lambda data: data[1:]), R.PASS_BAD_FRAME, 2),
     ("pass without tag", lambda lab: lab.presented(lab.phone.pass_[1:]), R.PASS_BAD_FRAME, 2),
     ("tag 18 in the long form", with_bytes_changed(lambda data: b"\xd8\x12" + data[1:]), R.PASS_BAD_FRAME, 2),

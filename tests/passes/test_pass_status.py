@@ -76,9 +76,11 @@ def test_an_old_list_clears_low_risk_travellers_and_marks_them(laboratory: Any) 
     result = verifier.verify(laboratory.text(), laboratory.now)
     assert isinstance(result, PassAccepted)
     assert result.facts.degraded
+    assert {step.number: step.detail for step in result.steps if step.detail} == {8: "an old list, enough for a low-risk traveller"}
     fresh = laboratory.verify(laboratory.text())
     assert isinstance(fresh, PassAccepted)
     assert not fresh.facts.degraded
+    assert not any(step.detail for step in fresh.steps)
 
 
 @pytest.mark.parametrize(("age_s", "reason"), [(0, None), (7 * DAY_S - 1, None), (7 * DAY_S, R.PASS_STATUS_STALE), (20 * DAY_S, R.PASS_STATUS_STALE)])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import segno
+from nacl import bindings
 
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Direction, Region
@@ -177,6 +178,12 @@ def test_a_policy_that_cannot_be_meant_is_refused(laboratory: Any, change: dict[
     with pytest.raises(ConfigurationError) as caught:
         dataclasses.replace(laboratory.policy, **change)
     assert caught.value.remedy
+
+
+def test_no_verifier_without_point_validation(laboratory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bindings, "has_crypto_core_ed25519", False)
+    with pytest.raises(ConfigurationError, match="libsodium"):
+        laboratory.verifier()
 
 
 def test_sizes(laboratory: Any) -> None:
