@@ -125,6 +125,5 @@ class TrustStore:
         if view.newest_signed_at is not None:
             self._floor.saw_signed(view.newest_signed_at)
             with self._time_lock:
-                self._stored = max(self._stored, view.newest_signed_at)
                 self._latest.value = max(self._latest.value, view.newest_signed_at)
         return view

@@ -71,6 +71,13 @@ def test_same_publication_again(gate: Any) -> None:
     assert gate.floor.latest_seen() == gate.now
 
 
+def test_what_was_signed_is_remembered_by_the_import(gate: Any) -> None:
+    gate.pass_time(HOUR_S)
+    gate.keepers.publish(gate.real)
+    gate.take()
+    assert gate.floor.forget_time(0) == gate.real
+
+
 def test_timestamp_alone_signed_anew(gate: Any) -> None:
     gate.pass_time(HOUR_S)
     gate.keepers.touch(gate.real)
@@ -270,6 +277,7 @@ def test_fast_forward_recovered_by_a_higher_version(gate: Any) -> None:
 def test_import_killed_after_the_install(gate: Any, monkeypatch: pytest.MonkeyPatch, loaded: bool) -> None:
     """What it did not get to remember, the gate's next load does, or the next import: the old stick is refused."""
     old = gate.keepers.copy()
+    gate.pass_time(HOUR_S)
     gate.keepers.publish(gate.real)
     install = type(gate.cache).install
 
@@ -284,6 +292,7 @@ def test_import_killed_after_the_install(gate: Any, monkeypatch: pytest.MonkeyPa
     assert gate.floor.versions()["hk"] == 1
     if loaded:
         assert gate.start().problem is None
+        assert gate.floor.forget_time(0) == gate.real  # what was signed stays
         gate.wipe_cache()
     with pytest.raises(TrustError, match="hk has version 1, older than 2"):
         gate.take(old.files)

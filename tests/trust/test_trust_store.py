@@ -294,6 +294,12 @@ def test_time_is_written_down_once_a_minute(started: Any, monkeypatch: pytest.Mo
     assert started.store.latest_seen == started.now + 300
 
 
+def test_time_is_written_down_at_the_start(gate: Any) -> None:
+    gate.pass_time(DAY_S)
+    gate.start()
+    assert gate.floor.latest_seen() == gate.now
+
+
 def test_a_jump_ahead_is_written_down_at_once(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     written = count_writes(started, monkeypatch)
     started.store.observe(started.now + 5 * DAY_S)
