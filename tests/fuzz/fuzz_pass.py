@@ -97,21 +97,30 @@ def _decoded(text: str) -> bytes | None:
 
 
 def mutated(data: bytes, rng: random.Random) -> bytes:
-    """An input like this one, with its CBOR changed as CBOR.
+    """A text with some of its characters changed; or a payload or two, with the CBOR changed as CBOR.
 
-    Raises:
-        ValueError: There is no CBOR in it.
+    This input's, if it has any that can be read; else, or by chance, what is genuine.
     """
     mode, content = data[0] % len(MODES), data[2:]
-    if mode in (TEXT, BYTES, PRESENTATION_HEADER):
-        raise ValueError("no CBOR item of its own")
+    if mode == TEXT:
+        text = content if content.startswith(b"ECH1:") and rng.random() < 0.7 else rng.choice(list(scene.known)).encode()
+        return data[:2] + mutate.mutated_text(text, rng)
+    if mode not in (PASS_PAYLOAD, PRESENTATION_PAYLOAD, PAYLOADS, STATIC):
+        mode, content = rng.choice((PASS_PAYLOAD, PRESENTATION_PAYLOAD, PAYLOADS, STATIC)), b""
+    head = bytes((mode,)) + data[1:2]
+    signer = SIGNERS[data[1] >> 4 & 3]
+    if mode == PRESENTATION_PAYLOAD:
+        return head + mutate.mutated(content, scene.presentation_payload(), rng)
+    genuine = scene.pass_payload(signer, static=mode == STATIC)
     if mode != PAYLOADS:
-        return data[:2] + mutate.mutated(content, rng)
+        return head + mutate.mutated(content, genuine, rng)
     cut = 2 + int.from_bytes(content[:2], "big")
-    parts = [content[2:cut], content[cut:]]
-    at = rng.randrange(2)
-    parts[at] = mutate.mutated(parts[at], rng)
-    return data[:2] + (len(parts[0]) & 0xFFFF).to_bytes(2, "big") + b"".join(parts)
+    changes = rng.choice(((True, False), (False, True), (True, True)))
+    parts = [
+        mutate.mutated(part, right, rng) if changed else right
+        for part, right, changed in zip((content[2:cut], content[cut:]), (genuine, scene.presentation_payload()), changes, strict=True)
+    ]
+    return head + (len(parts[0]) & 0xFFFF).to_bytes(2, "big") + b"".join(parts)
 
 
 def _state(data: bytes) -> Freshness:

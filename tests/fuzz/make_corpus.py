@@ -182,6 +182,9 @@ def presentations() -> Seeds:
     used = encode(f.scene.signers["hk"].claims(f.scene.phone.public_key, f.scene.permit) | {7: s.USED_PASS})
     for name, made_at in (("replayed", s.USED_AT), ("later", s.USED_AT + 1)):
         yield f"both-{name}", f.packed(f.PAYLOADS, len(used).to_bytes(2, "big") + used + f.scene.phone.payload(made_at, s.AUDIENCE))
+    # Made while the pass was valid, shown when it is over.
+    over = encode(f.scene.signers["hk"].claims(f.scene.phone.public_key, f.scene.permit) | {4: now})
+    yield "both-over", f.packed(f.PAYLOADS, len(over).to_bytes(2, "big") + over + f.scene.phone.payload(now - 30, s.AUDIENCE))
 
 
 HEADER_CHANGES: dict[str, Callable[[bytes], bytes]] = {

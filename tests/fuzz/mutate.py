@@ -1,4 +1,4 @@
-"""Changes CBOR as CBOR: another value in one place, or the same value written in another way. What libFuzzer, which knows only bytes, rarely hits upon.
+"""Changes CBOR as CBOR (another value in one place, or the same value written in another way) and Base45 as Base45. libFuzzer, which knows only bytes, rarely hits upon it.
 
 Does not know what the bytes are for.
 """
@@ -34,20 +34,25 @@ OTHERS: list[Any] = [
 LENGTHS = (0, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64)
 
 
-def mutated(data: bytes, rng: random.Random) -> bytes:
-    """Another item like the one in `data`.
-
-    Raises:
-        ValueError: There is none in it.
-    """
+def mutated(data: bytes, genuine: bytes, rng: random.Random) -> bytes:
+    """Another item like the one in `data`; like the one in `genuine`, if there is none in it that can be read, or by chance."""
     try:
-        value = cbor2.loads(data)
-    except Exception as error:
-        raise ValueError("not CBOR") from error
+        value = cbor2.loads(genuine if rng.random() < 0.3 else data)
+    except Exception:  # noqa: BLE001 - anything may be in it
+        value = cbor2.loads(genuine)
     if rng.random() < 0.7:
         value = _changed(value, rng)
     written = _Writer(rng, odd=rng.random() < 0.5).written(value)
     return written + rng.randbytes(1) if rng.random() < 0.02 else written
+
+
+def mutated_text(text: bytes, rng: random.Random) -> bytes:
+    """The text with up to three pieces replaced by Base45 characters."""
+    for _ in range(rng.randint(1, 3)):
+        at = rng.randrange(len(text) + 1)
+        piece = bytes(rng.choices(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./::::\r\n", k=rng.choice((0, 1, 1, 2, 3))))
+        text = text[:at] + piece + text[at + rng.choice((0, 1, 2, 3, len(piece), len(piece))) :]
+    return text
 
 
 def _value(rng: random.Random) -> Any:
@@ -119,7 +124,7 @@ class _Writer:
                     self._rng.shuffle(pairs)
                     pairs += pairs[: self._rng.randrange(2)]
                 return self._items(5, [key + item for key, item in pairs], odd)
-        return cbor2.dumps(value)
+        return cbor2.dumps(value, value_sharing=True)
 
     def _items(self, major: int, items: list[bytes], odd: bool) -> bytes:
         if odd and self._rng.random() < 0.3:

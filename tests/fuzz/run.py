@@ -10,7 +10,6 @@ build/fuzz/TARGET.crash-..., and `run.py TARGET FILE` shows it again. Does not d
 from __future__ import annotations
 
 import atexit
-import contextlib
 import importlib
 import random
 import shlex
@@ -46,8 +45,7 @@ def fuzz(target: str, options: list[str]) -> None:
         """Half of the time as what it is, if the target knows how; else as bytes."""
         rng = random.Random(seed)
         if rng.random() < 0.5 and len(data) > 2:
-            with contextlib.suppress(ValueError):
-                return module.mutated(data, rng)[:max_size]
+            return module.mutated(data, rng)[:max_size]
         return atheris.Mutate(data, max_size)
 
     # A merge starts this program again, by a shell: its name is a command line.
