@@ -1,0 +1,75 @@
+"""How travellers behave: the honest, the clumsy and the hostile, as one table. Values only; minds.py acts on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """One way to cross, or to fail to.
+
+    Attributes:
+        name: For reports.
+        weight: Share among those who misbehave.
+        phone: good, replays (a copy of what somebody used before).
+        entering: walks, never, late (when the door is about to close), backs_out (turns round in the chamber), lingers (in the doorway),
+            drops (an object in the doorway).
+        companion: "", tailgater, child (walks along), on_arm (a child no counter tells apart).
+        finger: own, other, none.
+        face: own, other, none, two (a second face beside).
+        inside: waits, walks_back, forces_exit, forces_entry, tampers, passes_object (through the entry), collapses, leaves_object (the counter takes it for a person).
+        leaving: walks, stays, late, drops (an object in the doorway), turns_back (in the doorway), lets_in (somebody from beyond).
+        returning: obeys, stays.
+    """
+
+    name: str
+    weight: float = 1.0
+    phone: str = "good"
+    entering: str = "walks"
+    companion: str = ""
+    finger: str = "own"
+    face: str = "own"
+    inside: str = "waits"
+    leaving: str = "walks"
+    returning: str = "obeys"
+
+
+HONEST = Habit("honest")
+MISBEHAVING = (
+    # Clumsy
+    Habit("nobody enters", 1.5, entering="never"),
+    Habit("hesitates to enter", 1.5, entering="late"),
+    Habit("backs out", 1.5, entering="backs_out"),
+    Habit("lingers in the entry", entering="lingers"),
+    Habit("drops luggage in the entry", entering="drops"),
+    Habit("forgets the finger", finger="none"),
+    Habit("looks away", face="none"),
+    Habit("child walks along", 1.5, companion="child"),
+    Habit("child walks along and stays", 0.5, companion="child", returning="stays"),
+    Habit("child on the arm", companion="on_arm"),
+    Habit("wheelchair", finger="none", leaving="late"),
+    Habit("walks back during the check", inside="walks_back"),
+    Habit("collapses inside", 0.7, inside="collapses"),
+    Habit("leaves an object in the chamber", 0.7, inside="leaves_object"),
+    Habit("stays though released", 1.5, leaving="stays"),
+    Habit("leaves at the last moment", 1.5, leaving="late"),
+    Habit("drops luggage in the exit", leaving="drops"),
+    Habit("turns back in the exit", leaving="turns_back"),
+    # Hostile
+    Habit("tailgates", 2.0, companion="tailgater"),
+    Habit("tailgates and stays", companion="tailgater", returning="stays"),
+    Habit("shows a copy", 1.5, phone="replays", finger="other", face="other"),
+    Habit("shows another one's phone", finger="other", face="other"),
+    Habit("wrong finger", finger="other"),
+    Habit("wrong face", face="other"),
+    Habit("two faces", face="two"),
+    Habit("forces the exit", inside="forces_exit"),
+    Habit("forces the entry", inside="forces_entry"),
+    Habit("opens a housing", 0.7, inside="tampers"),
+    Habit("passes an object in", 0.7, inside="passes_object"),
+    Habit("lets somebody in from beyond", 1.5, leaving="lets_in"),
+    Habit("wrong finger and stays", finger="other", returning="stays"),
+)
+"""Everybody else."""
+WEIGHTS = tuple(habit.weight for habit in MISBEHAVING)

@@ -1,0 +1,395 @@
+"""The judge: invariants 1 to 6 and 8 of docs/ARCHITECTURE.md, from the truth of the world and from what went in and out of the core.
+
+It never reads the core's state or flags. It knows who is where, which leaf is where, which coil is on, what the wires show, what was presented, what was truly
+verified, which events were delivered and which commands came back.
+
+What no controller could know is not held against it, and is counted by itself (`exempt`); docs/simulation.md argues each case.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gate_controller.core import commands as c
+from gate_controller.core import events as e
+from gate_controller.core.policy import BiometricRule, CrossingPolicy
+from gate_controller.core.values import (
+    UNKNOWN_INPUTS,
+    CheckOutcome,
+    Device,
+    Door,
+    DoorPosition,
+    LaneInputs,
+    Modality,
+    Occupancy,
+    Outcome,
+    TriState,
+)
+from simulators.virtual.agenda import Agenda
+from simulators.virtual.body import Body
+from simulators.virtual.counter import BLIND, MANY
+from simulators.virtual.leaf import AJAR, PASSABLE, SHUT, Leaf
+from simulators.virtual.services import Presentation
+
+if TYPE_CHECKING:
+    from simulators.virtual.lane import Lane
+
+REACTION_S = 0.6
+"""From a wire's change to a coil that answers it, over a line at its slowest: what was decided on in between could not know better."""
+HELD_S = 1.0
+"""A command for a door is taken back within this time after the other door was seen to leave its closed position."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What must never be, and was."""
+
+    invariant: str
+    at: float
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant} at {self.at:.3f} s: {self.what}"
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The truth about one crossing."""
+
+    shown: Presentation | None
+    began_at: float
+    claimed: bool = False
+    openings: int = 0
+    passed: dict[Modality, bool] = field(default_factory=dict)
+    released: bool = False
+
+
+class Monitor:
+    """One episode's judge.
+
+    Attributes:
+        lane: The world; set by the lane itself.
+        violations: What was violated.
+        exempt: How often something was seen that no controller could have known, by kind.
+    """
+
+    def __init__(self, agenda: Agenda, policy: CrossingPolicy) -> None:
+        self._agenda = agenda
+        self._policy = policy
+        self.lane: Lane
+        self.violations: list[Violation] = []
+        self.exempt: Counter[str] = Counter()
+        self.ledgers: dict[str, Ledger] = {}
+        self._used: dict[bytes, int] = {}
+        self._reading: LaneInputs = UNKNOWN_INPUTS
+        self._lost: dict[Device, None] = {}
+        self._emergency = False
+        self._cleared: dict[str, None] = {}
+        self._everybody = False
+        self._went_out_at: dict[str, float] = {}
+        self._shut_left_at = dict.fromkeys(Door, -1e9)
+        self._forced_at = dict.fromkeys(Door, -1e9)
+        self._able_since: float | None = None
+        self._mute = True
+        self._alive = False
+        self._called = False
+        self._mistaken_since: float | None = None
+        self._lied_at = -1e9
+        self._helpless_since: float | None = None
+        # From the moment the entry is passable no longer to the latest deadline that calls an officer, and the line's slowness on top.
+        self.bound_s = policy.entry_open_s + policy.entry_close_s + policy.occupancy_settle_s + policy.identity_s + policy.exit_open_s + policy.clearing_s + 3.0
+
+    # -- the world's side ------------------------------------------------------------------------------------------------
+
+    def coil(self, door: Door, on: bool) -> None:
+        """A coil was switched."""
+        if not on:
+            return
+        other = self.lane.leaves[door.other]
+        if self._emergency or self._confirmed_shut(other):
+            if not self._emergency and other.level != SHUT:
+                self.exempt["INV-1: a contact says closed while the leaf is not"] += 1
+            return
+        if self._agenda.now - self._shut_left_at[door.other] <= REACTION_S:
+            self.exempt["INV-1: the other door was forced within the reaction time"] += 1
+            return
+        self._violated("INV-1", f"{door.value} was switched open while {door.other.value} was not confirmed closed")
+
+    def leaf(self, leaf: Leaf, before: int) -> None:
+        """A leaf passed a threshold."""
+        if before == SHUT:
+            self._shut_left_at[leaf.door] = self._agenda.now
+            if leaf.forced_to:
+                self._forced_at[leaf.door] = self._agenda.now
+            if self.lane.leaves[leaf.door.other].commanded:
+                self._agenda.after(HELD_S, self._still_held, leaf.door.other, self._agenda.now)
+        elif PASSABLE in {before, leaf.level}:
+            self._look_for_help()
+
+    def wires(self) -> None:
+        """The wires may have changed."""
+        shown = self.lane.counter.shown
+        wrong = shown != BLIND and shown != min(sum(1 for body in self.lane.bodies if body.inside), MANY)
+        now = self._agenda.now
+        if self._mistaken_since is not None and now - self._mistaken_since > self._policy.stable_s:
+            self._lied_at = now
+        if not wrong:
+            self._mistaken_since = None
+        elif self._mistaken_since is None:
+            self._mistaken_since = now
+
+    def passage(self, body: Body, door: Door, inward: bool) -> None:
+        """The middle of a body went through a door's plane."""
+        self.wires()
+        if door is Door.EXIT and not inward:
+            self._went_out_at[body.name] = self._agenda.now
+        if door is Door.EXIT and inward:
+            self._cleared[body.name] = None  # whoever comes from beyond the border may go back there
+        elif door is Door.EXIT:
+            self._went_out(body)
+        self._look_for_help()
+
+    def board(self, answers: bool) -> None:
+        """The board answers, or is silent."""
+        self._mute = not answers
+        self._able()
+
+    def process(self, alive: bool) -> None:
+        """The controller's process lives, or died."""
+        self._alive = alive
+        self._called = False
+        self._reading = UNKNOWN_INPUTS
+        self._lost = dict.fromkeys(Device)
+        self._able()
+        self._look_for_help()
+
+    def lied(self, since: float) -> bool:
+        """A sensor told something wrong for longer than a value needs to count, since then."""
+        now = self._agenda.now
+        lying = self._mistaken_since is not None and now - self._mistaken_since > self._policy.stable_s
+        return bool(self.lane.stuck) or lying or self._lied_at >= since
+
+    # -- the core's side ---------------------------------------------------------------------------------------------------
+
+    def told(self, event: e.Event, shown: Presentation | None) -> None:
+        """An event is about to be delivered to the core; `shown` is the presentation that a PassRead is of."""
+        if isinstance(event, e.InputsRead):
+            self._reading = event.inputs
+        elif isinstance(event, e.DeviceLost):
+            self._lost[event.device] = None
+            if event.device is Device.IO_BOARD:
+                self._reading = UNKNOWN_INPUTS
+        elif isinstance(event, e.DeviceReady):
+            self._lost.pop(event.device, None)
+        elif isinstance(event, e.PassRead):
+            self.ledgers[event.crossing_id] = Ledger(shown, self._agenda.now)
+        elif isinstance(event, e.CheckEnded):
+            ledger = self.ledgers.get(event.crossing_id)
+            if ledger is not None:
+                # The first end stands: a later success does not mend a failure.
+                ledger.passed.setdefault(event.modality, event.outcome is CheckOutcome.SUCCESSFUL)
+        elif isinstance(event, e.AdmissionRecorded):
+            self._claim(event.crossing_id)
+
+    def answered(self, event: e.Event, commands: list[c.Command]) -> None:
+        """The core has answered an event with these commands."""
+        newly = isinstance(event, e.InputsRead) and event.inputs.emergency is TriState.ACTIVE and not self._emergency
+        if newly:
+            self._emergency = True
+        opened: list[Door] = []
+        for command in commands:
+            if isinstance(command, c.OpenDoor):
+                opened.append(command.door)
+                self._opening(event, command)
+            elif isinstance(command, c.CallOfficer):
+                self._called = True
+                self._look_for_help()
+            elif isinstance(command, c.EndOfficerCall):
+                self._called = False
+                self._look_for_help()
+            elif isinstance(command, c.RecordCrossing):
+                self._recorded(command.record)
+            elif isinstance(command, c.NoteEvent) and command.kind == "rearmed" and self._emergency:
+                self._rearmed()
+        if newly:
+            wanted = [door for door, opens in ((Door.EXIT, self._policy.emergency_opens_exit), (Door.ENTRY, self._policy.emergency_opens_entry)) if opens]
+            if opened != wanted:
+                self._violated("INV-5", "a reported emergency did not release the doors at once")
+
+    def close(self, admitted: list[str], outcomes: dict[str, list[c.CrossingRecord | None]]) -> None:
+        """The episode is over: everybody admitted has exactly one outcome, and nobody is inside without an officer called."""
+        self._look_for_help()
+        for crossing_id in admitted:
+            if len(outcomes.get(crossing_id, ())) != 1:
+                self._violated("INV-6", f"{crossing_id} was admitted and has {len(outcomes.get(crossing_id, ()))} outcomes")
+        for crossing_id, records in outcomes.items():
+            if len(records) > 1:
+                self._violated("INV-6", f"{crossing_id} has {len(records)} outcomes")
+
+    # -- rules ----------------------------------------------------------------------------------------------------------------
+
+    def _opening(self, event: e.Event, command: c.OpenDoor) -> None:
+        reading, door = self._reading, command.door
+        if command.emergency:
+            if not self._emergency:
+                self._violated("INV-5", f"{door.value} ordered open for an emergency that nobody reported")
+            self._everybody = True
+            return
+        if self._emergency:
+            self._violated("INV-5", f"{door.value} ordered open in an emergency that nobody re-armed")
+        if reading.door(door.other) is not DoorPosition.CLOSED:
+            self._violated("INV-1", f"{door.value} ordered open while {door.other.value} is {reading.door(door.other).value} by the last reading")
+        if reading.emergency is not TriState.INACTIVE:
+            self._violated("INV-3", f"{door.value} ordered open while the emergency loop is {reading.emergency.value}")
+        if door is Door.EXIT:
+            self._exit_opening(event)
+        elif isinstance(event, e.AdmissionRecorded):
+            self._admission(event.crossing_id)
+
+    def _admission(self, crossing_id: str) -> None:
+        ledger = self.ledgers[crossing_id]
+        ledger.openings += 1
+        self._everybody = False
+        shown = ledger.shown
+        if shown is None or shown.refused is not None or shown.enrolment is None or not ledger.claimed:
+            self._violated("INV-8", f"the entry was opened for {crossing_id}, whose presentation was not accepted and claimed")
+        if ledger.openings > 1:
+            self._violated("INV-8", f"the entry was opened twice for {crossing_id}")
+        if self._reading.occupancy is not Occupancy.ZERO:
+            self._violated("INV-3", f"admitted while the counter shows {self._reading.occupancy.value}")
+
+    def _exit_opening(self, event: e.Event) -> None:
+        inside = self.lane.inside
+        if isinstance(event, e.OfficerReleased):
+            if not (event.identity.strip() and event.reason.strip()):
+                self._violated("INV-2", "an officer's release without identity or reason")
+            self._everybody = True
+            return
+        self._everybody = False
+        ledger = self._current()
+        if ledger is None or ledger.shown is None or ledger.shown.refused is not None or not ledger.claimed or not self._rule_met(ledger):
+            self._violated("INV-2", "the exit was released without a complete positive decision")
+            return
+        reading = self._reading
+        if TriState.UNKNOWN in {reading.entry_beam, reading.exit_beam, reading.tamper} or reading.occupancy is not Occupancy.ONE:
+            self._violated("INV-3", f"the exit was released on unknown inputs or a count of {reading.occupancy.value}")
+        ledger.released = True
+        self._cleared[ledger.shown.holder] = None
+        if [body.name for body in inside] == [ledger.shown.holder]:
+            if inside[0].heads > 1:
+                self.exempt["INV-2: a child on the arm, whom no counter tells apart"] += 1
+        elif self.lied(ledger.began_at):
+            self.exempt["INV-2: the counter was wrong about who is inside"] += 1
+        else:
+            self._violated("INV-2", f"the exit was released for {ledger.shown.holder} with {[body.name for body in inside]} inside")
+
+    def _rule_met(self, ledger: Ledger) -> bool:
+        passed = [ledger.passed.get(modality, False) for modality in Modality]
+        rule = self._policy.biometric_rule
+        return all(passed) if rule is BiometricRule.BOTH else rule is BiometricRule.EITHER and any(passed)
+
+    def _went_out(self, body: Body) -> None:
+        leaf = self.lane.leaves[Door.EXIT]
+        if self._everybody or body.name in self._cleared:
+            return
+        since = self._current_began()
+        if leaf.forced_to or self._agenda.now - self._forced_at[Door.EXIT] < HELD_S:
+            self.exempt["INV-2: somebody forced the exit and went out"] += 1
+        elif self.lied(since):
+            self.exempt["INV-2: somebody whom the counter did not show went out"] += 1
+        else:
+            self._violated("INV-2", f"{body.name} went out through the exit and was not cleared")
+
+    def _recorded(self, record: c.CrossingRecord) -> None:
+        ledger = self.ledgers.get(record.crossing_id)
+        holder = ledger.shown.holder if ledger is not None and ledger.shown is not None else None
+        if ledger is None or holder is None:
+            return
+        beyond = self._went_out_at.get(holder, -1.0) >= ledger.began_at
+        wrong = None
+        if record.outcome is Outcome.COMPLETED and not (beyond and ledger.released):
+            wrong = "recorded as completed, though the traveller did not go out through the exit on a decision"
+        elif record.outcome in {Outcome.REFUSED, Outcome.RETURNED, Outcome.ABANDONED} and beyond:
+            wrong = f"recorded as {record.outcome.value}, though the traveller is beyond the exit"
+        if wrong is None:
+            return
+        if self.lied(ledger.began_at):
+            self.exempt["INV-6: a sensor was wrong, and the outcome with it"] += 1
+        elif self._agenda.now - self._forced_at[Door.EXIT] < 60:
+            self.exempt["INV-6: the exit was forced, and the outcome does not know who went"] += 1
+        else:
+            self._violated("INV-6", f"{record.crossing_id} {wrong}")
+
+    def _rearmed(self) -> None:
+        self._emergency = False
+        self._everybody = False
+        if self.lane.inside:
+            if self.lied(-1.0):
+                self.exempt["INV-5: re-armed on the word of a counter that was wrong"] += 1
+            else:
+                self._violated("INV-5", "re-armed with somebody in the chamber")
+        if self.lane.loop_open and "loop" not in self.lane.stuck and self._reading.emergency is not TriState.INACTIVE:
+            self._violated("INV-5", "re-armed while the loop is open")
+
+    def _claim(self, crossing_id: str) -> None:
+        ledger = self.ledgers.get(crossing_id)
+        if ledger is None or ledger.shown is None:
+            return
+        facts = ledger.shown.facts
+        if self._used.get(facts.pass_id, -1) >= facts.issued_at:
+            self._violated("INV-8", f"the presentation of {crossing_id} was claimed before")
+        self._used[facts.pass_id] = facts.issued_at
+        ledger.claimed = True
+
+    # -- helpers ------------------------------------------------------------------------------------------------------------------
+
+    def _confirmed_shut(self, leaf: Leaf) -> bool:
+        return not leaf.commanded and self.lane.position(leaf) == 0
+
+    def _still_held(self, door: Door, since: float) -> None:
+        """The other door has been away from closed for a while: is this one still commanded open?"""
+        other = self.lane.leaves[door.other]
+        if not self.lane.leaves[door].commanded or self._emergency or other.level == SHUT or self._shut_left_at[door.other] != since:
+            return
+        if self.lane.position(other) == 0:
+            self.exempt["INV-1: a contact says closed while the leaf is not"] += 1
+        elif self._able_since is None or self._able_since > since - REACTION_S:
+            self.exempt["INV-1: no board or no process to take an opening back"] += 1
+        else:
+            self._violated("INV-1", f"{door.value} stays commanded open while {door.other.value} is forced open")
+
+    def _able(self) -> None:
+        able = self._alive and not self._mute
+        if not able:
+            self._able_since = None
+        elif self._able_since is None:
+            self._able_since = self._agenda.now
+
+    def _look_for_help(self) -> None:
+        """INV-4: whoever is inside has a passable door or a called officer within the bound; a dead process is the service manager's to restart."""
+        leaves = self.lane.leaves
+        free = self._called or not self._alive or leaves[Door.ENTRY].level > AJAR or leaves[Door.EXIT].level > AJAR
+        helpless = not free and any(body.inside for body in self.lane.bodies)
+        now = self._agenda.now
+        if self._helpless_since is not None and now - self._helpless_since > self.bound_s:
+            if self.lied(self._helpless_since):
+                self.exempt["INV-4: the counter did not show who is inside"] += 1
+            else:
+                self._violated("INV-4", f"somebody was inside for {now - self._helpless_since:.0f} s with no way out and no officer called")
+            self._helpless_since = None
+        if not helpless:
+            self._helpless_since = None
+        elif self._helpless_since is None:
+            self._helpless_since = now
+
+    def _current(self) -> Ledger | None:
+        return next(reversed(self.ledgers.values()), None)
+
+    def _current_began(self) -> float:
+        ledger = self._current()
+        return ledger.began_at if ledger is not None else -1.0
+
+    def _violated(self, invariant: str, what: str) -> None:
+        self.violations.append(Violation(invariant, self._agenda.now, what))
