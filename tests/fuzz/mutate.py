@@ -37,9 +37,12 @@ LENGTHS = (0, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64)
 def mutated(data: bytes, genuine: bytes, rng: random.Random) -> bytes:
     """Another item like the one in `data`; like the one in `genuine`, if there is none in it that can be read, or by chance."""
     try:
-        value = cbor2.loads(genuine if rng.random() < 0.3 else data)
-    except Exception:  # noqa: BLE001 - anything may be in it
-        value = cbor2.loads(genuine)
+        return _mutated(cbor2.loads(genuine if rng.random() < 0.3 else data), rng)
+    except Exception:  # noqa: BLE001 - anything may be in it, also what contains itself
+        return _mutated(cbor2.loads(genuine), rng)
+
+
+def _mutated(value: Any, rng: random.Random) -> bytes:
     if rng.random() < 0.7:
         value = _changed(value, rng)
     written = _Writer(rng, odd=rng.random() < 0.5).written(value)

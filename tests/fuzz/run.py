@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import os
 import random
 import shlex
 import sys
@@ -59,10 +60,12 @@ def main() -> None:
     """Run one target."""
     if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:
         sys.exit(f"usage: {Path(sys.argv[0]).name} {{{','.join(TARGETS)}}} [--keep] [options of libFuzzer]")
-    target, options = sys.argv[1], sys.argv[2:]
+    target = sys.argv[1]
+    options = [option if option.startswith("-") else str(Path(option).resolve()) for option in sys.argv[2:]]
     seeds, found = TOP / "tests/fuzz/corpus" / target, TOP / "build/fuzz" / target
     found.mkdir(parents=True, exist_ok=True)
     seeds.mkdir(parents=True, exist_ok=True)
+    os.chdir(found.parent)  # the logs of -jobs are written where it runs
     given = {option[1:].split("=")[0] for option in options if option.startswith("-")}
     options += [f"-{name}={value}" for name, value in DEFAULTS.items() if name not in given]
     words = seeds.parent / f"{target}.dict"
