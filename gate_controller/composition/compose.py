@@ -12,12 +12,13 @@ from typing import Any, Self
 
 import structlog
 
+from gate_controller.composition.journal import open_journal
 from gate_controller.composition.passes import pass_policy
 from gate_controller.composition.registry import load_drivers
 from gate_controller.composition.trust import trust_parts
 from gate_controller.core.reasons import Reason
 from gate_controller.enrolment import MasterKey, SealedEnrolmentStore
-from gate_controller.journal import JournalReader, SqliteJournal
+from gate_controller.journal import JournalReader
 from gate_controller.passes.replay import SqliteReplayMemory
 from gate_controller.passes.verifier import OfflinePassVerifier
 from gate_controller.ports.clock import Clock
@@ -111,7 +112,7 @@ def _stores(settings: Settings, clock: Clock, stack: contextlib.ExitStack) -> St
     master = MasterKey.from_file(section.master_key_file) if section.master_key_file else MasterKey.from_credential(str(section.master_key_credential))
     enrolment = SealedEnrolmentStore(section.store, master)
     stack.callback(enrolment.close)
-    journal = SqliteJournal(settings.journal.path)
+    journal = open_journal(settings)
     stack.callback(journal.close)
     verifier = OfflinePassVerifier(pass_policy(settings), trust, replay)
     watcher = TrustWatcher(trust, clock)
@@ -141,7 +142,7 @@ def _latched(path: Path) -> Reason | None:
     """What closed the lane and was never re-armed, by the journal's last word on it (INV-5 and forced doors hold over a restart)."""
     with JournalReader(path) as journal:
         last = journal.last_event_of("emergency", "latched", "rearmed")
-    if last is None or last.body["event"] == "rearmed":
+    if last is None or last.label == "rearmed":
         return None
     code = last.body["fields"].get("reason", Reason.EMERGENCY.code)
     return next((reason for reason in Reason if reason.code == code), Reason.EMERGENCY)

@@ -1,26 +1,40 @@
 """The journal as the gate writes it (ports.services.Journal).
 
-Does not keep Merkle checkpoints and does not send anything anywhere. One process writes: a second one would end the first
-one's crossing as interrupted, so it is refused by a lock that the operating system releases however the process ends.
+Every row becomes a leaf of a hash tree whose root is signed every 100 rows or 60 s (appending.py, notes.py). Does not send anything anywhere. One process
+writes: a second one would end the first one's crossing as interrupted, so it is refused by a lock that the operating system releases
+however the process ends.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from gate_controller.core.commands import CrossingRecord
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Direction, Outcome, Region
 from gate_controller.journal import rows, schema
+from gate_controller.journal.appending import Batch, Head, stored_tree
+from gate_controller.journal.key_file import signer_beside
+from gate_controller.journal.notes import NoteError, Signer, open_checkpoint
 from gate_controller.ports import sqlite
+from gate_controller.ports.errors import StoreError
 
 WHAT = "journal"
+
+
+EXAMINE = "put the file aside for examination (gatectl journal verify names the place) and restart the gate"
+RETENTION_EVERY_MS = 600_000
+RETENTION_ROWS = 5000
+"""At most so many rows are looked at each time, so that an admission never waits long for a deletion."""
+DAY_MS = 86_400_000
 
 
 class SqliteJournal:
@@ -28,21 +42,29 @@ class SqliteJournal:
 
     Args:
         path: The database; made when it is missing, in a directory that exists. `PATH.lock` lies beside it.
+        signer: Signs the checkpoints; None: with a key of the journal's own, made and kept beside it (simulations, tests).
+        retention_days: Personal bodies are deleted this many days after they were written; None: never.
 
     Raises:
-        StoreError: Not permitted, disk full, damaged, not a journal, of another version, or another process writes it.
+        StoreError: Not permitted, disk full, damaged, not a journal, of another version or another gate, or another process writes it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, signer: Signer | None = None, *, retention_days: int | None = None) -> None:
         self._path = path
+        self._retention_ms = None if retention_days is None else retention_days * DAY_MS
+        self._retained_at: int | None = None
         self._guard = threading.Lock()
         self._lock_file = _lock(path)
         try:
+            self._signer = signer_beside(path) if signer is None else signer
             if not os.path.lexists(path):
-                _create(path)
+                _create(path, self._signer)
             self._connection = sqlite.connect(path, WHAT, "write")
             try:
                 check_schema(self._connection, path)
+                with sqlite.store_errors(path, WHAT):
+                    self._connection.execute("PRAGMA secure_delete=ON").fetchall()  # what retention deletes is overwritten
+                    self._head = self._found_head()
                 self._file = _identity(path)
             except BaseException:
                 self._connection.close()
@@ -58,10 +80,10 @@ class SqliteJournal:
             StoreError: It could not be made durable, or the crossing was admitted or ended before.
         """
         row = rows.admission(crossing_id, issuer, direction, wall, degraded=degraded)
-        with self._writing():
+        with self._appending() as batch:
             if self._has(schema.HAS_ADMISSION, crossing_id) or self._has(schema.HAS_OUTCOME, crossing_id):
                 raise sqlite.store_error(self._path, WHAT, "a crossing was to be admitted a second time", "a bug: crossing ids must not repeat")
-            self._connection.execute(schema.APPEND, row)
+            batch.add(row)
 
     def record(self, record: CrossingRecord, wall: float) -> None:
         """See ports.services.Journal.
@@ -70,10 +92,18 @@ class SqliteJournal:
             StoreError: It could not be made durable, or the crossing has an outcome already, which stands.
         """
         row = rows.crossing(record, wall)
-        with self._writing():
+        with self._appending() as batch:
             if self._has(schema.HAS_OUTCOME, record.crossing_id):
                 raise sqlite.store_error(self._path, WHAT, "a crossing was to get a second outcome", "the first one stands")
-            self._connection.execute(schema.APPEND, row)
+            batch.add(row)
+
+    def trace(self, crossing_id: str, what: Mapping[str, Any], wall: float) -> None:
+        """See ports.services.Journal.
+
+        Raises:
+            StoreError: It could not be made durable, or the crossing has a trace already.
+        """
+        self._append(rows.trace(crossing_id, what, wall))
 
     def event(self, kind: str, fields: dict[str, str], wall: float) -> None:
         """See ports.services.Journal. Names are like_this; a text beyond 1000 characters is cut.
@@ -81,9 +111,7 @@ class SqliteJournal:
         Raises:
             StoreError: It could not be made durable.
         """
-        row = rows.event(kind, fields, wall)
-        with self._writing():
-            self._connection.execute(schema.APPEND, row)
+        self._append(rows.event(kind, fields, wall))
 
     def close_open(self, wall: float) -> list[str]:
         """See ports.services.Journal. All of them, or none when it fails.
@@ -92,31 +120,113 @@ class SqliteJournal:
             StoreError: An admission cannot be read, or its end not be made durable.
         """
         closed = []
-        with self._writing():
+        with self._appending() as batch:
             for columns in self._connection.execute(schema.OPEN_ADMISSIONS).fetchall():
-                admission = _admission(columns, self._path)
-                self._connection.execute(schema.APPEND, rows.crossing(admission, wall))
-                closed.append(admission.crossing_id)
+                cut_short = _cut_short(columns, self._connection, self._path)
+                batch.add(rows.crossing(cut_short, wall))
+                closed.append(cut_short.crossing_id)
         return closed
 
+    def tend(self, wall: float) -> None:
+        """See ports.services.Journal: a checkpoint if one is due, and what retention asks for, a piece at a time.
+
+        Raises:
+            StoreError: It could not be made durable.
+        """
+        wall_ms = round(wall * 1000)
+        with self._guard:
+            unsigned = self._head.size > self._head.signed
+        if unsigned:
+            with self._appending() as batch:
+                batch.sign_if_due(self._signer, wall_ms)
+        due = self._retained_at is None or abs(wall_ms - self._retained_at) >= RETENTION_EVERY_MS
+        if self._retention_ms is not None and due and not self._forget(wall_ms - self._retention_ms, wall):
+            self._retained_at = wall_ms
+
     def close(self) -> None:
-        """See ports.services.Journal."""
+        """See ports.services.Journal. Signs what is not signed yet, where that is still possible."""
+        with contextlib.suppress(StoreError), self._appending() as batch:
+            batch.sign(self._signer)
         with self._guard:
             self._connection.close()
             if self._lock_file >= 0:
                 os.close(self._lock_file)
                 self._lock_file = -1
 
+    def _append(self, row: rows.Row) -> None:
+        with self._appending() as batch:
+            batch.add(row)
+
     def _has(self, query: str, crossing_id: str) -> bool:
         return self._connection.execute(query, (crossing_id,)).fetchone() is not None
 
+    def _forget(self, before_ms: int, wall: float) -> bool:
+        """Delete the personal bodies of the oldest rows that are from before that time; False when there are none left."""
+        with self._guard, sqlite.store_errors(self._path, WHAT):
+            begin = deleted_through(self._connection)
+            found = self._connection.execute("SELECT id, wall_ms, personal FROM entries WHERE id > ? ORDER BY id LIMIT ?", (begin, RETENTION_ROWS)).fetchall()
+        old = [(number, personal) for number, wall_ms, personal in _while_before(found, before_ms)]
+        through = max((number for number, personal in old if personal), default=None)
+        if through is None:
+            return False
+        with self._appending() as batch:
+            batch.add(rows.event(schema.DELETED, {"through": str(through)}, wall))
+            self._connection.execute(schema.APPEND_DELETION, (through,))
+            self._connection.execute(
+                "DELETE FROM contents WHERE id > ? AND id <= ? AND (SELECT personal FROM entries WHERE entries.id = contents.id)", (begin, through)
+            )
+        with self._guard, sqlite.store_errors(self._path, WHAT):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # the log holds the old pages, too
+        return True
+
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _appending(self) -> Iterator[Batch]:
+        """A transaction; the head moves on only once it is durable."""
         with self._guard, sqlite.store_errors(self._path, WHAT):
             if self._lock_file >= 0 and _identity(self._path) != self._file:
                 raise sqlite.store_error(self._path, WHAT, "the file was moved or replaced while in use", "put it back and restart the gate")
             with sqlite.transaction(self._connection):
-                yield
+                batch = Batch(self._connection, self._head.copy())
+                yield batch
+                batch.sign_if_due(self._signer, batch.head.latest_ms)
+            self._head = batch.head
+
+    def _found_head(self) -> Head:
+        """Where the file stands. What is already there must be this gate's and fit the last checkpoint, else nothing is signed on top of it."""
+        key, connection = self._signer.key, self._connection
+        found = connection.execute("SELECT verifier_key FROM identity").fetchone()
+        if found is None or found[0] != str(key):
+            name = "nobody" if found is None else found[0]
+            raise sqlite.store_error(self._path, WHAT, f"it belongs to {name}, and this gate is {key}", "is the path in [journal] right, and its key?")
+        size, latest_ms = connection.execute(
+            "SELECT coalesce(max(id), 0), coalesce((SELECT wall_ms FROM entries ORDER BY id DESC LIMIT 1), 0) FROM entries"
+        ).fetchone()
+        signed, note = connection.execute("SELECT coalesce(max(size), 0), note FROM checkpoints").fetchone()
+        try:
+            tree = stored_tree(connection)
+            frontier = tree.frontier(size)
+            if signed:
+                checkpoint = open_checkpoint(note, key)
+                if signed > size or (checkpoint.size, checkpoint.root) != (signed, tree.root(signed)):
+                    how = f"its last checkpoint, of {signed} rows, does not fit the rows"
+                    raise sqlite.store_error(self._path, WHAT, how, EXAMINE)
+        except (NoteError, ValueError) as error:
+            raise sqlite.store_error(self._path, WHAT, f"its last checkpoint, of {signed} rows: {error}", EXAMINE) from error
+        at = connection.execute("SELECT wall_ms FROM entries WHERE id = ?", (max(signed, 1),)).fetchone()
+        return Head(frontier, latest_ms, signed, at[0] if at else 0)
+
+
+def deleted_through(connection: sqlite3.Connection) -> int:
+    """The row up to which personal bodies are deleted, by the last event that says so; 0 when there is none."""
+    found = connection.execute(schema.LAST_DELETION).fetchone()
+    return 0 if found is None else int(json.loads(found[-1])["fields"]["through"])
+
+
+def _while_before(found: list[tuple[int, int, int]], before_ms: int) -> Iterator[tuple[int, int, int]]:
+    for columns in found:
+        if columns[1] >= before_ms:
+            return
+        yield columns
 
 
 def check_schema(connection: sqlite3.Connection, path: Path) -> None:
@@ -131,10 +241,11 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> None:
     if application_id != schema.APPLICATION_ID:
         raise sqlite.store_error(path, WHAT, "the file is not a journal", "is the path in [journal] right? an emptied journal must be restored")
     if version != schema.VERSION:
-        raise sqlite.store_error(path, WHAT, f"version {version}, this program writes {schema.VERSION}", "run the version of the program that made it")
+        remedy = "put it aside, it stays readable with the program that made it; a new one is made at the start"
+        raise sqlite.store_error(path, WHAT, f"version {version}, this program writes {schema.VERSION}", remedy)
 
 
-def _create(path: Path) -> None:
+def _create(path: Path, signer: Signer) -> None:
     with (
         sqlite.created(path, WHAT) as draft,
         contextlib.closing(sqlite.connect(draft, WHAT, "write")) as connection,
@@ -143,16 +254,20 @@ def _create(path: Path) -> None:
     ):
         for statement in schema.CREATE:
             connection.execute(statement)
+        connection.execute("INSERT INTO identity VALUES (1, ?)", (str(signer.key),))
 
 
-def _admission(columns: tuple[int, str, str, str], path: Path) -> CrossingRecord:
-    """The crossing that an admission without an outcome becomes."""
+def _cut_short(columns: tuple[Any, ...], connection: sqlite3.Connection, path: Path) -> CrossingRecord:
+    """The crossing that an admission without an outcome becomes, with what is known of it."""
+    number = columns[0]
     try:
-        fields = rows.parse(*columns).body
+        fields = rows.entry_of(columns).body
         issuer, direction, crossing_id = Region(fields["issuer"]), Direction[fields["direction"].upper()], fields["crossing_id"]
-        degraded = bool(fields.get("degraded", False))  # rows from before there were degraded decisions lack it
-    except (ValueError, KeyError, AttributeError) as error:
-        raise sqlite.store_error(path, WHAT, f"row {columns[0]} is damaged", "put the file aside for examination and restart the gate") from error
+        degraded = bool(fields["degraded"])
+    except (ValueError, KeyError) as error:
+        raise sqlite.store_error(path, WHAT, f"row {number} is damaged", EXAMINE) from error
+    act = connection.execute(schema.OFFICER_ACTS, (number, crossing_id)).fetchone()
+    officer = json.loads(act[0])["fields"] if act else {}
     return CrossingRecord(
         crossing_id=crossing_id,
         outcome=Outcome.ABORTED,
@@ -162,6 +277,8 @@ def _admission(columns: tuple[int, str, str, str], path: Path) -> CrossingRecord
         direction=direction,
         authorised=True,
         degraded=degraded,
+        officer=officer.get("identity"),
+        officer_reason=officer.get("reason"),
     )
 
 

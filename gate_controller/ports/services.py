@@ -5,9 +5,10 @@ All are synchronous. A service that cannot answer raises a GateError; it never a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Protocol
+from typing import Any, Protocol
 
 from gate_controller.core.commands import CrossingRecord
 from gate_controller.core.prompts import Prompt
@@ -159,8 +160,16 @@ class Journal(Protocol):
         """Durably note an event of the lane (fault, recovery, officer's act, emergency). No personal data."""
         ...
 
+    def trace(self, crossing_id: str, what: Mapping[str, Any], wall: float) -> None:
+        """Durably note a crossing's trace, from which its decision can be derived again. JSON whose numbers are integers."""
+        ...
+
     def close_open(self, wall: float) -> list[str]:
         """After a restart: end every admission without an outcome as ABORTED; returns their crossing ids."""
+        ...
+
+    def tend(self, wall: float) -> None:
+        """What time alone demands: sign what is not signed yet, delete what is not to be kept any longer. Called about once a second."""
         ...
 
     def close(self) -> None:

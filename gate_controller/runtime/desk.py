@@ -267,6 +267,7 @@ class Desk(threading.Thread):
             if device is Device.JOURNAL and not self._flush():
                 continue
             self._find_again(device)
+        self._tend_journal()
 
     def _watch_trust(self) -> None:
         """Tell what has changed; without a region whose passes could be accepted, the trust is lost."""
@@ -283,6 +284,15 @@ class Desk(threading.Thread):
             self._lose(Device.TRUST, StoreError(closed.what, closed.remedy), closed.code)
         elif Device.TRUST in self._lost:
             self._find_again(Device.TRUST)
+
+    def _tend_journal(self) -> None:
+        """Checkpoints and retention wait for no row."""
+        if Device.JOURNAL in self._lost:
+            return
+        try:
+            self._stores.journal.tend(self._around.clock.wall())
+        except Exception as error:  # noqa: BLE001 - a journal that cannot be signed does not work
+            self._lose(Device.JOURNAL, _as_gate_error(Device.JOURNAL, error))
 
     def _tell(self, notice: TrustNotice, wall: float) -> None:
         (log.warning if notice.warning else log.info)(notice.kind, what=notice.text)

@@ -17,6 +17,7 @@ from gate_controller.settings.types import DirectionName, FilePath, Section
 KIOSK_HOST = "127.0.0.1"
 
 Wait = Annotated[float, Field(gt=0, le=60)]
+CredentialName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
 
 DEVICE_KINDS = {
     "qr_camera": "camera",
@@ -124,7 +125,7 @@ class EnrolmentSection(Section):
 
     store: FilePath = Field(description="The database of enrolments")
     master_key_file: FilePath | None = Field(None, description="File of the store's master key, readable by its owner alone (mode 0600)")
-    master_key_credential: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")] | None = Field(
+    master_key_credential: CredentialName | None = Field(
         None, description="Name of the systemd credential that holds the master key (LoadCredentialEncrypted= in the unit)"
     )
 
@@ -139,6 +140,17 @@ class JournalSection(Section):
     """The record of crossings."""
 
     path: FilePath = Field(description="The journal; made at the first start")
+    signing_key_file: FilePath | None = Field(None, description="File of the key that signs its checkpoints, readable by its owner alone (mode 0600)")
+    signing_key_credential: CredentialName | None = Field(
+        None, description="Name of the systemd credential that holds that key; a simulation with neither makes one beside the journal"
+    )
+    retention_days: int = Field(90, ge=1, le=3650, description="Days after which what is personal in it is deleted; its hashes stay and still verify")
+
+    @model_validator(mode="after")
+    def _at_most_one_key(self) -> Self:
+        if self.signing_key_file is not None and self.signing_key_credential is not None:
+            raise ValueError("Input should have either signing_key_file or signing_key_credential")
+        return self
 
 
 class ReplaySection(Section):

@@ -204,6 +204,9 @@ def _production_rules(settings: Settings) -> Iterator[Problem]:
     if settings.keys.pinned_root_sha256 == gate_file.PLACEHOLDER_SHA256:
         remedy = "put in the SHA-256 of the root metadata that the two regions published; it comes with the contract"
         yield source.problem(("keys", "pinned_root_sha256"), "is still the placeholder of zeros", remedy)
+    if settings.journal.signing_key_file is None and settings.journal.signing_key_credential is None:
+        remedy = 'name one: signing_key_credential = "journal-signing", or signing_key_file (gatectl journal init makes it)'
+        yield source.problem(("journal", "path"), "has no key that signs its checkpoints", remedy)
     for model, threshold in settings.policy.face.items():
         if threshold.fmr > MAX_FMR:
             rate: KeyPath = ("policy", "face", model, "fmr")

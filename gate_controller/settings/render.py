@@ -21,6 +21,7 @@ PATHS = (
     ("enrolment", "store"),
     ("enrolment", "master_key_file"),
     ("journal", "path"),
+    ("journal", "signing_key_file"),
     ("replay", "path"),
     ("models", "directory"),
     ("control", "socket"),

@@ -26,7 +26,7 @@ def admit(crossing_id):
     journal.admit(crossing_id, Region.HK, Direction.HK_TO_MO, 1.0)
 
 def record(crossing_id):
-    journal.record(CrossingRecord(crossing_id, Outcome.COMPLETED, None, True, Region.HK, Direction.HK_TO_MO), 2.0)
+    journal.record(CrossingRecord(crossing_id, Outcome.COMPLETED, None, True, Region.HK, Direction.HK_TO_MO), 1.0)
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -56,7 +56,9 @@ def test_a_kill_amid_a_transaction_leaves_nothing_of_it(journal_path: Path) -> N
     body = """
 admit('a')
 journal._connection.execute('BEGIN IMMEDIATE')
-journal._connection.execute("INSERT INTO entries(kind, crossing_id, body) SELECT kind, 'b', replace(body, '\\"a\\"', '\\"b\\"') FROM entries")
+journal._connection.execute(
+    "INSERT INTO entries SELECT 2, kind, label, 'b', personal, wall_ms, commitment FROM entries"
+)
 die()
 """
     assert run(body, journal_path).returncode == -signal.SIGKILL

@@ -54,7 +54,7 @@ def test_the_newest_of_some_events_is_found(journal: SqliteJournal, journal_path
 
 def test_a_reader_cannot_write(journal: SqliteJournal, journal_path: Path) -> None:
     with JournalReader(journal_path) as reader, pytest.raises(sqlite3.OperationalError, match="readonly"):
-        reader._connection.execute("INSERT INTO entries(kind, body) VALUES ('event', '{}')")
+        reader.connection.execute("DELETE FROM contents")
 
 
 def test_a_missing_journal_is_an_error_and_is_not_made(tmp_path: Path) -> None:
@@ -68,10 +68,15 @@ def test_a_missing_journal_is_an_error_and_is_not_made(tmp_path: Path) -> None:
     [
         ("DELETE FROM entries WHERE id = 2", "rows are missing after row 0"),
         ("DELETE FROM entries WHERE id = 1", "rows are missing after row 0"),
-        ("UPDATE entries SET body = json_object('kind', 'event', 'wall_ms', 'noon') WHERE id = 2", "row 2 is not a row of the journal"),
-        ("UPDATE entries SET kind = 'crossing', crossing_id = 'x' WHERE id = 2", "row 2 is not a row of the journal"),
-        ("UPDATE entries SET body = ' ' || body WHERE id = 2", "row 2 is not a row of the journal"),
-        ("UPDATE entries SET body = json_array() WHERE id = 2", "row 2 is not a row of the journal"),
+        ("UPDATE contents SET body = json_object('kind', 'event', 'wall_ms', 'noon') WHERE id = 2", "row 2 was changed: its body"),
+        ("UPDATE contents SET body = ' ' || body WHERE id = 2", "row 2 was changed: its body"),
+        ("UPDATE contents SET salt = zeroblob(32) WHERE id = 2", "row 2 was changed: its body"),
+        ("DELETE FROM contents WHERE id = 2", "row 2 has lost its body, which is not personal"),
+        ("UPDATE entries SET commitment = zeroblob(32) WHERE id = 2", "row 2 was changed: its body"),
+        ("UPDATE entries SET kind = 'crossing', crossing_id = 'x' WHERE id = 2", "row 2 was changed: its columns"),
+        ("UPDATE entries SET label = 'tock' WHERE id = 2", "row 2 was changed: its columns"),
+        ("UPDATE entries SET wall_ms = 7 WHERE id = 2", "row 2 was changed: its columns"),
+        ("UPDATE entries SET personal = 1 WHERE id = 2", "row 2 was changed: its columns"),
     ],
 )
 def test_a_row_that_was_changed_around_the_triggers_is_an_error(journal: SqliteJournal, journal_path: Path, statement: str, message: str) -> None:

@@ -12,10 +12,11 @@ import pytest
 from gate_controller.core.commands import CrossingRecord
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Direction, Outcome, Region
-from gate_controller.journal import Entry, EntryKind, JournalReader, SqliteJournal
+from gate_controller.journal import Entry, EntryKind, JournalReader, Signer, SqliteJournal
 from gate_controller.ports.errors import StoreError
 from gate_controller.ports.services import Journal
 
+SIGNER = Signer("e-channel/MO-GB-07/journal", b"k" * 32)
 WithoutRoot = Callable[[], AbstractContextManager[None]]
 
 
@@ -24,7 +25,7 @@ def ended(crossing_id: str, outcome: Outcome = Outcome.COMPLETED, reason: Reason
 
 
 def admit(journal: Journal, crossing_id: str) -> None:
-    journal.admit(crossing_id, Region.HK, Direction.HK_TO_MO, 1000.0)
+    journal.admit(crossing_id, Region.HK, Direction.HK_TO_MO, 1.0)
 
 
 def entries(path: Path, since: int = 0) -> list[Entry]:
@@ -46,7 +47,7 @@ def test_what_is_written_can_be_read_in_order(journal: SqliteJournal, journal_pa
     journal.record(CrossingRecord("b", Outcome.REFUSED, Reason.PASS_EXPIRED, admitted=False, issuer=None, direction=Direction.HK_TO_MO), 1003.0)
     found = entries(journal_path)
     assert [(entry.id, entry.kind, entry.wall_ms) for entry in found] == [
-        (1, EntryKind.ADMISSION, 1_000_000),
+        (1, EntryKind.ADMISSION, 1_000),
         (2, EntryKind.EVENT, 1_001_000),
         (3, EntryKind.CROSSING, 1_002_500),
         (4, EntryKind.CROSSING, 1_003_000),
@@ -84,7 +85,7 @@ def test_a_crossing_is_admitted_once_and_never_after_its_end(journal: SqliteJour
 def test_open_admissions_are_ended_once(journal: SqliteJournal, journal_path: Path) -> None:
     admit(journal, "a")
     admit(journal, "b")
-    journal.admit("c", Region.HK, Direction.HK_TO_MO, 1000.0, degraded=True)
+    journal.admit("c", Region.HK, Direction.HK_TO_MO, 1.0, degraded=True)
     journal.record(ended("b"), 1.0)
     assert journal.close_open(50.0) == ["a", "c"]
     assert journal.close_open(51.0) == []
@@ -101,36 +102,47 @@ def test_open_admissions_are_ended_once(journal: SqliteJournal, journal_path: Pa
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE entries SET body = replace(body, 'completed', 'refused')",
+        "UPDATE contents SET body = replace(body, 'completed', 'refused')",
+        "UPDATE contents SET id = id + 10",
+        "DELETE FROM contents",
+        "DELETE FROM contents WHERE id = 3",
+        "INSERT OR REPLACE INTO contents SELECT id, salt, replace(body, 'HK', 'MO') FROM contents WHERE id = 1",
+        "INSERT INTO contents VALUES (9, zeroblob(32), '{}')",
+        "UPDATE entries SET label = 'refused' WHERE id = 2",
         "UPDATE entries SET id = id + 10",
         "UPDATE OR REPLACE entries SET id = 1 WHERE id = 2",
         "DELETE FROM entries",
         "DELETE FROM entries WHERE id = 2",
-        "INSERT OR REPLACE INTO entries SELECT id, kind, crossing_id, replace(body, 'HK', 'MO') FROM entries WHERE id = 1",
-        "REPLACE INTO entries VALUES (3, 'event', NULL, '{}')",
-        "INSERT OR REPLACE INTO entries(kind, crossing_id, body) SELECT kind, crossing_id, body FROM entries WHERE id = 1",
-        "INSERT OR REPLACE INTO entries(kind, crossing_id, body) SELECT kind, crossing_id, body FROM entries WHERE id = 2",
-        "INSERT OR IGNORE INTO entries(kind, crossing_id, body) SELECT kind, crossing_id, body FROM entries WHERE id = 2",
-        "INSERT INTO entries VALUES (9, 'event', NULL, '{}')",
-        "INSERT INTO entries VALUES (0, 'event', NULL, '{}')",
-        "INSERT INTO entries VALUES (-1, 'event', NULL, '{}')",
-        "INSERT INTO entries VALUES (-7, 'event', NULL, '{}')",
-        "INSERT INTO entries(kind, body) VALUES ('gossip', '{}')",
-        "INSERT INTO entries(kind, body) VALUES ('crossing', '{}')",
-        "INSERT INTO entries(kind, crossing_id, body) VALUES ('event', 'z', '{}')",
-        "INSERT INTO entries(kind, body) VALUES ('event', NULL)",
-        "INSERT INTO entries(kind, body) VALUES ('event', x'00')",
+        "INSERT OR REPLACE INTO entries SELECT id, kind, label, crossing_id, personal, 7, commitment FROM entries WHERE id = 1",
+        "REPLACE INTO entries VALUES (3, 'event', 'e', NULL, 0, 7, zeroblob(32))",
+        "INSERT OR REPLACE INTO entries(kind, label, crossing_id, personal, wall_ms, commitment) SELECT kind, label, crossing_id, personal, 7, commitment FROM entries WHERE id = 1",
+        "INSERT OR IGNORE INTO entries(kind, label, crossing_id, personal, wall_ms, commitment) SELECT kind, label, crossing_id, personal, 7, commitment FROM entries WHERE id = 2",
+        "INSERT INTO entries VALUES (9, 'event', 'e', NULL, 0, 7, zeroblob(32))",
+        "INSERT INTO entries VALUES (0, 'event', 'e', NULL, 0, 7, zeroblob(32))",
+        "INSERT INTO entries VALUES (-1, 'event', 'e', NULL, 0, 7, zeroblob(32))",
+        "INSERT INTO entries VALUES (-7, 'event', 'e', NULL, 0, 7, zeroblob(32))",
+        "INSERT INTO entries VALUES (4, 'gossip', 'e', NULL, 0, 7, zeroblob(32))",
+        "INSERT INTO entries VALUES (4, 'crossing', 'e', NULL, 0, 7, zeroblob(32))",
+        "INSERT INTO entries VALUES (4, 'event', 'e', 'z', 0, 7, zeroblob(32))",
+        "INSERT INTO entries VALUES (4, 'event', 'e', NULL, 0, 7, zeroblob(31))",
+        "INSERT INTO entries VALUES (4, 'event', 'e', NULL, 0, 7, NULL)",
+        "UPDATE identity SET verifier_key = 'another'",
+        "DELETE FROM identity",
+        "INSERT OR REPLACE INTO identity VALUES (1, 'another')",
+        "INSERT INTO checkpoints VALUES (2, 'note')",
+        "INSERT INTO deletions SELECT 9 FROM (SELECT 1) WHERE 0",
     ],
 )
 def test_the_file_itself_refuses_to_be_rewritten(journal: SqliteJournal, journal_path: Path, outsider: sqlite3.Connection, statement: str) -> None:
     admit(journal, "a")
-    journal.record(ended("a"), 1.0)
-    journal.event("started", {}, 2.0)
+    journal.record(ended("a"), 1.2)
+    journal.event("started", {}, 1.3)
     before = entries(journal_path)
     with contextlib.suppress(sqlite3.Error):
         outsider.execute(statement)
     assert entries(journal_path) == before
-    journal.event("still_writing", {}, 3.0)
+    assert [outsider.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("contents", "checkpoints", "identity")] == [3, 0, 1]
+    journal.event("still_writing", {}, 1.4)
     assert [entry.id for entry in entries(journal_path)] == [1, 2, 3, 4]
 
 
@@ -142,7 +154,8 @@ def test_the_file_itself_refuses_a_second_outcome(journal: SqliteJournal, outsid
     for verb in ("INSERT", "INSERT OR REPLACE", "INSERT OR IGNORE"):
         with pytest.raises(sqlite3.IntegrityError, match="one admission and one outcome"):
             outsider.execute(
-                f"{verb} INTO entries(kind, crossing_id, body) SELECT kind, crossing_id, replace(body, 'completed', 'refused') FROM entries WHERE id = 2"
+                f"{verb} INTO entries(kind, label, crossing_id, personal, wall_ms, commitment)"
+                " SELECT kind, 'refused', crossing_id, personal, wall_ms, commitment FROM entries WHERE id = 2"
             )
 
 
@@ -188,14 +201,14 @@ def test_a_failing_recovery_ends_none(journal: SqliteJournal, journal_path: Path
 
 def test_a_file_or_directory_that_cannot_be_written_is_an_error(open_directory: Path, without_root: WithoutRoot) -> None:
     path = open_directory / "journal.db"
-    with contextlib.closing(SqliteJournal(path)) as journal:
+    with contextlib.closing(SqliteJournal(path, SIGNER)) as journal:
         admit(journal, "a")
     with without_root(), pytest.raises(StoreError, match=r"journal.db.lock: Permission denied"):
-        SqliteJournal(path)  # the directory belongs to another
+        SqliteJournal(path, SIGNER)  # the directory belongs to another
     open_directory.chmod(0o777)
     path.with_name("journal.db.lock").chmod(0o666)
     path.chmod(0o444)
-    with without_root(), pytest.raises(StoreError, match=r"READONLY|CANTOPEN") as caught, contextlib.closing(SqliteJournal(path)) as journal:
+    with without_root(), pytest.raises(StoreError, match=r"READONLY|CANTOPEN") as caught, contextlib.closing(SqliteJournal(path, SIGNER)) as journal:
         admit(journal, "b")
     assert "write access" in caught.value.remedy
 
@@ -219,9 +232,9 @@ def test_a_file_that_is_no_journal_is_refused_and_left_alone(journal_path: Path,
 
 
 def test_another_version_is_refused(journal: SqliteJournal, journal_path: Path, outsider: sqlite3.Connection) -> None:
-    outsider.execute("PRAGMA user_version=2")
+    outsider.execute("PRAGMA user_version=1")
     journal.close()
-    with pytest.raises(StoreError, match="version 2, this program writes 1"):
+    with pytest.raises(StoreError, match="version 1, this program writes 2"):
         SqliteJournal(journal_path)
 
 
@@ -235,7 +248,7 @@ def test_a_damaged_file_is_an_error_not_an_end(journal: SqliteJournal, journal_p
     journal_path.write_bytes(content)
     with pytest.raises(StoreError, match="damaged"):
         entries(journal_path)
-    with contextlib.closing(SqliteJournal(journal_path)) as reopened, pytest.raises(StoreError, match="damaged"):
+    with pytest.raises(StoreError, match="damaged"), contextlib.closing(SqliteJournal(journal_path)) as reopened:
         reopened.close_open(1.0)
 
 

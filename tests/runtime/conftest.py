@@ -225,9 +225,16 @@ class FakeStores:
         self.written.append(("event", kind))
         self.fields[kind] = fields
 
+    def trace(self, crossing_id, what, wall) -> None:
+        self._may("journal")
+        self.written.append(("trace", crossing_id))
+
     def close_open(self, wall):
         self._may("journal")
         return []
+
+    def tend(self, wall) -> None:
+        self._may("journal")
 
     def close(self) -> None:
         pass

@@ -57,6 +57,7 @@ master_key_file = "master.key"
 
 [journal]
 path = "/var/lib/gate/journal.db"
+signing_key_credential = "journal-signing"
 
 [replay]
 path = "../replay.db"

@@ -155,5 +155,5 @@ def test_the_simulated_configuration_is_not_one_for_production(tmp_path: Path, d
         load(path, drivers)
     lines = text.splitlines()
     told = {lines[problem.line - 1].split(" = ")[0] for problem in caught.value.problems}
-    assert told == {"source", "pinned_root_sha256", "[policy.admission.issuers]", "fmr"}
-    assert len(caught.value.problems) == 5
+    assert told == {"source", "path", "pinned_root_sha256", "[policy.admission.issuers]", "fmr"}
+    assert len(caught.value.problems) == 6
