@@ -124,8 +124,6 @@ class Floor:
         """
         known = self.versions()
         higher = [(role, version) for role, version in versions.items() if version > known.get(role, 0)]
-        if not higher:
-            return
         self._write("INSERT INTO versions VALUES (?, ?) ON CONFLICT (role) DO UPDATE SET version = max(version, excluded.version)", *higher)
 
     def latest_seen(self) -> float:

@@ -167,13 +167,23 @@ def spoil(path: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "how", ["empty", "garbage", "cut off", "zeros in the middle", "a directory", "another program's", "another version's", "without the time"]
+    ("how", "says"),
+    [
+        ("empty", "is empty: it was truncated"),
+        ("garbage", "the file is damaged"),
+        ("cut off", "the file is damaged"),
+        ("zeros in the middle", "fails SQLite's integrity check"),
+        ("a directory", "is not a regular file"),
+        ("another program's", "is not a trust floor of this version"),
+        ("another version's", "is not a trust floor of this version"),
+        ("without the time", "has lost the time"),
+    ],
 )
-def test_a_file_that_is_no_floor_is_refused_and_left_alone(path: Path, floor: Floor, how: str) -> None:
+def test_a_file_that_is_no_floor_is_refused_and_left_alone(path: Path, floor: Floor, how: str, says: str) -> None:
     floor.close()
     spoil(path, how)
     before = path.read_bytes() if path.is_file() else None
-    refusal(lambda: Floor.open(path))
+    assert says in refusal(lambda: Floor.open(path)).what
     refusal(lambda: Floor.create(path, NOW))
     assert (path.read_bytes() if path.is_file() else None) == before
 
