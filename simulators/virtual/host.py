@@ -71,6 +71,7 @@ class Host:
         self._table = table
         self._monitor = monitor
         self.durable = Durable()
+        monitor.latched = lambda: self.durable.latched
         self.board = Board(agenda, rng, lane, profile, monitor, self.post)
         self.desk = Desk(agenda, rng, profile, self.durable, self.post)
         self.biometrics = Biometrics(agenda, rng, profile, look, self.post)

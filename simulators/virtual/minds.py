@@ -42,7 +42,7 @@ class Mind:
         self.scene.agenda.after(delay, self._react, prompt)
 
     def _react(self, prompt: Prompt) -> None:
-        if self.scene.host.prompt is prompt and not self.gone and not self.leaving:
+        if self.scene.host.prompt is prompt and not self.gone and not self.leaving and self.body.zone < 5:
             self.react(prompt)
 
     def react(self, prompt: Prompt) -> None:
@@ -167,7 +167,7 @@ class Traveller(Mind):
             if how == "backs_out":
                 scene.agenda.after(scene.rng.uniform(0.5, 2.5), self._turn, QUEUE_M)
             elif how == "lingers":
-                scene.agenda.after(scene.rng.uniform(0.3, 1.0), self._pause, scene.rng.uniform(1.0, 9.0), STAND_M)
+                scene.agenda.after(scene.rng.uniform(0.3, 1.0), self._pause, scene.rng.uniform(1.0, 9.0))
             elif how == "drops":
                 scene.agenda.after(scene.rng.uniform(0.6, 2.0), scene.drop, Door.ENTRY)
         if self.habit.companion in {"tailgater", "child"}:
@@ -178,13 +178,18 @@ class Traveller(Mind):
             self.go(STAND_M)
 
     def _turn(self, target_m: float) -> None:
-        if not self.gone:
+        """Go there after all; whoever is out on the other side has no reason to."""
+        if not self.gone and self.body.zone < 5:
             self.go(target_m)
 
-    def _pause(self, lasts_s: float, then_m: float) -> None:
-        if not self.gone:
+    def _pause(self, lasts_s: float) -> None:
+        if self.body.target == STAND_M and not self.gone:
             self.scene.lane.stop(self.body)
-            self.scene.agenda.after(lasts_s, self._turn, then_m)
+            self.scene.agenda.after(lasts_s, self._resume, self.body.version)
+
+    def _resume(self, version: int) -> None:
+        if self.body.version == version and not self.gone:
+            self.go(STAND_M)
 
     def _act_inside(self) -> None:
         scene, how = self.scene, self.habit.inside

@@ -9,12 +9,14 @@ What no controller could know is not held against it, and is counted by itself (
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.policy import BiometricRule, CrossingPolicy
+from gate_controller.core.reasons import Reason
 from gate_controller.core.values import (
     UNKNOWN_INPUTS,
     CheckOutcome,
@@ -38,8 +40,8 @@ if TYPE_CHECKING:
 
 REACTION_S = 0.6
 """From a wire's change to a coil that answers it, over a line at its slowest: what was decided on in between could not know better."""
-HELD_S = 1.0
-"""A command for a door is taken back within this time after the other door was seen to leave its closed position."""
+FORCED_S = 1.0
+"""Whoever goes out within this time after a door was forced, went through the forced door."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Ledger:
     began_at: float
     claimed: bool = False
     openings: int = 0
+    started: dict[Modality, None] = field(default_factory=dict)
     passed: dict[Modality, bool] = field(default_factory=dict)
     released: bool = False
 
@@ -71,6 +74,7 @@ class Monitor:
 
     Attributes:
         lane: The world; set by the lane itself.
+        latched: What the disk says keeps the lane closed; set by the host.
         violations: What was violated.
         exempt: How often something was seen that no controller could have known, by kind.
     """
@@ -79,6 +83,7 @@ class Monitor:
         self._agenda = agenda
         self._policy = policy
         self.lane: Lane
+        self.latched: Callable[[], Reason | None] = lambda: None
         self.violations: list[Violation] = []
         self.exempt: Counter[str] = Counter()
         self.ledgers: dict[str, Ledger] = {}
@@ -89,7 +94,9 @@ class Monitor:
         self._cleared: dict[str, None] = {}
         self._everybody = False
         self._went_out_at: dict[str, float] = {}
-        self._shut_left_at = dict.fromkeys(Door, -1e9)
+        self._came_in_at = -1e9
+        self._shut = dict.fromkeys(Door, True)
+        self._unshut_at = dict.fromkeys(Door, -1e9)
         self._forced_at = dict.fromkeys(Door, -1e9)
         self._able_since: float | None = None
         self._mute = True
@@ -112,20 +119,16 @@ class Monitor:
             if not self._emergency and other.level != SHUT:
                 self.exempt["INV-1: a contact says closed while the leaf is not"] += 1
             return
-        if self._agenda.now - self._shut_left_at[door.other] <= REACTION_S:
-            self.exempt["INV-1: the other door was forced within the reaction time"] += 1
+        if self._agenda.now - self._unshut_at[door.other] <= REACTION_S:
+            self.exempt["INV-1: the other door, or its contact, left its place within the reaction time"] += 1
             return
         self._violated("INV-1", f"{door.value} was switched open while {door.other.value} was not confirmed closed")
 
     def leaf(self, leaf: Leaf, before: int) -> None:
         """A leaf passed a threshold."""
-        if before == SHUT:
-            self._shut_left_at[leaf.door] = self._agenda.now
-            if leaf.forced_to:
-                self._forced_at[leaf.door] = self._agenda.now
-            if self.lane.leaves[leaf.door.other].commanded:
-                self._agenda.after(HELD_S, self._still_held, leaf.door.other, self._agenda.now)
-        elif PASSABLE in {before, leaf.level}:
+        if before == SHUT and leaf.forced_to:
+            self._forced_at[leaf.door] = self._agenda.now
+        if PASSABLE in {before, leaf.level}:
             self._look_for_help()
 
     def wires(self) -> None:
@@ -139,6 +142,14 @@ class Monitor:
             self._mistaken_since = None
         elif self._mistaken_since is None:
             self._mistaken_since = now
+        for door, leaf in self.lane.leaves.items():
+            shut = self.lane.position(leaf) == 0
+            if shut is not self._shut[door]:
+                self._shut[door] = shut
+                if not shut:
+                    self._unshut_at[door] = now
+                    if self.lane.leaves[door.other].commanded:
+                        self._agenda.after(self._policy.unknown_grace_s + REACTION_S, self._still_held, door.other, now)
 
     def passage(self, body: Body, door: Door, inward: bool) -> None:
         """The middle of a body went through a door's plane."""
@@ -146,6 +157,7 @@ class Monitor:
         if door is Door.EXIT and not inward:
             self._went_out_at[body.name] = self._agenda.now
         if door is Door.EXIT and inward:
+            self._came_in_at = self._agenda.now
             self._cleared[body.name] = None  # whoever comes from beyond the border may go back there
         elif door is Door.EXIT:
             self._went_out(body)
@@ -162,6 +174,10 @@ class Monitor:
         self._called = False
         self._reading = UNKNOWN_INPUTS
         self._lost = dict.fromkeys(Device)
+        if alive and self._emergency and self.latched() is not Reason.EMERGENCY:
+            # The doors of an emergency do not wait for a disk: a process that dies in between leaves no word of it.
+            self.exempt["INV-5: the process died before an emergency was on the disk"] += 1
+            self._emergency = False
         self._able()
         self._look_for_help()
 
@@ -187,8 +203,8 @@ class Monitor:
             self.ledgers[event.crossing_id] = Ledger(shown, self._agenda.now)
         elif isinstance(event, e.CheckEnded):
             ledger = self.ledgers.get(event.crossing_id)
-            if ledger is not None:
-                # The first end stands: a later success does not mend a failure.
+            if ledger is not None and event.modality in ledger.started:
+                # The first end of a check that was started stands: a later success does not mend a failure.
                 ledger.passed.setdefault(event.modality, event.outcome is CheckOutcome.SUCCESSFUL)
         elif isinstance(event, e.AdmissionRecorded):
             self._claim(event.crossing_id)
@@ -203,6 +219,8 @@ class Monitor:
             if isinstance(command, c.OpenDoor):
                 opened.append(command.door)
                 self._opening(event, command)
+            elif isinstance(command, c.StartCheck):
+                self.ledgers[command.crossing_id].started[command.modality] = None
             elif isinstance(command, c.CallOfficer):
                 self._called = True
                 self._look_for_help()
@@ -295,7 +313,7 @@ class Monitor:
         if self._everybody or body.name in self._cleared:
             return
         since = self._current_began()
-        if leaf.forced_to or self._agenda.now - self._forced_at[Door.EXIT] < HELD_S:
+        if leaf.forced_to or self._agenda.now - self._forced_at[Door.EXIT] < FORCED_S:
             self.exempt["INV-2: somebody forced the exit and went out"] += 1
         elif self.lied(since):
             self.exempt["INV-2: somebody whom the counter did not show went out"] += 1
@@ -317,6 +335,8 @@ class Monitor:
             return
         if self.lied(ledger.began_at):
             self.exempt["INV-6: a sensor was wrong, and the outcome with it"] += 1
+        elif self._came_in_at >= ledger.began_at:
+            self.exempt["INV-6: somebody from beyond took the traveller's place, and a counter counts only"] += 1
         elif self._agenda.now - self._forced_at[Door.EXIT] < 60:
             self.exempt["INV-6: the exit was forced, and the outcome does not know who went"] += 1
         else:
@@ -350,15 +370,12 @@ class Monitor:
 
     def _still_held(self, door: Door, since: float) -> None:
         """The other door has been away from closed for a while: is this one still commanded open?"""
-        other = self.lane.leaves[door.other]
-        if not self.lane.leaves[door].commanded or self._emergency or other.level == SHUT or self._shut_left_at[door.other] != since:
+        if not self.lane.leaves[door].commanded or self._emergency or self._shut[door.other] or self._unshut_at[door.other] != since:
             return
-        if self.lane.position(other) == 0:
-            self.exempt["INV-1: a contact says closed while the leaf is not"] += 1
-        elif self._able_since is None or self._able_since > since - REACTION_S:
+        if self._able_since is None or self._able_since > since - REACTION_S:
             self.exempt["INV-1: no board or no process to take an opening back"] += 1
         else:
-            self._violated("INV-1", f"{door.value} stays commanded open while {door.other.value} is forced open")
+            self._violated("INV-1", f"{door.value} stays commanded open while {door.other.value} is not confirmed closed")
 
     def _able(self) -> None:
         able = self._alive and not self._mute
