@@ -195,7 +195,7 @@ def killer_of(tree: Path) -> str | None:
         return "(no end)"
     if run.returncode == 0:
         return None
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", run.stdout, re.MULTILINE)
+    failed = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", run.stdout, re.MULTILINE)
     return failed.group(1).removeprefix("tests/") if failed else f"(pytest ended with {run.returncode})"
 
 
