@@ -22,16 +22,19 @@ class WatchedPhone:
 
     def __init__(self, phone: ShowsText) -> None:
         self._phone = phone
-        self.last_shown = ""
+        self.first_shown = ""
 
     def text_at(self, now: float) -> str:
-        """What the phone shows; remembered as `last_shown`."""
-        self.last_shown = self._phone.text_at(now)
-        return self.last_shown
+        """What the phone shows; the first text is remembered as `first_shown`."""
+        text = self._phone.text_at(now)
+        self.first_shown = self.first_shown or text
+        return text
 
 
 class Copy:
-    """A picture of the code that `victim` showed last; nothing before they showed one.
+    """A picture of the code that `victim` showed first; nothing before they showed one.
+
+    Not of a later one: the phone may sign anew while it is still held up, after the gate has taken the code, and that code nobody has used yet.
 
     Args:
         victim: The phone that was looked at.
@@ -42,7 +45,7 @@ class Copy:
 
     def text_at(self, now: float) -> str:  # noqa: ARG002 - a picture does not change with time
         """The copied text."""
-        return self._victim.last_shown
+        return self._victim.first_shown
 
 
 class Screenshot:

@@ -281,7 +281,7 @@ def test_tailgaters_come_in_together_and_go_back_together(display):
     assert after.left_by is Door.EXIT
 
 
-def test_a_copy_shows_what_the_victim_showed_last_and_a_screenshot_is_old():
+def test_a_copy_shows_what_the_victim_showed_first_and_a_screenshot_is_old():
     @dataclass
     class Ticking:
         def text_at(self, now):
@@ -290,7 +290,7 @@ def test_a_copy_shows_what_the_victim_showed_last_and_a_screenshot_is_old():
     victim = WatchedPhone(Ticking())
     copy, screenshot = Copy(victim), Screenshot(Ticking(), age_s=300.0)
     assert copy.text_at(5.0) == ""
-    victim.text_at(1000.0)
+    assert (victim.text_at(1000.0), victim.text_at(1015.0)) == ("1000", "1015")
     assert (copy.text_at(1020.0), screenshot.text_at(1020.0), screenshot.text_at(1090.0)) == ("1000", "720", "720")
 
 
