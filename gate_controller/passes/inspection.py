@@ -40,7 +40,7 @@ class Inspection:
     """What a text holds.
 
     Attributes:
-        kind: "presentation", "static pass" (no presentation; no gate admits it) or "unknown".
+        kind: "presentation", "static pass" (no presentation; admitted by policy only) or "unknown".
         fields: (name, value) in the order of the format; names are unique, values printable ASCII.
         steps: As the verifier's; passed is None for what was not reached or needs keys, a clock or a store.
     """
