@@ -5,6 +5,7 @@ The first byte chooses what the rest stands for, the second the circumstances:
     byte 0, modulo 8    0 the text itself  1 its bytes, to be put in Base45  2 a pass's payload  3 a presentation's payload  4 a pass's header
                         5 a presentation's header  6 both payloads, the first after its length in two bytes  7 the payload of a pass without a presentation
     byte 1              bits 0-1 freshness  2 algorithm of the pass  3 of the presentation  4-5 who signs the pass  6 static passes are admitted
+                        7 only Hong Kong's passes are
 
 Headers and payloads are signed with the genuine keys, so that they get past the signatures, as no attacker's would. The verifier must accept exactly what the
 oracle accepts, find the same facts, and say the same thing twice; neither it nor the inspection may raise.
@@ -27,11 +28,23 @@ scene = Scene()
 
 
 def packed(
-    mode: int, content: bytes, *, state: Freshness = Freshness.FRESH, algorithms: tuple[int, int] = (-8, -8), signer: str = "hk", static: bool = False
+    mode: int,
+    content: bytes,
+    *,
+    state: Freshness = Freshness.FRESH,
+    algorithms: tuple[int, int] = (-8, -8),
+    signer: str = "hk",
+    static: bool = False,
+    only_hk: bool = False,
 ) -> bytes:
     """The input that means this: for seeds."""
     circumstances = (
-        FRESHNESS.index(state) | ALGORITHMS.index(algorithms[0]) << 2 | ALGORITHMS.index(algorithms[1]) << 3 | SIGNERS.index(signer) << 4 | static << 6
+        FRESHNESS.index(state)
+        | ALGORITHMS.index(algorithms[0]) << 2
+        | ALGORITHMS.index(algorithms[1]) << 3
+        | SIGNERS.index(signer) << 4
+        | static << 6
+        | only_hk << 7
     )
     return bytes((mode, circumstances)) + content
 
@@ -77,7 +90,7 @@ def one_input(data: bytes) -> None:
     assert verifier.verify(text, NOW) == result, "the same text was decided differently the second time"
     expected = None
     if presented is not None and decoded is not None:
-        expected = oracle.facts(scene, presented, _state(data), static_admitted=_static_admitted(data))
+        expected = oracle.facts(scene, presented, _state(data), static_admitted=_static_admitted(data), only_hk=_only_hk(data))
     found = result.facts if isinstance(result, PassAccepted) else None
     assert found == expected, f"decided {result}, expected {expected}"
     inspection = inspect(text)
@@ -131,6 +144,10 @@ def _static_admitted(data: bytes) -> bool:
     return bool(data[1] >> 6 & 1)
 
 
+def _only_hk(data: bytes) -> bool:
+    return bool(data[1] >> 7)
+
+
 def verifier_of(data: bytes) -> PassVerifier:
     """The verifier that an input is shown to."""
-    return scene.verifiers[_state(data), _static_admitted(data)]
+    return scene.verifiers[_state(data), _static_admitted(data), _only_hk(data)]

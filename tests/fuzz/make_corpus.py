@@ -39,7 +39,8 @@ CLAIM_CHANGES: dict[str, dict[Any, Any]] = {
     "exp-negative": {4: -1},
     "exp-bignum": {4: 1 << 70},
     "exp-none": {4: None},
-    "not-yet": {5: int(s.NOW) + 1},
+    "not-yet": {5: int(s.NOW) + 1, 6: int(s.NOW) + 2},
+    "nbf-after-iat": {5: int(s.NOW) + 1},
     "nbf-true": {5: True},
     "issued-ahead": {6: int(s.NOW) + 31},
     "issued-after-exp": {6: LATER},
@@ -119,6 +120,7 @@ def frames() -> Seeds:
     yield "bytes-more", f.packed(f.BYTES, data + b"\x00")
     yield "bytes-other-tag", f.packed(f.BYTES, b"\xd8\x62" + data[1:])
     yield "bytes-indefinite", f.packed(f.BYTES, b"\xd2\x9f" + data[2:] + b"\xff")
+    yield "bytes-long-length", f.packed(f.BYTES, b"\xd2\x84\x5a\x00\x01\x00\x00" + data[4:])
     yield "bytes-long-signature", f.packed(f.BYTES, data[:-66] + b"\x58\x41" + data[-64:] + b"\x00")
 
 
@@ -129,6 +131,7 @@ def passes() -> Seeds:
         yield f"pass-{state.value}", f.packed(f.PASS_PAYLOAD, f.scene.pass_payload(), state=state, algorithms=(-19, -8))
     for signer in s.SIGNERS[1:]:
         yield f"pass-{signer.replace(', ', '-').replace(' ', '-')}", f.packed(f.PASS_PAYLOAD, f.scene.pass_payload(signer), signer=signer)
+    yield "pass-not-admitted", f.packed(f.PASS_PAYLOAD, f.scene.pass_payload("mo"), signer="mo", only_hk=True)
     for name, change in CLAIM_CHANGES.items():
         claims = hk.claims(f.scene.phone.public_key, f.scene.permit) | change
         state = Freshness.DEGRADED if name in ("class-2", "issued-week-ago") else Freshness.FRESH
@@ -182,9 +185,10 @@ def presentations() -> Seeds:
     used = encode(f.scene.signers["hk"].claims(f.scene.phone.public_key, f.scene.permit) | {7: s.USED_PASS})
     for name, made_at in (("replayed", s.USED_AT), ("later", s.USED_AT + 1)):
         yield f"both-{name}", f.packed(f.PAYLOADS, len(used).to_bytes(2, "big") + used + f.scene.phone.payload(made_at, s.AUDIENCE))
-    # Made while the pass was valid, shown when it is over.
-    over = encode(f.scene.signers["hk"].claims(f.scene.phone.public_key, f.scene.permit) | {4: now})
-    yield "both-over", f.packed(f.PAYLOADS, len(over).to_bytes(2, "big") + over + f.scene.phone.payload(now - 30, s.AUDIENCE))
+    times = {"over": ({4: now}, now - 30), "made-before": ({5: now - 40, 6: now - 40}, now - 50), "made-after": ({4: now + 5}, now + 10)}
+    for name, (change, made_at) in times.items():
+        payload = encode(f.scene.signers["hk"].claims(f.scene.phone.public_key, f.scene.permit) | change)
+        yield f"both-{name}", f.packed(f.PAYLOADS, len(payload).to_bytes(2, "big") + payload + f.scene.phone.payload(made_at, s.AUDIENCE))
 
 
 HEADER_CHANGES: dict[str, Callable[[bytes], bytes]] = {

@@ -91,9 +91,9 @@ class Reader:
             raise WrongError
 
 
-def facts(scene: Scene, presented: Presented, state: Freshness, *, static_admitted: bool) -> PassFacts | None:
+def facts(scene: Scene, presented: Presented, state: Freshness, *, static_admitted: bool, only_hk: bool) -> PassFacts | None:
     """What the verifier must find, or None when it must refuse."""
-    if presented.presentation_header is None and not static_admitted:
+    if (presented.presentation_header is None and not static_admitted) or (only_hk and presented.signer != "hk"):
         return None
     try:
         return _facts(scene, presented, state)

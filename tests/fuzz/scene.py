@@ -90,7 +90,7 @@ class UsedBefore:
 
 
 class Scene:
-    """The parties, and one verifier for each freshness, each with and without static passes admitted."""
+    """The parties, and a verifier for each freshness, with and without static passes admitted, with and without Macao's passes admitted."""
 
     def __init__(self) -> None:
         self.signers = {
@@ -111,13 +111,16 @@ class Scene:
             lane_region=Region.MO,
             direction=Direction.HK_TO_MO,
             presentation_audiences=frozenset({AUDIENCE, f"{AUDIENCE}-07"}),
-            admitted_issuers=frozenset(Region),
+            admitted_issuers=frozenset({Region.HK}),
             admitted_classes=frozenset({1, 2}),
         )
         self.verifiers = {
-            (state, static): OfflinePassVerifier(replace(policy, static_passes=static), MemoryTrust(keys, state), UsedBefore())
+            (state, static, only_hk): OfflinePassVerifier(
+                replace(policy, static_passes=static, admitted_issuers=frozenset({Region.HK} if only_hk else Region)), MemoryTrust(keys, state), UsedBefore()
+            )
             for state in FRESHNESS
             for static in (False, True)
+            for only_hk in (False, True)
         }
 
     def pass_payload(self, signer: str = "hk", *, static: bool = False) -> bytes:
