@@ -183,7 +183,9 @@ def test_a_file_that_is_no_floor_is_refused_and_left_alone(path: Path, floor: Fl
     floor.close()
     spoil(path, how)
     before = path.read_bytes() if path.is_file() else None
-    assert says in refusal(lambda: Floor.open(path)).what
+    error = refusal(lambda: Floor.open(path))
+    assert says in error.what
+    assert "gatectl keys init" in error.remedy or "[keys]" in error.remedy or "configuration" in error.remedy
     refusal(lambda: Floor.create(path, NOW))
     assert (path.read_bytes() if path.is_file() else None) == before
 
