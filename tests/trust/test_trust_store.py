@@ -349,6 +349,15 @@ def test_what_a_region_has_signed_is_a_lower_bound_of_time(gate: Any) -> None:
     assert cause(gate) is Cause.CLOCK_BEHIND
 
 
+def test_a_newer_list_moves_the_time_of_the_running_gate(started: Any) -> None:
+    """Its clock is a little behind; nothing is judged by an earlier time than the region's."""
+    started.real += 100
+    started.keepers.publish(started.real)
+    started.take()
+    assert started.store.refresh(started.now)
+    assert started.store.latest_seen == started.real
+
+
 def test_forgetting_the_time_takes_effect_while_running(started: Any) -> None:
     started.store.observe(started.now + 365 * DAY_S)
     started.store.observe(started.now)
