@@ -28,6 +28,7 @@ from gate_controller.ports.services import EnrolmentRecord, EnrolmentStore, Jour
 from gate_controller.ports.trust import TrustMonitor, TrustNotice
 from gate_controller.runtime.options import LANE_TIME_ZONE
 from gate_controller.runtime.session import Session
+from gate_controller.runtime.trace import Trace
 from gate_controller.runtime.worker import DeviceReport, Surroundings
 
 PROBE_S = 1.0
@@ -53,7 +54,7 @@ class Stores:
 class _Entry:
     """What is to be written into the journal, and when it happened."""
 
-    command: c.RecordCrossing | c.NoteEvent
+    command: c.RecordCrossing | c.NoteEvent | Trace
     wall: float
 
 
@@ -79,7 +80,7 @@ class Desk(threading.Thread):
         self._sink = sink
         self._finger_format = finger_format
         self._face_model = face_model
-        self._commands: queue.SimpleQueue[c.Command | None] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[c.Command | Trace | None] = queue.SimpleQueue()
         self._backlog: deque[_Entry] = deque()
         self._suspect: _Entry | None = None
         self._refused: deque[_Entry] = deque(maxlen=SET_ASIDE)
@@ -90,8 +91,8 @@ class Desk(threading.Thread):
         self._probed_at = around.clock.monotonic()
         self.beat = around.clock.monotonic()
 
-    def submit(self, command: c.Command) -> None:
-        """Queue a command."""
+    def submit(self, command: c.Command | Trace) -> None:
+        """Queue a command, or a crossing's trace."""
         self._commands.put(command)
 
     def stop(self) -> None:
@@ -141,7 +142,7 @@ class Desk(threading.Thread):
             self._flush()
         return False
 
-    def _obey(self, command: c.Command) -> None:
+    def _obey(self, command: c.Command | Trace) -> None:
         device = Device.JOURNAL
         try:
             match command:
@@ -153,7 +154,7 @@ class Desk(threading.Thread):
                     self._find(crossing_id, reference)
                 case c.RecordAdmission():
                     self._admit(command)
-                case c.RecordCrossing() | c.NoteEvent():
+                case c.RecordCrossing() | c.NoteEvent() | Trace():
                     self._keep(_Entry(command, self._around.clock.wall()))
                     if device not in self._lost:
                         self._flush()
@@ -207,7 +208,7 @@ class Desk(threading.Thread):
     def _keep(self, entry: _Entry) -> None:
         self._backlog.append(entry)
         if len(self._backlog) > BACKLOG:
-            oldest = next((kept for kept in self._backlog if isinstance(kept.command, c.NoteEvent)), None)
+            oldest = next((kept for kept in self._backlog if not isinstance(kept.command, c.RecordCrossing)), None)
             if oldest is not None:
                 self._backlog.remove(oldest)
 
@@ -235,12 +236,14 @@ class Desk(threading.Thread):
     def _write(self, entry: _Entry) -> None:
         if isinstance(entry.command, c.RecordCrossing):
             self._stores.journal.record(entry.command.record, entry.wall)
+        elif isinstance(entry.command, Trace):
+            self._stores.journal.trace(entry.command.crossing_id, entry.command.as_json(), entry.wall)
         else:
             self._stores.journal.event(entry.command.kind, dict(entry.command.fields), entry.wall)
 
     def _set_aside(self, entry: _Entry, cause: GateError) -> bool:
         """Note in the journal that it refuses the entry; False when it takes no note of that either."""
-        kind = "crossing" if isinstance(entry.command, c.RecordCrossing) else entry.command.kind
+        kind = entry.command.kind if isinstance(entry.command, c.NoteEvent) else type(entry.command).__name__.removeprefix("Record").lower()
         try:
             self._stores.journal.event("record_set_aside", {"kind": kind, "what": cause.what}, self._around.clock.wall())
         except Exception:  # noqa: BLE001 - then it is the journal, not the entry

@@ -34,6 +34,7 @@ from gate_controller.runtime.options import RuntimeOptions
 from gate_controller.runtime.qr_worker import QrWorker
 from gate_controller.runtime.session import Session
 from gate_controller.runtime.status import lane_status, record_as_json
+from gate_controller.runtime.trace import TraceRecorder
 from gate_controller.runtime.worker import DeviceReport, DeviceWorker, Surroundings
 
 WAKE_S = 0.2
@@ -99,6 +100,7 @@ class Gate:
         self._clock = clock
         self._latched = latched
         self._controller = Controller(policy)
+        self._recorder = TraceRecorder(self._controller, policy)
         self._inbox: queue.SimpleQueue[_Letter] = queue.SimpleQueue()
         self._reports = {device: DeviceReport(device, "starting") for device in Device}
         self._session = Session()
@@ -267,11 +269,15 @@ class Gate:
         if isinstance(event, e.PassRead) and self._controller.state is not State.READY:
             return  # a phone held up while the lane is busy; it is looked at again once the lane is ready
         before = self._controller.state
+        self._recorder.before()
         commands = self._controller.handle(event, now)
+        trace = self._recorder.after(event, now, commands)
         if isinstance(event, e.PassRead) and self._controller.crossing_id == event.crossing_id:
             self._qr.presentations.handed_on(event.text, now)
         for command in commands:
             self._guarded(self._dispatch, command)
+        if trace is not None:
+            self._guarded(self._desk.submit, trace)
         if self._controller.state is not before:
             self._state_since = now
             log.info("state", state=self._controller.state.value, reason=self._controller.reason.code if self._controller.reason else None)
