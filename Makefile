@@ -19,7 +19,7 @@ endif
 
 .PHONY: help
 help:  ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-7s %s\n", $$1, $$2 }'
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-9s %s\n", $$1, $$2 }'
 
 .PHONY: run
 run: $(runtime) $(models)  ## simulate the lane; options in ARGS, e.g. make run ARGS="--travellers 10 --seed 1"
@@ -28,6 +28,18 @@ run: $(runtime) $(models)  ## simulate the lane; options in ARGS, e.g. make run 
 .PHONY: test
 test: $(dev) $(models)  ## all tests; options for pytest in ARGS
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && $(bin)/pytest -n 3 --no-loadscope-reorder --basetemp "$$scratch/pytest" $(ARGS)
+
+.PHONY: crossings
+crossings: $(runtime)  ## 20,000 crossings in virtual time with the harshest faults (a minute of CPU); fails on any violation
+	@$(bin)/gatectl simulate --virtual --travellers 20000 --faults harsh --seed 1 --jobs 2 $(ARGS)
+
+.PHONY: million
+million: $(runtime)  ## a million of them (half an hour on two cores); report in build/million.txt
+	@mkdir -p build; set -o pipefail; $(bin)/gatectl simulate --virtual --travellers 1000000 --faults harsh --seed 1 --jobs 2 $(ARGS) | tee build/million.txt
+
+.PHONY: plots
+plots: $(dev)  ## draw docs/simulation-*.png from simulated crossings
+	@$(bin)/python -m tests.virtual.plots
 
 .PHONY: check
 check: $(dev)  ## linters, formatter, types and the direction of the imports

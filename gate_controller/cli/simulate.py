@@ -36,12 +36,35 @@ COLOURS = {"completed": "green", "refused": "yellow", "returned": "yellow", "aba
 @click.option(
     "--log", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default=None, help="Write the daemon's log there; - is standard error."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a crossing on standard output, nothing else.")
-def simulate_command(travellers: int | None, seed: int, lane: str, family: str, kiosk_port: int, models: Path, log: Path | None, as_json: bool) -> int:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a crossing on standard output, nothing else; with --virtual one for the whole run.")
+@click.option("--virtual", is_flag=True, help="In virtual time: the core alone against a simulated lane, thousands of travellers, judged by a monitor.")
+@click.option("--faults", type=click.Choice(["none", "mild", "harsh"]), default="none", show_default=True, help="With --virtual: what goes wrong.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="With --virtual: processes. The result does not depend on it.")
+@click.option("--only", type=click.IntRange(0), default=None, help="With --virtual: play this one episode, with a trace.")
+def simulate_command(
+    travellers: int | None,
+    seed: int,
+    lane: str,
+    family: str,
+    kiosk_port: int,
+    models: Path,
+    log: Path | None,
+    as_json: bool,
+    virtual: bool,
+    faults: str,
+    jobs: int,
+    only: int | None,
+) -> int:
     """Simulate a lane: real drivers, simulated devices, travellers one after another.
 
     Exit code 0 when every crossing ended as it must and no invariant was violated, 1 otherwise.
     """
+    if virtual:
+        from gate_controller.cli.virtual import DEFAULT_TRAVELLERS, replay, simulate_virtually
+        from simulators.virtual.batch import Run
+
+        run = Run(faults, seed, travellers or DEFAULT_TRAVELLERS)
+        return replay(run, only) if only is not None else simulate_virtually(run, jobs, as_json=as_json)
     plan = Plan(Region(lane.upper()), travellers or ENDLESS, seed, Family(family), kiosk_port, models, log=log)
     screen = Console(stderr=True) if as_json else Console()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

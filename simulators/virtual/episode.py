@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from random import Random
 
-from gate_controller.core import commands as c
-from gate_controller.core import events as e
 from gate_controller.core.policy import BiometricRule, CrossingPolicy
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
@@ -17,7 +15,7 @@ from gate_controller.core.table import TABLE, Row
 from gate_controller.core.values import CheckOutcome, Direction, Door, Modality, Region
 from simulators.virtual.agenda import Agenda
 from simulators.virtual.body import BEYOND_M, OUTSIDE, QUEUE_M, READER_M, STAND_M, Body
-from simulators.virtual.faults import FAULTS, KINDS
+from simulators.virtual.faults import FAULTS, KINDS, maintenance
 from simulators.virtual.habits import HONEST, MISBEHAVING, WEIGHTS
 from simulators.virtual.host import Host
 from simulators.virtual.lane import Lane
@@ -26,35 +24,13 @@ from simulators.virtual.monitor import Monitor, Violation
 from simulators.virtual.officer import Officer
 from simulators.virtual.passes import Phones
 from simulators.virtual.profile import Profile
+from simulators.virtual.result import Result
 from simulators.virtual.services import Presentation
 
 PATIENCE_S = (60.0, 240.0)
 """How long somebody waits before a closed lane."""
 MOST_S = 40_000.0
 """Virtual seconds after which an episode must be over; longer is a lane that never comes back."""
-
-
-@dataclass(slots=True)
-class Result:
-    """What one episode came to. Every attribute counts or lists; add() puts two together."""
-
-    travellers: int = 0
-    seconds: float = 0.0
-    events: int = 0
-    violations: list[tuple[int, Violation]] = field(default_factory=list)
-    outcomes: Counter[str] = field(default_factory=Counter)
-    habits: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    visits: Counter[str] = field(default_factory=Counter)
-    faults: Counter[tuple[str, str]] = field(default_factory=Counter)
-    exempt: Counter[str] = field(default_factory=Counter)
-    others: Counter[str] = field(default_factory=Counter)
-    crossings: list[c.CrossingRecord] = field(default_factory=list)
-
-    @property
-    def crossed(self) -> int:
-        """Crossings, each with its one outcome."""
-        return sum(self.outcomes.values())
 
 
 class Episode:
@@ -81,7 +57,7 @@ class Episode:
         policy: CrossingPolicy | None = None,
         arrivals_s: float = 0.0,
     ) -> None:
-        self.rng = Random(f"{seed}/{number}")
+        self.rng: Random = Random(f"{seed}/{number}")
         self.number = number
         self.profile = profile
         self.agenda = Agenda()
@@ -89,7 +65,7 @@ class Episode:
         self.travel_s = self.rng.uniform(0.5, 0.9)
         self.monitor = Monitor(self.agenda, self.policy)
         self.lane = Lane(self.agenda, self.rng, profile, self.monitor, self.travel_s)
-        self.host = Host(self.agenda, self.rng, profile, self.policy, self.lane, self.monitor, self.look, table)
+        self.host: Host = Host(self.agenda, self.rng, profile, self.policy, self.lane, self.monitor, self.look, table)
         self.officer = Officer(self)
         self.phones = Phones(self.rng, self.policy)
         self.faults: Counter[tuple[str, str]] = Counter()
@@ -143,20 +119,23 @@ class Episode:
             self.host.reasons[Reason.RESTARTED.code] += cut_short
         self.others["officer restarted the controller"] += self.officer.restarts
         self.others["rescued by hand"] += self.officer.rescues
-        return Result(
+        result = Result(
             travellers=self._come,
             seconds=self.agenda.now,
             events=self.host.handled,
+            calls=self.agenda.served,
             violations=[(self.number, violation) for violation in self.monitor.violations],
             outcomes=outcomes,
-            habits=self.habits,
             reasons=self.host.reasons,
             visits=Counter({state.value: count for state, count in self.host.visits.items()}),
-            faults=self.faults,
+            habits=self.habits,
             exempt=self.monitor.exempt,
             others=self.others,
+            faults=self.faults,
             crossings=self.host.records,
         )
+        result.seal(self.number, self.host.records)
+        return result
 
     # -- who comes -------------------------------------------------------------------------------------------------------------
 
@@ -183,6 +162,8 @@ class Episode:
         self.lane.appear(body)
         self.lane.walk(body, READER_M)
         self.agenda.after(rng.uniform(*PATIENCE_S), self._impatient, traveller)
+        if rng.random() < self.profile.maintenance:
+            maintenance(self)
 
     def _impatient(self, traveller: Traveller) -> None:
         if not traveller.admitted and not traveller.gone:

@@ -185,7 +185,8 @@ def _officer_out_of_turn(scene: Episode) -> None:
         scene.host.post(e.OfficerReleased(f"officer-x{int(scene.agenda.now * 1000)}", who, "mistake"))
 
 
-def _maintenance(scene: Episode) -> None:
+def maintenance(scene: Episode) -> None:
+    """An engineer takes the lane, and gives it back after a while."""
     scene.host.post(e.MaintenanceSwitched(True, "engineer-3"))
     scene.agenda.after(scene.rng.uniform(5.0, 40.0), scene.host.post, e.MaintenanceSwitched(False, "engineer-3"))
 
@@ -271,7 +272,7 @@ FAULTS: dict[str, Inject] = {
     "power lost": _both_power,
     "stop": _stop(now=False),
     "stop at once": _stop(now=True),
-    "maintenance": _maintenance,
+    "maintenance": maintenance,
     # Emergency and people (groups 5 and 9)
     "emergency": _emergency((2.0, 60.0)),
     "emergency flickers": _emergency((0.02, 0.5)),

@@ -72,9 +72,9 @@ class Host:
         self._monitor = monitor
         self.durable = Durable()
         monitor.latched = lambda: self.durable.latched
-        self.board = Board(agenda, rng, lane, profile, monitor, self.post)
-        self.desk = Desk(agenda, rng, profile, self.durable, self.post)
-        self.biometrics = Biometrics(agenda, rng, profile, look, self.post)
+        self.board: Board = Board(agenda, rng, lane, profile, monitor, self.post)
+        self.desk: Desk = Desk(agenda, rng, profile, self.durable, self.post)
+        self.biometrics: Biometrics = Biometrics(agenda, rng, profile, look, self.post)
         self.controller: Controller | None = None
         self.prompt: Prompt | None = None
         self.shown: CameraOrNot = None

@@ -29,7 +29,22 @@ class Leaf:
         stuck: It does not move at all.
     """
 
-    __slots__ = ("_agenda", "_changed", "_position", "_since", "_speed", "_target", "_version", "commanded", "door", "doorway", "forced_to", "level", "stuck", "travel_s")
+    __slots__ = (
+        "_agenda",
+        "_changed",
+        "_position",
+        "_since",
+        "_speed",
+        "_target",
+        "_version",
+        "commanded",
+        "door",
+        "doorway",
+        "forced_to",
+        "level",
+        "stuck",
+        "travel_s",
+    )
 
     def __init__(self, door: Door, agenda: Agenda, travel_s: float, changed: Callable[[Leaf, int], None]) -> None:
         self.door = door

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import CheckOutcome, Door, Modality
-from simulators.virtual.body import BEYOND, BEYOND_M, CHAMBER_M, OUTSIDE, QUEUE_M, READER_M, STAND_M, Body
+from simulators.virtual.body import BEYOND, BEYOND_M, CHAMBER_M, OUTSIDE, QUEUE_M, STAND_M, Body
 from simulators.virtual.habits import HONEST, Habit
 from simulators.virtual.host import wrong
 from simulators.virtual.services import Presentation

@@ -17,7 +17,8 @@ EPOCH = 1_800_000_000
 BY_VERIFIER = tuple(
     reason
     for reason in Reason
-    if reason.name.startswith(("PASS_", "PRESENTATION_")) and reason not in {Reason.PASS_CHECK_TIMED_OUT, Reason.PRESENTATION_REPLAYED, Reason.PASS_VERIFIER_LOST}
+    if reason.name.startswith(("PASS_", "PRESENTATION_"))
+    and reason not in {Reason.PASS_CHECK_TIMED_OUT, Reason.PRESENTATION_REPLAYED, Reason.PASS_VERIFIER_LOST}
 )
 """Why the verifier refuses, but for what the gate itself remembers."""
 BY_ENROLMENT = (

@@ -45,6 +45,7 @@ class Profile:
         counter_blind: Share of counter changes after which it shows nothing for a while.
         counter_miscount: ... after which it shows one too many or too few for a while.
         false_non_match: Share of checks of the right person that fail.
+        maintenance: Share of travellers before whom an engineer takes the lane.
         *_latency: Latencies of the parts.
     """
 
@@ -56,6 +57,7 @@ class Profile:
     counter_blind: float = 0.0
     counter_miscount: float = 0.0
     false_non_match: float = 0.0
+    maintenance: float = 0.0
     counter_latency: Latency = Latency(0.15, 0.3)
     exchange_latency: Latency = Latency(0.008, 0.3)
     verify_latency: Latency = Latency(0.004)
@@ -82,7 +84,7 @@ _WITHIN = {
     State.MAINTENANCE: 8.0,
 }
 _HARSH = {
-    State.OUT_OF_SERVICE: 0.05,
+    State.OUT_OF_SERVICE: 0.15,
     State.READY: 0.02,
     State.PASS_CHECK: 0.03,
     State.ENTRY_OPEN: 0.05,
@@ -90,10 +92,10 @@ _HARSH = {
     State.IDENTITY_CHECK: 0.06,
     State.EXIT_OPEN: 0.06,
     State.CLEARING: 0.06,
-    State.RETURN_PATH: 0.2,
+    State.RETURN_PATH: 0.1,
     State.OFFICER_REFERRAL: 0.1,
-    State.EMERGENCY: 0.3,
-    State.MAINTENANCE: 0.8,
+    State.EMERGENCY: 0.9,
+    State.MAINTENANCE: 0.9,
 }
 PROFILES = {
     "none": Profile("none", misbehaving=0.0, refused=0.0),
@@ -106,6 +108,7 @@ PROFILES = {
         counter_blind=0.002,
         counter_miscount=0.002,
         false_non_match=0.01,
+        maintenance=0.001,
         exchange_latency=Latency(0.008, 0.3, 0.001, (0.05, 0.3)),
         verify_latency=Latency(0.004, 0.4, 0.001, (0.5, 4.0)),
     ),
@@ -118,11 +121,12 @@ PROFILES = {
         counter_blind=0.01,
         counter_miscount=0.01,
         false_non_match=0.02,
+        maintenance=0.015,
         counter_latency=Latency(0.15, 0.5, 0.005, (0.5, 1.5)),
         exchange_latency=Latency(0.01, 0.6, 0.005, (0.05, 0.4)),
-        verify_latency=Latency(0.006, 0.8, 0.01, (0.5, 30.0)),
-        enrolment_latency=Latency(0.002, 0.8, 0.005, (0.5, 30.0)),
-        admission_latency=Latency(0.02, 0.8, 0.005, (0.5, 30.0)),
+        verify_latency=Latency(0.006, 0.8, 0.004, (0.5, 30.0)),
+        enrolment_latency=Latency(0.002, 0.8, 0.003, (0.5, 30.0)),
+        admission_latency=Latency(0.02, 0.8, 0.003, (0.5, 30.0)),
         record_latency=Latency(0.02, 0.8, 0.005, (0.5, 5.0)),
         finger_latency=Latency(1.1, 0.6, 0.01, (15.0, 40.0)),
         face_latency=Latency(0.9, 0.6, 0.01, (15.0, 40.0)),

@@ -99,6 +99,7 @@ class Desk:
         self._backlog: deque[c.RecordCrossing | c.NoteEvent] = deque()
         self.presentations: dict[str, Presentation] = {}
         self.enrolments: dict[bytes, EnrolmentFacts | None] = {}
+        self._recovered = False
         self.lost: dict[Device, None] = {}
         self.cut_short: list[str] = []
 
@@ -106,6 +107,7 @@ class Desk:
         """A new process: closes what was cut short as soon as the journal works."""
         self._process += 1
         self._backlog.clear()
+        self._recovered = False
         self._free_at = self._agenda.now
         self._agenda.after(0.05, self._recover, self._process)
 
@@ -115,8 +117,8 @@ class Desk:
 
     @property
     def settled(self) -> bool:
-        """Nothing waits to be written."""
-        return not self._backlog
+        """What was cut short is closed, and nothing waits to be written."""
+        return self._recovered and not self._backlog
 
     def _recover(self, process: int) -> None:
         if process != self._process:
@@ -124,6 +126,7 @@ class Desk:
         if Device.JOURNAL in self.lost:
             self._agenda.after(PROBE_S, self._recover, process)
             return
+        self._recovered = True
         self.cut_short += self._durable.close_open()
         for device in (Device.PASS_VERIFIER, Device.TRUST, Device.ENROLMENT, Device.JOURNAL):
             if device not in self.lost:

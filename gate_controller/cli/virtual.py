@@ -1,0 +1,135 @@
+"""`gatectl simulate --virtual`: crossings in virtual time against the core, with a monitor; reports what happened and what must not. Computes nothing itself."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.core.states import State
+from simulators.virtual.batch import TRAVELLERS, Run, play_all
+from simulators.virtual.episode import Episode
+from simulators.virtual.faults import KINDS
+from simulators.virtual.profile import PROFILES
+from simulators.virtual.result import CANNOT_OCCUR, Result
+
+DEFAULT_TRAVELLERS = 1000
+ENOUGH = 100
+"""Each fault is to be injected in each state so many times in a million crossings."""
+MOST_SHOWN = 20
+
+
+def simulate_virtually(run: Run, jobs: int, *, as_json: bool = False) -> int:
+    """Play the whole run, print the report; 0 only with no violation."""
+    began, total = time.monotonic(), Result()
+    screen = Console(stderr=True)
+    for number, result in enumerate(play_all(run, jobs)):
+        total.add(result)
+        if number % 25 == 24 and not as_json:
+            taken = time.monotonic() - began
+            screen.print(f"[dim]{total.crossed} crossings, {total.crossed / taken:.0f} a second, {len(total.violations)} violations[/dim]", highlight=False)
+    taken = time.monotonic() - began
+    if as_json:
+        click.echo(json.dumps(as_object(run, total, taken, jobs)))
+    else:
+        report(Console(width=200) if not Console().is_terminal else Console(), run, total, taken, jobs)
+    return ExitCode.CHECK_FAILED if total.violations else ExitCode.OK
+
+
+def replay(run: Run, number: int) -> int:
+    """Play one episode with a trace of every event and what the core answered."""
+    result = Episode(PROFILES[run.faults], run.seed, number, TRAVELLERS).run(click.echo)
+    click.echo(f"episode {number} of seed {run.seed}: {result.crossed} crossings in {result.seconds:.1f} virtual seconds, digest {result.digest[:16]}")
+    for _, violation in result.violations:
+        click.echo(f"violation: {violation}")
+    return ExitCode.CHECK_FAILED if result.violations else ExitCode.OK
+
+
+def replay_command(run: Run, number: int) -> str:
+    """The command that plays that episode again."""
+    return shlex.join(["gatectl", "simulate", "--virtual", "--faults", run.faults, "--seed", str(run.seed), "--only", str(number)])
+
+
+def as_object(run: Run, total: Result, taken_s: float, jobs: int) -> dict[str, object]:
+    """The report as one JSON object."""
+    return {
+        "faults": run.faults,
+        "seed": run.seed,
+        "travellers": total.travellers,
+        "crossings": total.crossed,
+        "seconds": round(taken_s, 1),
+        "jobs": jobs,
+        "cpu_seconds": round(total.cpu_s, 1),
+        "crossings_per_cpu_second": round(total.crossed / total.cpu_s, 1),
+        "virtual_hours": round(total.seconds / 3600, 1),
+        "identity_check_share": round(total.identity_share, 4),
+        "digest": total.digest,
+        "outcomes": dict(total.outcomes.most_common()),
+        "reasons": dict(total.reasons.most_common()),
+        "never_given": [reason.code for reason in total.never_given],
+        "states": dict(total.visits.most_common()),
+        "travellers_by_habit": dict(total.habits.most_common()),
+        "exempt": dict(total.exempt.most_common()),
+        "others": {name: count for name, count in total.others.items() if count},
+        "faults_by_state": {f"{kind} / {state}": count for (kind, state), count in sorted(total.faults.items())},
+        "violations": [{"episode": number, "what": str(violation), "replay": replay_command(run, number)} for number, violation in total.violations],
+    }
+
+
+def report(screen: Console, run: Run, total: Result, taken_s: float, jobs: int) -> None:
+    """The report for people."""
+    screen.print(
+        f"{total.crossed} crossings of {total.travellers} travellers, faults {run.faults}, seed {run.seed}: {taken_s:.0f} s with {jobs} jobs,"
+        f" {total.crossed / total.cpu_s:.0f} a second of processor time, {total.seconds / 3600:.0f} virtual hours, {total.events} events",
+        highlight=False,
+    )
+    screen.print(f"{total.identity_share:.1%} of the crossings reached identity_check; digest {total.digest[:16]}", highlight=False)
+    screen.print(_counts("outcome", total.outcomes), _counts("reason code", total.reasons))
+    for reason in total.never_given:
+        screen.print(f"reason never given: {reason.code}", highlight=False)
+    for reason, why in CANNOT_OCCUR.items():
+        screen.print(f"[dim]reason that cannot occur: {reason.code} ({why})[/dim]", highlight=False)
+    if total.faults:
+        _report_faults(screen, total)
+    if total.exempt:
+        screen.print(_counts("seen, and not to be known by any controller", total.exempt))
+    for name, count in total.others.items():
+        if count:
+            screen.print(f"{name}: {count}", highlight=False)
+    for number, violation in total.violations[:MOST_SHOWN]:
+        screen.print(f"[red]violation[/red] {violation}\n  {replay_command(run, number)}", highlight=False, soft_wrap=True)
+    screen.print(f"{len(total.violations)} violations", highlight=False, style="red" if total.violations else "green")
+
+
+def _report_faults(screen: Console, total: Result) -> None:
+    states = [state.value for state in State] + ["no process"]
+    table = Table(title=f"faults by the state in which they were injected ({total.faults.total()} in all)", title_justify="left")
+    table.add_column("fault")
+    for state in states:
+        table.add_column(state.replace("_", "\n"), justify="right")
+    for kind in KINDS:
+        table.add_row(kind, *(str(total.faults[kind, state]) for state in states))
+    screen.print(table)
+    few = [(total.faults[kind, state], kind, state) for kind in KINDS for state in states if total.faults[kind, state] < ENOUGH]
+    pairs = len(KINDS) * len(states)
+    screen.print(
+        f"{pairs - len(few)} of {pairs} pairs at least {ENOUGH} times; fewest {min(total.faults[kind, state] for kind in KINDS for state in states)}",
+        highlight=False,
+    )
+    if total.crossed >= 1_000_000:
+        for count, kind, state in sorted(few):
+            screen.print(f"below {ENOUGH}: {kind} in {state}: {count}", highlight=False)
+
+
+def _counts(title: str, counts: dict[str, int]) -> Table:
+    table = Table()
+    table.add_column(title)
+    table.add_column("times", justify="right")
+    for name, count in sorted(counts.items(), key=lambda item: -item[1]):
+        table.add_row(name, str(count))
+    return table

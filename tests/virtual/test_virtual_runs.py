@@ -1,0 +1,70 @@
+"""Runs in virtual time: no violation, the same whatever the processes, every kind of thing met."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from simulators.virtual.batch import TRAVELLERS, Run, play, play_all
+from simulators.virtual.episode import Episode
+from simulators.virtual.profile import PROFILES
+from simulators.virtual.result import Result
+
+DIGEST = "import sys; from simulators.virtual.batch import Run, play; print(play(Run('harsh', 7, 100), 0, 4).digest)"
+
+
+def total(run: Run, jobs: int = 1) -> Result:
+    whole = Result()
+    for result in play_all(run, jobs):
+        whole.add(result)
+    return whole
+
+
+@pytest.mark.invariant("INV-1")
+@pytest.mark.invariant("INV-2")
+@pytest.mark.invariant("INV-3")
+@pytest.mark.invariant("INV-4")
+@pytest.mark.invariant("INV-5")
+@pytest.mark.invariant("INV-6")
+@pytest.mark.invariant("INV-8")
+def test_a_thousand_travellers_and_the_harshest_faults_violate_nothing():
+    whole = total(Run("harsh", 1, 1000))
+    assert whole.violations == []
+    assert whole.crossed > 900
+    assert whole.identity_share >= 0.5
+    assert len(whole.outcomes) == 7, "every outcome is met"
+
+
+def test_without_faults_everybody_crosses():
+    whole = total(Run("none", 1, 100))
+    assert whole.violations == []
+    assert whole.outcomes == {"completed": 100}
+    assert not whole.exempt
+
+
+def test_the_same_seed_gives_the_same_run_in_another_process_whatever_its_hash_seed():
+    here = play(Run("harsh", 7, 100), 0, 4).digest
+    for hash_seed in ("0", "1"):
+        there = subprocess.run([sys.executable, "-c", DIGEST], env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True, text=True, check=True)
+        assert there.stdout.strip() == here
+
+
+def test_another_seed_gives_another_run():
+    assert play(Run("harsh", 7, 50), 0, 2).digest != play(Run("harsh", 8, 50), 0, 2).digest
+
+
+def test_an_episode_played_alone_is_the_one_of_the_run():
+    run = Run("harsh", 3, 3 * TRAVELLERS)
+    traced: list[str] = []
+    alone = Episode(PROFILES["harsh"], 3, 1, TRAVELLERS).run(traced.append)
+    assert alone.digest == play(run, 1, 2).digest
+    assert any("PassRead" in line for line in traced)
+
+
+def test_the_number_of_jobs_changes_nothing(monkeypatch):
+    monkeypatch.setattr("simulators.virtual.batch.CHUNK", 1)
+    run = Run("harsh", 5, 50)
+    assert total(run, jobs=2).digest == total(run, jobs=1).digest
