@@ -87,6 +87,7 @@ class Facts:
         self.settled_at = 0.0
         self.many_seen_at: float | None = None
         self.ajar_since: dict[Door, float] = {}
+        self.unconfirmed_since: dict[Door, float] = dict.fromkeys(Door, 0.0)
         self.exit_beam_since: float | None = None
         self.unknown_since: float | None = 0.0
         self.missing: dict[Device, Reason] = dict.fromkeys(DEVICE_LOST, Reason.STARTING)
@@ -101,6 +102,7 @@ class Facts:
         self.seen_shut: set[Door] = set()
         self.entry_seen_ajar = False
         self.exit_seen_ajar = False
+        self.exit_doubted = False
         self.exit_beam_broken = False
         self.acknowledged_by: str | None = None
         self.escalation = 0
@@ -127,6 +129,7 @@ class Facts:
                 self._absorb_check(self.crossing, modality, outcome, reason)
             case _:
                 pass
+        self.exit_doubted |= self.unconfirmed(Door.EXIT)
 
     def arm(self, state: State) -> None:
         """Start the deadlines of `state` and what is watched from its entry on."""
@@ -139,6 +142,7 @@ class Facts:
         self.armed_for = state
         self.entry_seen_ajar = self.inputs.entry_door in AJAR
         self.exit_seen_ajar = self.inputs.exit_door in AJAR or (late and self.exit_seen_ajar)
+        self.exit_doubted = self.unconfirmed(Door.EXIT)
         self.exit_beam_broken = self.inputs.exit_beam is TriState.ACTIVE or (late and self.exit_beam_broken)
         self.seen_shut = {door for door in Door if self.inputs.door(door) is DoorPosition.CLOSED}
 
@@ -156,6 +160,7 @@ class Facts:
         times = [at for at in self.deadlines.values() if at > self.now]
         times.append(self.occupancy_since + self.policy.stable_s)
         times += [since + self.policy.stable_s for since in self.ajar_since.values()]
+        times += [since + self.policy.unknown_grace_s for since in self.unconfirmed_since.values()]
         times += [since + self.policy.unknown_grace_s for since in (self.exit_beam_since,) if since is not None]
         times += [since + self.policy.stable_s for since in (self.occupied_since,) if since is not None]
         times += [since + self.policy.occupancy_settle_s for since in (self.many_seen_at,) if since is not None]
@@ -166,6 +171,11 @@ class Facts:
     def stable(self, *values: Occupancy) -> bool:
         """Whether the counter has shown one of `values` for long enough to count."""
         return self.inputs.occupancy in values and self.now >= self.occupancy_since + self.policy.stable_s
+
+    def unconfirmed(self, door: Door) -> bool:
+        """Whether `door` has not been confirmed closed for longer than the policy's grace: open, moving, unknown, or each by turns."""
+        since = self.unconfirmed_since.get(door)
+        return since is not None and self.now >= since + self.policy.unknown_grace_s
 
     def _total(self, times: tuple[str, ...]) -> float:
         return float(sum(getattr(self.policy, name) for name in times))
@@ -180,6 +190,9 @@ class Facts:
                 self.ajar_since.pop(door, None)
             if position is DoorPosition.CLOSED:
                 self.seen_shut.add(door)
+                self.unconfirmed_since.pop(door, None)
+            else:
+                self.unconfirmed_since.setdefault(door, self.now)
         if inputs.exit_beam is not TriState.ACTIVE:
             self.exit_beam_since = None
         elif self.exit_beam_since is None:

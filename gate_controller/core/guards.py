@@ -88,6 +88,14 @@ class Guards(Facts):
         """Either door."""
         return self.entry_forced() or self.exit_forced()
 
+    def entry_unconfirmed(self) -> bool:
+        """The entry has not been confirmed closed for longer than the policy's grace. The exit may not stay open beside it (INV-1)."""
+        return self.unconfirmed(Door.ENTRY)
+
+    def exit_unconfirmed(self) -> bool:
+        """As entry_unconfirmed, for the exit."""
+        return self.unconfirmed(Door.EXIT)
+
     def tampered(self) -> bool:
         """A housing is open."""
         return self.inputs.tamper is TriState.ACTIVE
@@ -128,11 +136,14 @@ class Guards(Facts):
         """The counter has steadily shown zero."""
         return self.stable(Occupancy.ZERO)
 
+    def inputs_unknown(self) -> bool:
+        """Some input has been unknown for longer than the policy's grace."""
+        return self.unknown_since is not None and self.now >= self.unknown_since + self.policy.unknown_grace_s
+
     def unknown_too_long(self) -> bool:
-        """Some input has been unknown, or the counter unsettled, for longer than the policy's grace."""
-        grace = self.policy.unknown_grace_s
-        unsettled = self.now < self.occupancy_since + self.policy.stable_s and self.now >= self.settled_at + grace
-        return unsettled or (self.unknown_since is not None and self.now >= self.unknown_since + grace)
+        """As inputs_unknown, or the counter has been unsettled for as long."""
+        unsettled = self.now < self.occupancy_since + self.policy.stable_s and self.now >= self.settled_at + self.policy.unknown_grace_s
+        return unsettled or self.inputs_unknown()
 
     def exit_beam_stuck(self) -> bool:
         """The exit beam has been interrupted for longer than the policy's grace."""
@@ -258,8 +269,8 @@ class Guards(Facts):
         return self.reason is Reason.NEVER_EXITED and self.exit_seen_ajar and self.exit_beam_broken
 
     def backed_out(self) -> bool:
-        """The entry was seen open, and the exit never was commanded."""
-        return self.entry_seen_ajar and not self.exit_seen_ajar and self.may_return()
+        """The entry was seen open; the exit never was commanded, nor in doubt."""
+        return self.entry_seen_ajar and not self.exit_seen_ajar and not self.exit_doubted and self.may_return()
 
     def by_officer(self) -> bool:
         """An officer has let the traveller through."""
