@@ -7,7 +7,9 @@ are dropped, both doors are closed and an officer is called (INV-4). Keeps no cl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from operator import methodcaller
 
 from transitions import Machine
 
@@ -39,6 +41,8 @@ TRIGGERS: dict[type, str] = {
 }
 """Events that have rows of their own; all others change facts, and `evaluate` acts on them."""
 
+Asked = tuple[tuple[Callable[[Actions], object], bool], ...]
+"""The guards of a row, and what each must answer."""
 ACTS = (e.OfficerAcknowledged, e.OfficerReturned, e.OfficerReleased, e.Rearmed, e.MaintenanceSwitched)
 MOST_ROWS = 16
 """No event leads through more rows than this; more means rows that chase each other."""
@@ -55,17 +59,19 @@ class Controller:
     def __init__(self, policy: CrossingPolicy, table: tuple[Row, ...] = TABLE) -> None:
         self._lane = Actions(policy)
         self._failure: Exception | None = None
-        self._rows = {(row.trigger, source) for row in table for source in row.sources}
+        self._choices: dict[tuple[str, State], list[tuple[Asked, str]]] = {}
         self._machine = Machine(
             model=self._lane, states=State, initial=State.OUT_OF_SERVICE, auto_transitions=False, ignore_invalid_triggers=True, send_event=False
         )
-        for row in table:
+        for number, row in enumerate(table):
+            name = f"row_{number}"  # a trigger of its own: which row applies is looked up in _try, the transition is made by `transitions`
+            asked = tuple((methodcaller(guard.removeprefix("!")), not guard.startswith("!")) for guard in row.when)
+            for source in row.sources:
+                self._choices.setdefault((row.trigger, source), []).append((asked, name))
             self._machine.add_transition(
-                row.trigger,
+                name,
                 list(row.sources),
                 row.target,
-                conditions=[name for name in row.when if not name.startswith("!")],
-                unless=[name[1:] for name in row.when if name.startswith("!")],
                 before=partial(self._lane.apply, row),
                 after=partial(self._lane.enter, row.target) if row.target is not None else None,
             )
@@ -96,8 +102,14 @@ class Controller:
 
     def _try(self, trigger: str) -> bool:
         """Take the first row of this trigger whose guards hold; False when there is none."""
-        known = (trigger, self._lane.state) in self._rows
-        return known and bool(self._lane.trigger(trigger))  # type: ignore[attr-defined] # added by transitions
+        lane = self._lane
+        for asked, name in self._choices.get((trigger, lane.state), ()):
+            for guard, wanted in asked:
+                if bool(guard(lane)) is not wanted:
+                    break
+            else:
+                return bool(lane.trigger(name))  # type: ignore[attr-defined] # added by transitions
+        return False
 
     def next_deadline(self) -> float | None:
         """Monotonic time at which a TimerExpired is due; None when nothing waits for time alone."""
