@@ -105,11 +105,11 @@ class _Verification:
         for columns in self._columns():
             self._check_row(columns, through)
             size = columns[0]
+            for other in others.get(size, ()):
+                self._check_root(size, other.note, f"{other.name}, of {size} rows,", forked=True)
             if size in checkpoints:
                 self._check_root(size, checkpoints[size], f"the checkpoint of {size} rows")
                 self._good = size
-            for other in others.get(size, ()):
-                self._check_root(size, other.note, f"{other.name}, of {size} rows,", forked=True)
         found.rows, found.root, found.checkpoints, found.signed = self._frontier.size, self._frontier.root(), len(checkpoints), max(checkpoints, default=0)
         for size, each in ((size, each) for size, group in others.items() for each in group):
             if size > found.rows:

@@ -76,13 +76,14 @@ def test_every_admission_has_one_outcome_whenever_the_writer_was_killed(journal_
         writer.kill()
         said += [line.split() for line in writer.stdout.read().splitlines() if line.count(" ") == 1]
     with contextlib.closing(SqliteJournal(journal_path)) as journal:
-        assert len(journal.close_open(10.0)) <= 1
+        cut_short = journal.close_open(10.0)
+    assert len(cut_short) <= 1
     with JournalReader(journal_path) as reader:
         found = list(reader.entries())
     admitted = [entry.body["crossing_id"] for entry in found if entry.kind is EntryKind.ADMISSION]
     outcomes = {entry.body["crossing_id"]: entry.body["outcome"] for entry in found if entry.kind is EntryKind.CROSSING}
     assert sorted(admitted) == sorted(outcomes)
-    assert len(found) == 2 * len(outcomes)
+    assert len([entry for entry in found if entry.kind is not EntryKind.EVENT]) == 2 * len(outcomes)
     for verb, number in said:
         assert f"c{number}" in admitted
         if verb == "recorded":
