@@ -150,7 +150,7 @@ class Host:
         self.handled += 1
         commands = controller.handle(event, now)
         if controller.failure is not None:
-            raise controller.failure
+            self._monitor.failed(controller.failure)
         if self.trace is not None:
             self._tell(event, before, commands)
         self._monitor.answered(event, commands)

@@ -59,8 +59,9 @@ class Mind:
             self.go(BEYOND_M)
 
     def flee(self) -> None:
-        """Out by whichever door opens."""
-        self.go(BEYOND_M if self.scene.lane.leaves[Door.EXIT].level > 1 else QUEUE_M)
+        """Out by whichever door opens; some stand as if rooted to the spot."""
+        if self.scene.rng.random() < 0.8:
+            self.go(BEYOND_M if self.scene.lane.leaves[Door.EXIT].level > 1 else QUEUE_M)
 
     def passable(self, door: Door) -> None:
         """A door has become passable."""

@@ -8,6 +8,7 @@ What no controller could know is not held against it, and is counted by itself (
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -236,6 +237,11 @@ class Monitor:
             if opened != wanted:
                 self._violated("INV-5", "a reported emergency did not release the doors at once")
 
+    def failed(self, bug: Exception) -> None:
+        """The core raised: fail-secure, but a bug all the same."""
+        frame = traceback.extract_tb(bug.__traceback__)[-1]
+        self._violated("INV-4", f"the core failed with {type(bug).__name__}: {bug} ({frame.filename.rpartition('/')[2]}, line {frame.lineno})")
+
     def close(self, admitted: list[str], outcomes: dict[str, list[c.CrossingRecord | None]]) -> None:
         """The episode is over: everybody admitted has exactly one outcome, and nobody is inside without an officer called."""
         self._look_for_help()
@@ -255,7 +261,7 @@ class Monitor:
                 self._violated("INV-5", f"{door.value} ordered open for an emergency that nobody reported")
             self._everybody = True
             return
-        if self._emergency:
+        if self._emergency and not isinstance(event, (e.OfficerReleased, e.OfficerReturned)):  # an officer may empty the chamber before the re-arm
             self._violated("INV-5", f"{door.value} ordered open in an emergency that nobody re-armed")
         if reading.door(door.other) is not DoorPosition.CLOSED:
             self._violated("INV-1", f"{door.value} ordered open while {door.other.value} is {reading.door(door.other).value} by the last reading")

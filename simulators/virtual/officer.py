@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from simulators.virtual.episode import Episode
 
 LOOK_AGAIN_S = 4.0
+CARELESS = 0.1
+"""How often the lane is re-armed before anybody has looked."""
 ROUNDS = 25
 """After so many rounds that changed nothing the officer has the controller restarted, and begins anew."""
 
@@ -64,6 +66,8 @@ class Officer:
         if coming != self._coming or not self._pending:
             return
         self._round += 1
+        if scene.rng.random() < CARELESS:
+            scene.host.post(e.Rearmed("officer-7"))
         scene.repair()
         if self._round > ROUNDS:
             self._round = self._acting = 0

@@ -28,47 +28,54 @@ BY_ENROLMENT = (
     Reason.ENROLMENT_SUSPENDED,
     Reason.UNDER_AGE,
     Reason.NO_TEMPLATE,
+    Reason.PASS_STATUS_STALE,
 )
-"""Why the enrolment does not entitle to the lane."""
+"""Why the enrolment does not entitle to the lane; PASS_STATUS_STALE: an old status list and a traveller who is not low-risk."""
 
 
 class Phones:
-    """Makes presentations; each has a text, a pass and an enrolment of its own."""
+    """Makes presentations; every traveller has one pass and one enrolment, every presentation a text of its own."""
 
     def __init__(self, rng: Random, policy: CrossingPolicy) -> None:
         self._rng = rng
         self._policy = policy
         self._made = 0
+        self._people: dict[int, tuple[bool, EnrolmentFacts | None, Reason | None]] = {}
 
     def show(self, holder: str, number: int, refused: float) -> Presentation:
         """A new presentation of the pass of traveller `number`; not to be accepted with probability `refused`."""
         self._made += 1
-        rng, policy = self._rng, self._policy
+        policy = self._policy
+        if number not in self._people:
+            self._people[number] = self._somebody(0.3 * refused)
+        degraded, enrolment, ineligible = self._people[number]
         issuer = Region.HK if policy.region is Region.MO else Region.MO
-        facts = PassFacts(
-            b"%016d" % number, b"%016d" % (number + 10**9), issuer, 1, EPOCH + 30 * self._made, EPOCH, EPOCH + 10**6, degraded=rng.random() < 0.05
-        )
-        minimum = policy.low_risk_minimum_age if facts.degraded else policy.minimum_age
-        enrolment = EnrolmentFacts(rng.randint(minimum, 90), frozenset({policy.region}), policy.registered_min_s + rng.uniform(0, 1e7), False, 2, True)
-        presentation = Presentation(f"ECH1:{holder}:{self._made}", holder, facts, enrolment)
-        if rng.random() >= refused:
-            return presentation
-        reason = rng.choice(BY_VERIFIER if rng.random() < 0.7 else BY_ENROLMENT)
-        if reason is Reason.PASS_STATUS_STALE and rng.random() < 0.5 and policy.minimum_age < policy.low_risk_minimum_age:
-            young = replace(enrolment, age_years=rng.randint(policy.minimum_age, policy.low_risk_minimum_age - 1))
-            return replace(presentation, facts=replace(facts, degraded=True), enrolment=young, refused=reason, by_enrolment=True)
-        if reason in BY_VERIFIER:
-            return replace(presentation, refused=reason)
-        return replace(presentation, refused=reason, enrolment=self._ineligible(enrolment, reason), by_enrolment=True)
+        facts = PassFacts(b"%016d" % number, b"%016d" % (number + 10**9), issuer, 1, EPOCH + 30 * self._made, EPOCH, EPOCH + 10**6, degraded=degraded)
+        text = f"ECH1:{holder}:{self._made}"
+        if ineligible is not None:
+            return Presentation(text, holder, facts, enrolment, ineligible, by_enrolment=True)
+        reason = self._rng.choice(BY_VERIFIER) if self._rng.random() < 0.7 * refused else None
+        return Presentation(text, holder, facts, enrolment, reason)
 
-    def _ineligible(self, enrolment: EnrolmentFacts, reason: Reason) -> EnrolmentFacts | None:
-        policy, rng = self._policy, self._rng
+    def _somebody(self, ineligible: float) -> tuple[bool, EnrolmentFacts | None, Reason | None]:
+        """Whether the pass's status is known from an old list only, the enrolment, and why it does not entitle to the lane."""
+        rng, policy = self._rng, self._policy
+        degraded = rng.random() < 0.05
+        minimum = max(policy.minimum_age, policy.low_risk_minimum_age if degraded else 0)
+        registered_for_s = policy.registered_min_s + rng.uniform(0, 1e7)
+        enrolment = EnrolmentFacts(rng.randint(minimum, 90), frozenset({policy.region}), registered_for_s, suspended=False, fingers=2, face=True)
+        if rng.random() >= ineligible:
+            return degraded, enrolment, None
+        reason = rng.choice(BY_ENROLMENT)
         other = Region.HK if policy.region is Region.MO else Region.MO
-        changes: dict[Reason, dict[str, object]] = {
-            Reason.NOT_REGISTERED_HERE: {"registered_with": frozenset({other})},
-            Reason.REGISTERED_TOO_RECENTLY: {"registered_for_s": rng.uniform(0, policy.registered_min_s - 1)},
-            Reason.ENROLMENT_SUSPENDED: {"suspended": True},
-            Reason.UNDER_AGE: {"age_years": rng.randint(0, policy.minimum_age - 1)},
-            Reason.NO_TEMPLATE: {"fingers": 0} if policy.biometric_rule is BiometricRule.BOTH and rng.random() < 0.5 else {"face": False},
+        no_finger = policy.biometric_rule is BiometricRule.BOTH and rng.random() < 0.5
+        changes: dict[Reason, EnrolmentFacts | None] = {
+            Reason.NOT_ENROLLED: None,
+            Reason.NOT_REGISTERED_HERE: replace(enrolment, registered_with=frozenset({other})),
+            Reason.REGISTERED_TOO_RECENTLY: replace(enrolment, registered_for_s=rng.uniform(0, policy.registered_min_s - 1)),
+            Reason.ENROLMENT_SUSPENDED: replace(enrolment, suspended=True),
+            Reason.UNDER_AGE: replace(enrolment, age_years=rng.randint(0, policy.minimum_age - 1)),
+            Reason.NO_TEMPLATE: replace(enrolment, fingers=0) if no_finger else replace(enrolment, face=False),
+            Reason.PASS_STATUS_STALE: replace(enrolment, age_years=rng.randint(policy.minimum_age, policy.low_risk_minimum_age - 1)),
         }
-        return None if reason is Reason.NOT_ENROLLED else replace(enrolment, **changes.get(reason, {}))  # type: ignore[arg-type] # by name
+        return degraded or reason is Reason.PASS_STATUS_STALE, changes[reason], reason

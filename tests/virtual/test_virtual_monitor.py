@@ -1,0 +1,53 @@
+"""The monitor finds a broken core: rows of the table dropped or loosened, each found by the invariant it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from gate_controller.core.reasons import Reason
+from gate_controller.core.states import State
+from gate_controller.core.table import TABLE, Row
+from simulators.virtual.episode import Episode
+from simulators.virtual.profile import PROFILES
+
+Table = tuple[Row, ...]
+
+
+def without(reason: Reason | str, *states: State) -> Table:
+    """The table without the rows of that reason."""
+    return tuple(row for row in TABLE if row.reason != reason or (states and not set(states) & set(row.sources)))
+
+
+def loosened(guard: str, trigger: str) -> Table:
+    """The table with that guard dropped from the rows of that trigger."""
+    return tuple(replace(row, when=tuple(name for name in row.when if name != guard)) if row.trigger == trigger else row for row in TABLE)
+
+
+def undone(action: str) -> Table:
+    """The table with that action dropped everywhere."""
+    return tuple(replace(row, do=tuple(name for name in row.do if name != action)) for row in TABLE)
+
+
+STORM = replace(PROFILES["harsh"], fault_rates={state: min(1.0, 5 * rate) for state, rate in PROFILES["harsh"].fault_rates.items()})
+"""Five times as many faults, to find sooner what is there."""
+
+BROKEN: dict[str, tuple[Callable[[], Table], str]] = {
+    "an emergency is not answered": (lambda: without(Reason.EMERGENCY), "INV-5"),
+    "re-armed whoever is inside": (lambda: loosened("verified_empty", "rearmed"), "INV-5"),
+    "admitted whatever is known": (lambda: loosened("clear_to_admit", "admission_recorded"), "INV-"),
+    "the exit opens without a decision": (lambda: loosened("release_allowed", "evaluate"), "INV-2"),
+    "nobody ends the identity check": (lambda: tuple(row for row in without(Reason.IDENTITY_TIMED_OUT) if row.reason != "failed_check"), "INV-4"),
+    "a forced door is overlooked": (lambda: tuple(row for row in TABLE if not {"exit_forced", "entry_forced", "a_door_forced"} & set(row.when)), "INV-"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_core_is_found(name: str) -> None:
+    broken, invariant = BROKEN[name]
+    table = broken()
+    assert table != TABLE
+    found = (violation for number in range(80) for _, violation in Episode(STORM, 1, number, 25, table=table).run().violations)
+    assert next(found).invariant.startswith(invariant)
