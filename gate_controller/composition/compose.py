@@ -12,13 +12,11 @@ from typing import Any, Self
 
 import structlog
 
-from gate_controller.composition.journal import open_journal
+from gate_controller.composition.journal import latched_before, open_journal
 from gate_controller.composition.passes import pass_policy
 from gate_controller.composition.registry import load_drivers
 from gate_controller.composition.trust import trust_parts
-from gate_controller.core.reasons import Reason
 from gate_controller.enrolment import MasterKey, SealedEnrolmentStore
-from gate_controller.journal import JournalReader
 from gate_controller.passes.replay import SqliteReplayMemory
 from gate_controller.passes.verifier import OfflinePassVerifier
 from gate_controller.ports.clock import Clock
@@ -76,7 +74,14 @@ def compose(config: Path, clock: Clock, sink: EventSink, display: TravellerDispl
         stores = _stores(settings, clock, stack)  # first: they fail at once, the face models take a second to load
         devices = _devices(settings, clock)
         gate = Gate(
-            settings.crossing_policy(), _runtime_options(settings, devices), devices, stores, display, sink, clock, latched=_latched(settings.journal.path)
+            settings.crossing_policy(),
+            _runtime_options(settings, devices),
+            devices,
+            stores,
+            display,
+            sink,
+            clock,
+            latched=latched_before(settings.journal.path),
         )
         return ComposedGate(gate, settings, stack.pop_all())
 
@@ -136,13 +141,3 @@ def _runtime_options(settings: Settings, devices: Devices) -> RuntimeOptions:
         forget_presentation_s=runtime.forget_presentation_s,
         retry_s=runtime.retry_s,
     )
-
-
-def _latched(path: Path) -> Reason | None:
-    """What closed the lane and was never re-armed, by the journal's last word on it (INV-5 and forced doors hold over a restart)."""
-    with JournalReader(path) as journal:
-        last = journal.last_event_of("emergency", "latched", "rearmed")
-    if last is None or last.label == "rearmed":
-        return None
-    code = last.body["fields"].get("reason", Reason.EMERGENCY.code)
-    return next((reason for reason in Reason if reason.code == code), Reason.EMERGENCY)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from gate_controller.journal import Signer, SqliteJournal
+from pathlib import Path
+
+from gate_controller.core.reasons import Reason
+from gate_controller.journal import JournalReader, Signer, SqliteJournal
 from gate_controller.journal.key_file import origin_of, signer_beside
 from gate_controller.ports.errors import ConfigurationError
 from gate_controller.settings import Settings
+
+_BY_CODE = {reason.code: reason for reason in Reason}
 
 
 def journal_signer(settings: Settings) -> Signer:
@@ -33,3 +38,24 @@ def open_journal(settings: Settings) -> SqliteJournal:
         ConfigurationError: There is no signing key.
     """
     return SqliteJournal(settings.journal.path, journal_signer(settings), retention_days=settings.journal.retention_days)
+
+
+def latched_before(path: Path) -> Reason | None:
+    """What keeps the lane closed until an officer re-arms it, by what the journal says of the time before this start (ADR 13).
+
+    An emergency first, whatever came after it; then a traveller whose crossing was cut short and who may still be inside; then the last
+    latch. None when nothing did: a lane that lost power while idle comes back by itself, once it is verified empty and shut.
+
+    Raises:
+        StoreError: The journal cannot be read.
+    """
+    with JournalReader(path) as journal:
+        last: Reason | None = None
+        for event in journal.latest_events("emergency", "latched", "rearmed"):
+            if event.label == "rearmed":
+                break
+            reason = _BY_CODE.get(event.body["fields"].get("reason", Reason.EMERGENCY.code), Reason.EMERGENCY)
+            if reason is Reason.EMERGENCY:
+                return reason
+            last = last or reason
+        return Reason.RESTARTED if journal.any_open_admission() else last

@@ -292,9 +292,10 @@ class Actions(DisplayActions):
             self.out.append(c.EndOfficerCall())
 
     def latch(self) -> None:
-        """Only an officer's re-arm brings the lane back, also after a restart."""
-        self.latched = self._row_reason
-        self._note("latched", reason=self.latched.code if self.latched else "")
+        """Only an officer's re-arm brings the lane back, also after a restart. An emergency that was never re-armed stays the reason."""
+        if not self.emergency_latched():
+            self.latched = self._row_reason
+        self._note("latched", reason=self._row_reason.code if self._row_reason else "")
 
     def unlatch(self) -> None:
         """An officer re-armed the lane."""
@@ -355,7 +356,7 @@ ENTER: dict[State, tuple[str, ...]] = {
     State.CLEARING: ("end_biometrics",),
     State.RETURN_PATH: ("end_biometrics", "open_entry", "show_go_back"),
     State.OFFICER_REFERRAL: ("close_both", "end_biometrics", "call", "show_wait_for_officer"),
-    State.EMERGENCY: ("hold_emergency_doors", "end_biometrics", "finish", "note_emergency", "call", "show_reason"),
+    State.EMERGENCY: ("hold_emergency_doors", "note_emergency", "end_biometrics", "finish", "call", "show_reason"),
     State.MAINTENANCE: ("close_both", "finish", "end_call", "show_closed"),
 }
 """What entering a state does, in this order."""

@@ -92,17 +92,28 @@ class JournalReader:
         found = [row for kind in ("admission", "crossing", "trace") for row in self._all(f"{schema.ROWS} WHERE {kinds}", kind, crossing_id)]
         return [self._entry(columns) for columns in found]
 
-    def last_event_of(self, *names: str) -> rows.Entry | None:
-        """The last of the named events; None when none ever happened.
+    def latest_events(self, *names: str) -> Iterator[rows.Entry]:
+        """The named events, the newest first.
 
-        Reads backwards and stops at the first; only a journal without any of them is read whole.
+        Reads backwards, as far as it is asked; only whoever wants more than there are has the whole journal read.
+
+        Raises:
+            StoreError: They cannot be read.
+        """
+        marks, before = ", ".join("?" for _ in names), self.last_id() + 1
+        query = f"{schema.ROWS} WHERE kind = 'event' AND label IN ({marks}) AND id < ? ORDER BY id DESC LIMIT 1"
+        while found := self._all(query, *names, before):
+            entry = self._entry(found[0])
+            yield entry
+            before = entry.id
+
+    def any_open_admission(self) -> bool:
+        """Whether an admission has no outcome.
 
         Raises:
             StoreError: It cannot be read.
         """
-        marks = ", ".join("?" for _ in names)
-        found = self._all(f"{schema.ROWS} WHERE kind = 'event' AND label IN ({marks}) ORDER BY id DESC LIMIT 1", *names)
-        return self._entry(found[0]) if found else None
+        return bool(self._all(f"SELECT EXISTS ({schema.OPEN_ADMISSIONS})")[0][0])
 
     def checkpoints(self) -> list[tuple[int, str]]:
         """Size and note of each checkpoint, oldest first.

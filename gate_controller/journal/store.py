@@ -114,7 +114,7 @@ class SqliteJournal:
         self._append(rows.event(kind, fields, wall))
 
     def close_open(self, wall: float) -> list[str]:
-        """See ports.services.Journal. All of them, or none when it fails.
+        """See ports.services.Journal. All of them and the note that the lane is latched, or none when it fails.
 
         Raises:
             StoreError: An admission cannot be read, or its end not be made durable.
@@ -125,6 +125,8 @@ class SqliteJournal:
                 cut_short = _cut_short(columns, self._connection, self._path)
                 batch.add(rows.crossing(cut_short, wall))
                 closed.append(cut_short.crossing_id)
+            if closed:
+                batch.add(rows.event("latched", {"reason": Reason.RESTARTED.code}, wall))
         return closed
 
     def tend(self, wall: float) -> None:

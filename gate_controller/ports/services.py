@@ -165,7 +165,10 @@ class Journal(Protocol):
         ...
 
     def close_open(self, wall: float) -> list[str]:
-        """After a restart: end every admission without an outcome as ABORTED; returns their crossing ids."""
+        """After a restart: end every admission without an outcome as ABORTED; returns their crossing ids.
+
+        If there was one, somebody may be inside: the event "latched" with the reason "restarted" is noted at the same instant.
+        """
         ...
 
     def tend(self, wall: float) -> None:

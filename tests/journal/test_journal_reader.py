@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 
 from gate_controller.core.commands import CrossingRecord
-from gate_controller.core.values import Direction, Outcome
+from gate_controller.core.values import Direction, Outcome, Region
 from gate_controller.journal import JournalReader, SqliteJournal
 from gate_controller.ports.errors import StoreError
 
 
 def test_reading_goes_on_from_an_id_over_many_pages(journal: SqliteJournal, journal_path: Path) -> None:
-    for number in range(600):
+    for number in range(520):
         journal.event("tick", {"number": str(number)}, 1.0)
     with JournalReader(journal_path) as reader:
-        assert [entry.id for entry in reader.entries()] == list(range(1, 601))
-        assert [entry.body["fields"]["number"] for entry in reader.entries(since=598)] == ["598", "599"]
-        assert list(reader.entries(since=600)) == []
+        assert [entry.id for entry in reader.entries()] == list(range(1, 521))
+        assert [entry.body["fields"]["number"] for entry in reader.entries(since=518)] == ["518", "519"]
+        assert list(reader.entries(since=520)) == []
         assert list(reader.entries(since=10_000)) == []
-        assert reader.last_id() == 600
+        assert reader.last_id() == 520
 
 
 def test_reading_sees_what_is_written_meanwhile(journal: SqliteJournal, journal_path: Path) -> None:
@@ -40,16 +40,33 @@ def test_reading_after_the_gate_has_ended(journal: SqliteJournal, journal_path: 
         assert reader.last_id() == 1
 
 
-def test_the_newest_of_some_events_is_found(journal: SqliteJournal, journal_path: Path) -> None:
+def test_some_events_are_found_newest_first(journal: SqliteJournal, journal_path: Path) -> None:
     with JournalReader(journal_path) as reader:
-        assert reader.last_event_of("emergency", "rearmed") is None
+        assert list(reader.latest_events("emergency", "rearmed")) == []
         for name in ("emergency", "rearmed", "emergency", "emergency_test", "tick"):
             journal.event(name, {"text": '{"event":"rearmed",'}, 1.0)
         journal.record(CrossingRecord("rearmed", Outcome.ABORTED, None, admitted=False, issuer=None, direction=Direction.HK_TO_MO), 1.0)
-        assert reader.last_event_of("emergency", "rearmed").body["event"] == "emergency"
-        assert reader.last_event_of("rearmed").body["event"] == "rearmed"
-        assert reader.last_event_of("emergency_test", "emergency").body["event"] == "emergency_test"
-        assert reader.last_event_of("nothing") is None
+        assert [entry.label for entry in reader.latest_events("emergency", "rearmed")] == ["emergency", "rearmed", "emergency"]
+        assert [entry.id for entry in reader.latest_events("emergency_test", "emergency")] == [4, 3, 1]
+        assert list(reader.latest_events("nothing")) == []
+
+
+def test_an_admission_without_an_outcome_is_open(journal: SqliteJournal, journal_path: Path) -> None:
+    with JournalReader(journal_path) as reader:
+        assert not reader.any_open_admission()
+        journal.admit("a", Region.HK, Direction.HK_TO_MO, 1.0)
+        journal.admit("b", Region.HK, Direction.HK_TO_MO, 1.0)
+        journal.record(CrossingRecord("a", Outcome.COMPLETED, None, admitted=True, issuer=None, direction=Direction.HK_TO_MO), 2.0)
+        assert reader.any_open_admission()
+        assert journal.close_open(3.0) == ["b"]
+        assert not reader.any_open_admission()
+        assert next(reader.latest_events("latched")).body["fields"] == {"reason": "restarted"}
+
+
+def test_nothing_cut_short_latches_nothing(journal: SqliteJournal, journal_path: Path) -> None:
+    with JournalReader(journal_path) as reader:
+        assert journal.close_open(3.0) == []
+        assert list(reader.latest_events("latched")) == []
 
 
 def test_a_reader_cannot_write(journal: SqliteJournal, journal_path: Path) -> None:

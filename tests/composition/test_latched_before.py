@@ -1,0 +1,74 @@
+"""What keeps the lane closed after a restart, as the journal tells it (INV-5, ADR 13)."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from gate_controller.composition.journal import latched_before
+from gate_controller.core.commands import CrossingRecord
+from gate_controller.core.reasons import Reason
+from gate_controller.core.values import Direction, Outcome, Region
+from gate_controller.journal import SqliteJournal
+from gate_controller.journal.key_file import signer_beside
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.db"
+
+
+@pytest.fixture
+def journal(path: Path):
+    with contextlib.closing(SqliteJournal(path, signer_beside(path, "gate-1"))) as journal:
+        yield journal
+
+
+def note(journal, kind, **fields):
+    journal.event(kind, fields, 1.0)
+
+
+def test_a_lane_that_lost_power_while_idle_comes_back_by_itself(journal, path):
+    journal.admit("a", Region.HK, Direction.HK_TO_MO, 1.0)
+    journal.record(CrossingRecord("a", Outcome.COMPLETED, None, admitted=True, issuer=Region.HK, direction=Direction.HK_TO_MO), 2.0)
+    note(journal, "journal_ready")
+    assert latched_before(path) is None
+
+
+def test_one_that_lost_power_with_a_traveller_admitted_waits_for_an_officer(journal, path):
+    journal.admit("a", Region.HK, Direction.HK_TO_MO, 1.0)
+    assert latched_before(path) is Reason.RESTARTED
+    assert journal.close_open(2.0) == ["a"]
+    assert latched_before(path) is Reason.RESTARTED, "also when it loses power once more before the officer comes"
+    note(journal, "rearmed", identity="officer 7")
+    assert latched_before(path) is None
+
+
+@pytest.mark.invariant("INV-5")
+@pytest.mark.parametrize("after", [[], ["latched"], ["admission"], ["latched", "emergency_test"]])
+def test_an_emergency_stays_the_reason_whatever_came_after_it(journal, path, after):
+    note(journal, "emergency")
+    for what in after:
+        if what == "admission":
+            journal.admit("a", Region.HK, Direction.HK_TO_MO, 1.0)
+            journal.close_open(2.0)
+        else:
+            note(journal, what, reason="door_forced")
+    assert latched_before(path) is Reason.EMERGENCY
+    note(journal, "rearmed", identity="officer 7")
+    assert latched_before(path) is None
+
+
+def test_of_two_latches_the_last_counts_and_one_before_the_rearm_does_not(journal, path):
+    note(journal, "emergency")
+    note(journal, "rearmed", identity="officer 7")
+    note(journal, "latched", reason="left_unseen")
+    note(journal, "latched", reason="door_forced")
+    assert latched_before(path) is Reason.DOOR_FORCED
+
+
+def test_a_reason_of_a_later_version_counts_as_the_gravest(journal, path):
+    note(journal, "latched", reason="not_known_here")
+    assert latched_before(path) is Reason.EMERGENCY
