@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from gate_controller.core.policy import CrossingPolicy
+from gate_controller.core.policy import BiometricRule, CrossingPolicy
 from gate_controller.core.values import Region
 from gate_controller.settings import gate_file, messages
 from gate_controller.settings.devices import ConfiguredDevice, Drivers, configure_devices
@@ -155,6 +155,10 @@ def _cross_rules(settings: Settings) -> Iterator[Problem]:
     source, region = settings.source, settings.gate.region
     if region not in settings.policy.admission.issuers:
         yield source.problem(("policy", "admission", "issuers"), f"lanes of {region.value} admit no passes", f'add {region.value} = ["..."]')
+    if settings.policy.presentation.static_passes and settings.policy.biometrics.biometric_rule is not BiometricRule.BOTH:
+        where = ("policy", "presentation", "static_passes")
+        text = "is true, and a copied static pass is as good as the original: only both biometric checks still tell whose it is"
+        yield source.problem(where, text, 'set [biometrics] biometric_rule = "both", or admit no static passes')
     files: dict[str, tuple[str, str]] = {}
     for path, key in (
         (settings.keys.cache, ("keys", "cache")),

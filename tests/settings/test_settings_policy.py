@@ -121,6 +121,15 @@ def test_an_override_does_not_hide_where_the_rest_stands(laboratory: Any) -> Non
     assert told.startswith(f"policy.toml:{line}: [times] clearing_s: ")
 
 
+@pytest.mark.parametrize("rule", ["either", "face_only_with_officer"])
+def test_static_passes_want_both_biometric_checks(laboratory: Any, rule: str) -> None:
+    line = laboratory.change("static_passes = false", "static_passes = true", "policy")
+    assert laboratory.load().policy.presentation.static_passes
+    laboratory.change('biometric_rule = "both"', f'biometric_rule = "{rule}"', "policy")
+    (told,) = laboratory.complaints()
+    assert told.startswith(f"policy.toml:{line}: [presentation] static_passes: is true, and a copied static pass")
+
+
 def test_a_policy_that_is_no_table(laboratory: Any) -> None:
     text = laboratory.gate.read_text(encoding="utf-8")
     laboratory.gate.write_text(f"policy = 3\n{text}", encoding="utf-8")
