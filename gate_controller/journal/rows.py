@@ -35,6 +35,7 @@ from gate_controller.ports.errors import StoreError
 MAX_TEXT = 1000
 """Characters of a text that are kept; a longer one ends in an ellipsis."""
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _MAX_WALL_MS = 2**53 - 1
 SALT_BYTES = 32
 NAMES_AN_OFFICER = frozenset({"identity"})
@@ -187,7 +188,7 @@ def entry_of(columns: tuple[Any, ...]) -> Entry:
 
 def canonical(fields: dict[str, Any]) -> str:
     """RFC 8785's form of an object whose numbers are integers."""
-    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(fields)
 
 
 def _row(kind: EntryKind, wall: float, crossing_id: str | None = None, **fields: Any) -> Row:
