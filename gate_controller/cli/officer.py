@@ -45,6 +45,7 @@ def _not_empty(_context: click.Context, parameter: click.Parameter, value: str) 
 
 
 _act("acknowledge", reason_required=False, help_text="Take the pending call.")
+_act("assist", reason_required=False, help_text="Take over the traveller inside, who needs help: the checks end, an officer is called.")
 _act("release", reason_required=True, help_text="Let whoever is inside through the exit.")
 _act("return", reason_required=True, help_text="Send whoever is inside back through the entry.")
 _act("rearm", reason_required=False, help_text="Put the lane back into service after an emergency, once the chamber is verified empty.")

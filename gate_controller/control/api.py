@@ -30,7 +30,7 @@ from gate_controller.ports.errors import GateError, RefusedByStateError
 
 log = structlog.get_logger("gate.control")
 
-ACTIONS = ("acknowledge", "release", "return", "rearm")
+ACTIONS = ("acknowledge", "assist", "release", "return", "rearm")
 IDENTITY_LENGTH = 64
 REASON_LENGTH = 200
 _COUNTERS = 2**53  # the largest integer JSON keeps everywhere (RFC 8259 section 6)

@@ -270,6 +270,10 @@ class Actions(DisplayActions):
                 self.deadlines["officer"] = self.now + self.policy.officer_attend_s
             self._note("officer_acknowledged", identity=self.event.identity)
 
+    def note_assistance(self) -> None:
+        """Journal who asked for an officer inside."""
+        self._note("assistance_requested", identity=getattr(self.event, "identity", ""))
+
     def by_officer_hand(self) -> None:
         """An officer decided, by identity and reason; a crossing is opened for the record where there is none."""
         if isinstance(self.event, (e.OfficerReleased, e.OfficerReturned)):

@@ -111,6 +111,13 @@ class OfficerAcknowledged:
 
 
 @dataclass(frozen=True, slots=True)
+class AssistanceRequested:
+    """Somebody who watches the lane takes over whoever is inside: the checks end, an officer is called there."""
+
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
 class OfficerReturned:
     """An officer sends whoever is inside back. `crossing_id` names the record where no crossing is open."""
 
@@ -169,6 +176,7 @@ Event = (
     | CheckEnded
     | CheckProgressed
     | OfficerAcknowledged
+    | AssistanceRequested
     | OfficerReturned
     | OfficerReleased
     | Rearmed

@@ -33,6 +33,7 @@ TRIGGERS: dict[type, str] = {
     e.AdmissionRecorded: "admission_recorded",
     e.CheckProgressed: "check_progressed",
     e.OfficerAcknowledged: "officer_acknowledged",
+    e.AssistanceRequested: "assistance_requested",
     e.OfficerReturned: "officer_returned",
     e.OfficerReleased: "officer_released",
     e.Rearmed: "rearmed",
@@ -43,7 +44,7 @@ TRIGGERS: dict[type, str] = {
 
 Asked = tuple[tuple[Callable[[Actions], object], bool], ...]
 """The guards of a row, and what each must answer."""
-ACTS = (e.OfficerAcknowledged, e.OfficerReturned, e.OfficerReleased, e.Rearmed, e.MaintenanceSwitched)
+ACTS = (e.OfficerAcknowledged, e.AssistanceRequested, e.OfficerReturned, e.OfficerReleased, e.Rearmed, e.MaintenanceSwitched)
 MOST_ROWS = 16
 """No event leads through more rows than this; more means rows that chase each other."""
 

@@ -96,6 +96,11 @@ class Reason(Enum):
     EXIT_DOOR_DID_NOT_CLOSE = ("exit_door_did_not_close", "obstructed, held, or its position contact is stuck", Prompt.WAIT_FOR_OFFICER)
     DOOR_FORCED = ("door_forced", "a door left its closed position without a command", Prompt.WAIT_FOR_OFFICER)
     BOTH_DOORS_OPEN = ("both_doors_open", "both doors are away from closed at once", Prompt.WAIT_FOR_OFFICER)
+    DOOR_SENSORS_DISAGREE = (
+        "door_sensors_disagree",
+        "the contacts of a door contradict each other: both made at once, or none for too long; contact, wiring, magnet",
+        Prompt.WAIT_FOR_OFFICER,
+    )
     INPUTS_UNKNOWN = ("inputs_unknown", "the inputs of the lane are unknown", Prompt.LANE_CLOSED)
     BEAM_BLOCKED = ("beam_blocked", "a beam stays interrupted with the doors closed: an object, or a broken beam", Prompt.WAIT_FOR_OFFICER)
     TAMPER = ("tamper", "a housing is open", Prompt.LANE_CLOSED)
@@ -115,6 +120,7 @@ class Reason(Enum):
     STOPPING = ("stopping", "the controller is being stopped", Prompt.LANE_CLOSED)
     MAINTENANCE = ("maintenance", "an engineer has the lane", Prompt.LANE_CLOSED)
     EMERGENCY = ("emergency", "the emergency loop is open", Prompt.EMERGENCY_EXIT)
+    ASSISTANCE_REQUESTED = ("assistance_requested", "an officer took over: wheelchair, child, fall, somebody who cannot go on", Prompt.WAIT_FOR_OFFICER)
     OFFICER_RETURNED = ("officer_returned", "an officer sent the traveller back", Prompt.GO_BACK)
     OFFICER_RELEASED = ("officer_released", "an officer let the traveller through, by name and reason", Prompt.STEP_OUT)
     OFFICER_DID_NOT_COME = ("officer_did_not_come", "nobody acknowledged the call in time", Prompt.GO_BACK)

@@ -100,8 +100,8 @@ TABLE: tuple[Row, ...] = (
     Row(EVALUATE, (S.ENTRY_OPEN,), S.RETURN_PATH, ("many_inside", "exit_closed"), (), O.RETURNED, R.TAILGATING),
     Row(EVALUATE, (S.ENTRY_OPEN,), S.RETURN_PATH, ("lost_inside", "somebody_inside", "exit_closed"), (), O.RETURNED, "lost_reason"),
     Row(EVALUATE, (S.ENTRY_OPEN,), S.CLEARING, ("lost_inside", "nobody_inside"), ("close_entry",), O.ABORTED, "lost_reason"),
-    Row(EVALUATE, (S.ENTRY_OPEN,), S.OFFICER_REFERRAL, ("inputs_unknown",), (), None, R.INPUTS_UNKNOWN),
-    Row(EVALUATE, (S.ENTRY_OPEN,), S.OFFICER_REFERRAL, ("exit_unconfirmed",), (), None, R.INPUTS_UNKNOWN),
+    Row(EVALUATE, (S.ENTRY_OPEN,), S.OFFICER_REFERRAL, ("inputs_unknown",), (), None, "unknown_reason"),
+    Row(EVALUATE, (S.ENTRY_OPEN,), S.OFFICER_REFERRAL, ("exit_unconfirmed",), (), None, "doubt_reason"),
     Row(EVALUATE, (S.ENTRY_OPEN,), S.OCCUPANCY_CHECK, ("one_inside", "entry_beam_clear"), ("close_entry",)),
     Row(
         EVALUATE,
@@ -124,6 +124,7 @@ TABLE: tuple[Row, ...] = (
     Row(EVALUATE, (S.OCCUPANCY_CHECK,), S.IDENTITY_CHECK, ("one_inside", "doors_closed", "entry_beam_clear", "exit_beam_clear"), ("note_entered",)),
     Row(EVALUATE, (S.OCCUPANCY_CHECK,), S.OFFICER_REFERRAL, ("expired_entry_close", "!entry_closed"), (), None, R.ENTRY_DOOR_DID_NOT_CLOSE),
     Row(EVALUATE, (S.OCCUPANCY_CHECK,), S.OFFICER_REFERRAL, ("expired_occupancy",), (), None, R.OCCUPANCY_UNKNOWN),
+    Row("assistance_requested", INSIDE, S.OFFICER_REFERRAL, (), ("note_assistance",), None, R.ASSISTANCE_REQUESTED),
     # The right person.
     Row(EVALUATE, (S.IDENTITY_CHECK,), S.CLEARING, ("nobody_inside",), ("latch",), O.ABORTED, R.LEFT_UNSEEN),
     Row(EVALUATE, (S.IDENTITY_CHECK,), S.OFFICER_REFERRAL, ("check_failed",), (), None, "failed_check"),
@@ -134,8 +135,8 @@ TABLE: tuple[Row, ...] = (
     # The exit is open.
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("io_lost",), ("annul",), None, R.IO_BOARD_LOST),
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("entry_forced",), ("annul", "latch"), None, R.BOTH_DOORS_OPEN),
-    Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("inputs_unknown",), ("annul",), None, R.INPUTS_UNKNOWN),
-    Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("entry_unconfirmed",), ("annul",), None, R.INPUTS_UNKNOWN),
+    Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("inputs_unknown",), ("annul",), None, "unknown_reason"),
+    Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("entry_unconfirmed",), ("annul",), None, "doubt_reason"),
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("many_inside", "!by_officer"), ("annul",), None, R.REVERSE_ENTRY),
     Row(EVALUATE, (S.EXIT_OPEN,), S.CLEARING, ("nobody_inside", "exit_beam_clear", "passed_exit_beam", "exit_was_ajar"), ("close_exit", "note_exited")),
     Row(EVALUATE, (S.EXIT_OPEN,), S.CLEARING, ("nobody_inside", "exit_beam_clear", "expired_exit_open"), ("close_exit", "latch"), O.ABORTED, R.LEFT_UNSEEN),
@@ -160,7 +161,7 @@ TABLE: tuple[Row, ...] = (
     # The way back through the entry.
     Row(EVALUATE, (S.RETURN_PATH,), S.OFFICER_REFERRAL, ("io_lost",), (), None, R.IO_BOARD_LOST),
     Row(EVALUATE, (S.RETURN_PATH,), S.OFFICER_REFERRAL, ("exit_forced",), ("annul", "latch"), None, R.BOTH_DOORS_OPEN),
-    Row(EVALUATE, (S.RETURN_PATH,), S.OFFICER_REFERRAL, ("exit_unconfirmed",), ("annul",), None, R.INPUTS_UNKNOWN),
+    Row(EVALUATE, (S.RETURN_PATH,), S.OFFICER_REFERRAL, ("exit_unconfirmed",), ("annul",), None, "doubt_reason"),
     Row(EVALUATE, (S.RETURN_PATH,), S.CLEARING, ("nobody_inside", "entry_beam_clear", "entry_was_ajar"), ("close_entry",)),
     Row(EVALUATE, (S.RETURN_PATH,), S.OFFICER_REFERRAL, ("expired_door_moves", "entry_closed", "!entry_was_ajar"), ("latch",), None, R.ENTRY_DOOR_DID_NOT_OPEN),
     Row(EVALUATE, (S.RETURN_PATH,), S.OFFICER_REFERRAL, ("expired_return_path",), (), None, "return_reason"),

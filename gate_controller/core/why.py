@@ -10,7 +10,7 @@ from gate_controller.core.facts import DEVICE_LOST
 from gate_controller.core.guards import NEEDED_INSIDE, Guards
 from gate_controller.core.policy import BiometricRule
 from gate_controller.core.reasons import Reason
-from gate_controller.core.values import CheckOutcome, Modality, TriState
+from gate_controller.core.values import UNKNOWN_INPUTS, CheckOutcome, DoorPosition, Modality, Occupancy, TriState
 
 
 class Why(Guards):
@@ -46,7 +46,7 @@ class Why(Guards):
         if self.somebody_inside():
             return Reason.REVERSE_ENTRY
         if self.unknown_too_long():
-            return Reason.INPUTS_UNKNOWN
+            return self.unknown_reason()
         if self.stopping:
             return Reason.STOPPING
         if TriState.ACTIVE in {self.inputs.entry_beam, self.inputs.exit_beam}:
@@ -55,7 +55,18 @@ class Why(Guards):
 
     def lost_reason(self) -> Reason:
         """Which device needed inside is lost."""
-        return next((self.missing[device] for device in NEEDED_INSIDE if device in self.missing), Reason.INPUTS_UNKNOWN)
+        return next((self.missing[device] for device in NEEDED_INSIDE if device in self.missing), self.unknown_reason())
+
+    def unknown_reason(self) -> Reason:
+        """What of the lane is unknown: everything, a door, or the counter."""
+        if DoorPosition.UNKNOWN in {self.inputs.entry_door, self.inputs.exit_door}:
+            return self.doubt_reason()
+        # An input that is unknown is named before a counter that only does not settle.
+        return Reason.INPUTS_UNKNOWN if self.inputs_unknown() and self.inputs.occupancy is not Occupancy.UNKNOWN else Reason.OCCUPANCY_UNKNOWN
+
+    def doubt_reason(self) -> Reason:
+        """Why a door that should be closed is not confirmed so: its contacts, unless nothing at all is known."""
+        return Reason.INPUTS_UNKNOWN if self.inputs == UNKNOWN_INPUTS else Reason.DOOR_SENSORS_DISAGREE
 
     def event_reason(self) -> Reason:
         """The reason the event carries."""

@@ -45,7 +45,7 @@ class GateControl(Protocol):
         ...
 
     def officer(self, action: str, identity: str, reason: str, uid: int | None = None) -> None:
-        """An officer's act: "acknowledge", "release", "return", "rearm". The core decides whether the state allows it.
+        """An officer's act: "acknowledge", "assist", "release", "return", "rearm". The core decides whether the state allows it.
 
         Args:
             action: One of the four.

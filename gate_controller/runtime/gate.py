@@ -185,6 +185,7 @@ class Gate:
         who = identity if uid is None else f"{identity} (uid {uid})"
         acts: dict[str, e.Event] = {
             "acknowledge": e.OfficerAcknowledged(who),
+            "assist": e.AssistanceRequested(who),
             "release": e.OfficerReleased(crossing_id, who, reason),
             "return": e.OfficerReturned(crossing_id, who, reason),
             "rearm": e.Rearmed(who),

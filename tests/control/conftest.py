@@ -29,7 +29,7 @@ TRUST = {
         "HK": {"state": "stale", "cause": "status_list_age", "remedy": "import", "restricted_in_s": 3600, "closed_in_s": 7200},
         "MO": {"state": "closed", "cause": "timestamp", "remedy": "import", "restricted_in_s": 0, "closed_in_s": 0},
     },
-    "trust_store": {"versions": {"root": 1, "hk": 7}, "problem": None, "failures": 2},
+    "trust_store": {"versions": {"root": 1, "hk": 7}, "problem": None, "failures": 2, "latest_seen": 1_800_000_000.0, "clock_behind_s": 7.0},
 }
 
 
@@ -52,7 +52,7 @@ class FakeGate:
         return {"gate": "fake-1", "state": self.state, "reason": "face_mismatch", "officer_call": None, **TRUST}
 
     def officer(self, action: str, identity: str, reason: str, uid: int | None = None) -> None:
-        if action not in {"acknowledge", "release", "return", "rearm"}:
+        if action not in {"acknowledge", "assist", "release", "return", "rearm"}:
             raise ValueError("unknown action")
         if not identity:
             raise ValueError("identity is empty")

@@ -353,7 +353,7 @@ def test_inputs_unknown_for_a_moment_do_not_close_the_lane_but_admit_nobody(lane
     lane.tell(e.InputsRead(known))
     lane.wait(5)
     assert lane.state is State.READY
-    lane.see(entry_beam=TriState.UNKNOWN)
+    lane.see(entry_door=DoorPosition.CLOSED, entry_beam=TriState.UNKNOWN)
     lane.wait(lane.policy.unknown_grace_s + 0.1)
     assert lane.state is State.OUT_OF_SERVICE
     assert lane.controller.reason is Reason.INPUTS_UNKNOWN

@@ -198,7 +198,7 @@ def test_a_counter_that_never_settles_closes_the_lane(lane):
         lane.see(occupancy=Occupancy.ZERO)
         lane.wait(0.1)
     assert lane.state is State.OUT_OF_SERVICE
-    assert lane.controller.reason is Reason.INPUTS_UNKNOWN
+    assert lane.controller.reason is Reason.OCCUPANCY_UNKNOWN
     assert lane.controller.officer_call is not None
 
 

@@ -52,7 +52,7 @@ steps = st.one_of(
     st.tuples(st.just("check"), st.tuples(mostly(list(Modality)), mostly([CheckOutcome.SUCCESSFUL] * 6 + list(CheckOutcome)))),
     st.tuples(st.just("verified"), st.none()),
     st.tuples(st.just("device"), st.tuples(mostly(list(Device)), mostly([True, True, False]))),
-    st.tuples(st.just("officer"), mostly(["acknowledge", "return", "release", "rearm"])),
+    st.tuples(st.just("officer"), mostly(["acknowledge", "assist", "return", "release", "rearm"])),
     st.tuples(st.just("stop"), mostly([True, False])),
 )
 
@@ -100,6 +100,7 @@ def play(lane, script):
             case "officer":
                 acts = {
                     "acknowledge": e.OfficerAcknowledged("o"),
+                    "assist": e.AssistanceRequested("o"),
                     "return": e.OfficerReturned(f"o{number}-{len(lane.out)}", "o", "r"),
                     "release": e.OfficerReleased(f"o{number}-{len(lane.out)}", "o", "r"),
                     "rearm": e.Rearmed("o"),

@@ -51,8 +51,8 @@ def test_a_door_does_not_stay_open_beside_one_whose_contacts_disagree(lane, begi
     assert not closed(lane.wait(lane.policy.unknown_grace_s - 0.1), door), "a moment is no fault"
     assert closed(lane.wait(0.2), door)
     assert lane.state is State.OFFICER_REFERRAL
-    assert lane.controller.reason is Reason.INPUTS_UNKNOWN
-    assert lane.controller.officer_call == (Reason.INPUTS_UNKNOWN, 0, None)
+    assert lane.controller.reason is Reason.DOOR_SENSORS_DISAGREE
+    assert lane.controller.officer_call == (Reason.DOOR_SENSORS_DISAGREE, 0, None)
 
 
 @pytest.mark.invariant("INV-1")
