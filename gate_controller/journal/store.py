@@ -32,7 +32,7 @@ WHAT = "journal"
 
 EXAMINE = "put the file aside for examination (gatectl journal verify names the place) and restart the gate"
 RETENTION_EVERY_MS = 600_000
-RETENTION_ROWS = 5000
+RETENTION_ROWS = 1000
 """At most so many rows are looked at each time, so that an admission never waits long for a deletion."""
 DAY_MS = 86_400_000
 

@@ -119,12 +119,12 @@ def measure(path: Path, rows: int, appends: int) -> dict[str, dict[str, float]]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows in the journal, at least 10000")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows in the journal, at least 2000")
     parser.add_argument("--appends", type=int, default=500, help="appends measured for each row of the table, at least 20")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args()
-    if arguments.rows < 10_000 or arguments.appends < 20:
-        parser.error("at least 10000 rows and 20 appends")
+    if arguments.rows < 2000 or arguments.appends < 20:
+        parser.error("at least 2000 rows and 20 appends")
     with tempfile.TemporaryDirectory() as directory:
         figures = measure(Path(directory) / "journal.db", arguments.rows, arguments.appends)
     whole = figures.pop("journal")
