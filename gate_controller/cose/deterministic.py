@@ -13,6 +13,15 @@ class CborError(ValueError):
     """Not deterministic CBOR (RFC 8949, 4.2)."""
 
 
+def _refuse_shared(*_: object) -> Any:
+    raise CborError("a shared value")
+
+
+NO_SHARED_VALUES = {28: _refuse_shared, 29: _refuse_shared}
+"""For cbor2's `semantic_decoders`. Shared values let 400 bytes stand for a list of 24 times the same list of 24 times the same list... Encoding
+that again took 67 s and 460 MB, and whoever has a pass can sign a presentation of their own making. No format here shares values."""
+
+
 def parse_cbor(payload: bytes) -> Any:
     """Parse CBOR within limits. Whether it is deterministic is still to be asked: encode it again and compare.
 
@@ -20,7 +29,7 @@ def parse_cbor(payload: bytes) -> Any:
         CborError: Whatever the parser objects to.
     """
     try:
-        return cbor2.loads(payload, max_depth=_MAX_DEPTH)
+        return cbor2.loads(payload, max_depth=_MAX_DEPTH, semantic_decoders=NO_SHARED_VALUES)
     except Exception as error:  # whatever a parser throws at hostile bytes is a refusal, named or not
         raise _not_cbor(error) from error
 

@@ -63,6 +63,17 @@ CLAIM_CHANGES: dict[str, dict[Any, Any]] = {
     "further-claim": {9: "x"},
     "further-text-claim": {"name": "x"},
 }
+
+
+def _shared_bomb(levels: int = 5, width: int = 24) -> bytes:
+    """A list of `width` times the same list of `width` times the same list...: 8 million numbers in 400 bytes, written with shared values (tags 28 and 29)."""
+    item = b"\xd8\x1c\x98" + bytes((width,)) + bytes(width)
+    for level in range(levels, 0, -1):
+        item = b"\xd8\x1c\x98" + bytes((width,)) + item + (b"\xd8\x1d" + bytes((level,))) * (width - 1)
+    return item
+
+
+_SHARED_BOMB = _shared_bomb()
 # Items that parsers are known to stumble over; each stands in place of a whole payload.
 ITEMS = {
     "empty": "",
@@ -84,6 +95,7 @@ ITEMS = {
     "regular-expression": "d8236128",
     "uuid": "d82540",
     "shared-cycle": "d81c81d81d00",
+    "shared-bomb": _SHARED_BOMB.hex(),
     "string-reference": "d9010082646162636419d81900",
     "set": "d90102820101",
     "ip-network": "d9010544c0a80001",
@@ -177,7 +189,7 @@ def presentations() -> Seeds:
     changes |= {"newest": {6: now + 30}, "ahead": {6: now + 31}, "float": {6: float(now)}, "nonce": {7: bytes(9)}, "further": {1: "HK"}}
     for name, change in changes.items():
         yield f"presentation-{name}", f.packed(f.PRESENTATION_PAYLOAD, encode(cbor2.loads(payload) | change), algorithms=(-8, -19))
-    for name in ("empty", "deep", "map-indefinite", "shared-cycle"):
+    for name in ("empty", "deep", "map-indefinite", "shared-cycle", "shared-bomb"):
         yield f"presentation-item-{name}", f.packed(f.PRESENTATION_PAYLOAD, bytes.fromhex(ITEMS[name]))
     header = f.scene.presented().presentation_header
     for name, change_header in HEADER_CHANGES.items():

@@ -104,8 +104,12 @@ class _Writer:
     def __init__(self, rng: random.Random, *, odd: bool) -> None:
         self._rng = rng
         self._odd = odd
+        self._room = 1000
 
     def written(self, value: Any) -> bytes:
+        self._room -= 1
+        if self._room < 0:
+            raise ValueError("too much, or a value that contains itself")
         odd = self._odd and self._rng.random() < 0.1
         if odd and self._rng.random() < 0.2:
             return bytes((0xC0 | self._rng.randrange(24),)) + self.written(value)

@@ -57,6 +57,8 @@ class MemoryTrust:
         self._state = state
 
     versions: dict[str, int] = {}  # noqa: RUF012 - never written
+    latest = 0.0
+    latest = 0.0
 
     def current(self) -> MemoryTrust:
         return self
