@@ -265,8 +265,8 @@ class Guards(Facts):
         return self.crossing is None
 
     def left_late(self) -> bool:
-        """The verified traveller went out just as the exit was closing, seen by door and beam."""
-        return self.reason is Reason.NEVER_EXITED and self.exit_seen_ajar and self.exit_beam_broken
+        """Whoever was let out went just as the exit was closing, or left something in it; seen by door and beam."""
+        return self.reason in {Reason.NEVER_EXITED, Reason.BEAM_BLOCKED} and self.exit_seen_ajar and self.exit_beam_broken
 
     def backed_out(self) -> bool:
         """The entry was seen open; the exit never was commanded, nor in doubt."""

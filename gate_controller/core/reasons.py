@@ -102,7 +102,11 @@ class Reason(Enum):
         Prompt.WAIT_FOR_OFFICER,
     )
     INPUTS_UNKNOWN = ("inputs_unknown", "the inputs of the lane are unknown", Prompt.LANE_CLOSED)
-    BEAM_BLOCKED = ("beam_blocked", "a beam stays interrupted with the doors closed: an object, or a broken beam", Prompt.WAIT_FOR_OFFICER)
+    BEAM_BLOCKED = (
+        "beam_blocked",
+        "a beam stays interrupted though nobody is counted: something left in the doorway, or a broken beam",
+        Prompt.WAIT_FOR_OFFICER,
+    )
     TAMPER = ("tamper", "a housing is open", Prompt.LANE_CLOSED)
 
     # Devices, system, people

@@ -149,6 +149,7 @@ TABLE: tuple[Row, ...] = (
         None,
         R.EXIT_DOOR_DID_NOT_OPEN,
     ),
+    Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("expired_exit_open", "nobody_inside"), ("annul",), None, R.BEAM_BLOCKED),
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("expired_exit_open",), ("annul",), None, R.NEVER_EXITED),
     # The lane must be verified empty and shut; then the crossing is recorded, with the outcome fixed above.
     Row(EVALUATE, (S.CLEARING,), S.OUT_OF_SERVICE, ("io_lost",), (), O.ABORTED, R.IO_BOARD_LOST),
