@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
+from gate_controller.core import events as e
 from gate_controller.core.policy import BiometricRule, CrossingPolicy
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
@@ -76,6 +77,7 @@ class Episode:
         self._arrivals_s = arrivals_s
         self._come = 0
         self._front: Traveller | None = None
+        self._followed: Traveller | None = None
         self._repairs: dict[int, Callable[[], None]] = {}
         self._repaired = 0
         self._presented: list[Presentation] = []
@@ -170,8 +172,8 @@ class Episode:
             traveller.give_up()
 
     def left(self, mind: Mind) -> None:
-        """Somebody has gone their way."""
-        if mind is self._front:
+        """Somebody has gone their way; whoever stands behind them steps up, if they have not yet."""
+        if mind is self._front and mind is not self._followed:
             self.agenda.after(0.2, self._next)
 
     def _wind_down(self, rounds: int) -> None:
@@ -238,6 +240,9 @@ class Episode:
     # -- faults ----------------------------------------------------------------------------------------------------------------------
 
     def _entered(self, state: State) -> None:
+        if state is State.IDENTITY_CHECK and self._front is not self._followed and self._come < self._travellers:
+            self._followed = self._front  # the entry has closed: the next one steps up to the reader and waits there
+            self.agenda.after(self.rng.uniform(0.3, 2.0), self._next)
         rate = self.profile.fault_rates.get(state, 0.0)
         if rate and self.rng.random() < rate:
             kind = KINDS[self.rng.randrange(len(KINDS))]
@@ -314,6 +319,10 @@ class Episode:
             self.lane.wires()
 
         self.ends(shut, lasts_s)
+
+    def ask_for_assistance(self) -> None:
+        """Somebody who watches the lane sees that the traveller cannot go on alone."""
+        self.host.post(e.AssistanceRequested("officer-7"))
 
     def follow(self, leader: Traveller) -> None:
         """Somebody walks in close behind."""

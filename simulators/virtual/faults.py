@@ -173,13 +173,15 @@ def _stale_answers(scene: Episode) -> None:
 
 
 def _officer_out_of_turn(scene: Episode) -> None:
-    act = scene.rng.randrange(4)
+    act = scene.rng.randrange(5)
     who = "officer-9"
     if act == 0:
         scene.host.post(e.OfficerAcknowledged(who))
     elif act == 1:
         scene.host.post(e.Rearmed(who))
     elif act == 2:
+        scene.host.post(e.AssistanceRequested(who))
+    elif act == 3:
         scene.host.post(e.OfficerReturned(f"officer-x{int(scene.agenda.now * 1000)}", who, "mistake"))
     else:
         scene.host.post(e.OfficerReleased(f"officer-x{int(scene.agenda.now * 1000)}", who, "mistake"))

@@ -18,7 +18,8 @@ class Habit:
         companion: "", tailgater, child (walks along), on_arm (a child no counter tells apart).
         finger: own, other, none.
         face: own, other, none, two (a second face beside).
-        inside: waits, walks_back, forces_exit, forces_entry, tampers, passes_object (through the entry), collapses, leaves_object (the counter takes it for a person).
+        inside: waits, walks_back, forces_exit, forces_entry, tampers, passes_object (through the entry), collapses, needs_help (somebody who watches the
+            lane asks for an officer), leaves_object (the counter takes it for a person).
         leaving: walks, stays, late, drops (an object in the doorway), turns_back (in the doorway), lets_in (somebody from beyond).
         returning: obeys, stays.
     """
@@ -48,7 +49,7 @@ MISBEHAVING = (
     Habit("child walks along", 1.5, companion="child"),
     Habit("child walks along and stays", 0.5, companion="child", returning="stays"),
     Habit("child on the arm", companion="on_arm"),
-    Habit("wheelchair", finger="none", leaving="late"),
+    Habit("wheelchair", inside="needs_help", finger="none", leaving="late"),
     Habit("walks back during the check", inside="walks_back"),
     Habit("collapses inside", 0.7, inside="collapses"),
     Habit("leaves an object in the chamber", 0.7, inside="leaves_object"),

@@ -71,7 +71,7 @@ class Host:
         self._table = table
         self._monitor = monitor
         self.durable = Durable()
-        monitor.latched = lambda: self.durable.latched
+        monitor.latched = self.durable.latched_before
         self.board: Board = Board(agenda, rng, lane, profile, monitor, self.post)
         self.desk: Desk = Desk(agenda, rng, profile, self.durable, self.post)
         self.biometrics: Biometrics = Biometrics(agenda, rng, profile, look, self.post)
@@ -108,7 +108,7 @@ class Host:
         self.controller = Controller(self._policy, self._table)
         self.stopping = False
         self._monitor.process(alive=True)
-        self.post(e.Started(self.durable.latched))
+        self.post(e.Started(self.durable.latched_before()))
         self.board.attach()
         self.desk.attach()
         for device, working in (

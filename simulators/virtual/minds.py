@@ -205,6 +205,8 @@ class Traveller(Mind):
             scene.agenda.after(delay, scene.open_housing, scene.rng.uniform(0.5, 20.0))
         elif how == "passes_object":
             scene.agenda.after(delay, scene.interrupt, Door.ENTRY, scene.rng.uniform(0.2, 1.5))
+        elif how == "needs_help":
+            scene.agenda.after(delay, scene.ask_for_assistance)
         elif how == "leaves_object":
             scene.agenda.after(delay, scene.leave_object)
 

@@ -53,23 +53,31 @@ class Durable:
         used: The newest use of each pass.
         admitted: Crossings admitted, in order.
         outcomes: What was recorded of each crossing; more than one entry is a violation.
-        latched: The last word on what keeps the lane closed.
+        latches: What closed the lane since it was last re-armed, in order.
     """
 
     used: dict[bytes, int] = field(default_factory=dict)
     admitted: list[str] = field(default_factory=list)
     outcomes: dict[str, list[c.CrossingRecord | None]] = field(default_factory=dict)
-    latched: Reason | None = None
+    latches: list[Reason] = field(default_factory=list)
+
+    def latched_before(self) -> Reason | None:
+        """What a new process is told: an emergency first, then a crossing that was cut short, then the last latch (ADR 13)."""
+        if Reason.EMERGENCY in self.latches:
+            return Reason.EMERGENCY
+        if any(crossing_id not in self.outcomes for crossing_id in self.admitted):
+            return Reason.RESTARTED
+        return self.latches[-1] if self.latches else None
 
     def write(self, command: c.RecordCrossing | c.NoteEvent) -> None:
         """Write one entry; a second outcome of a crossing is refused as the real journal refuses it, and kept for the monitor."""
         if isinstance(command, c.RecordCrossing):
             self.outcomes.setdefault(command.record.crossing_id, []).append(command.record)
         elif command.kind == "rearmed":
-            self.latched = None
+            self.latches.clear()
         elif command.kind in {"emergency", "latched"}:
             code = dict(command.fields).get("reason", Reason.EMERGENCY.code)
-            self.latched = _BY_CODE.get(code, Reason.EMERGENCY)
+            self.latches.append(_BY_CODE.get(code, Reason.EMERGENCY))
 
     def close_open(self) -> list[str]:
         """After a restart: crossings that were admitted and have no outcome are closed as aborted."""

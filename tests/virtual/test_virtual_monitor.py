@@ -34,13 +34,14 @@ def undone(action: str) -> Table:
 STORM = replace(PROFILES["harsh"], fault_rates={state: min(1.0, 5 * rate) for state, rate in PROFILES["harsh"].fault_rates.items()})
 """Five times as many faults, to find sooner what is there."""
 
+OVERLOOKED = {"exit_forced", "entry_forced", "a_door_forced", "exit_unconfirmed", "entry_unconfirmed"}
 BROKEN: dict[str, tuple[Callable[[], Table], str]] = {
     "an emergency is not answered": (lambda: without(Reason.EMERGENCY), "INV-5"),
     "re-armed whoever is inside": (lambda: loosened("verified_empty", "rearmed"), "INV-5"),
     "admitted whatever is known": (lambda: loosened("clear_to_admit", "admission_recorded"), "INV-"),
     "the exit opens without a decision": (lambda: loosened("release_allowed", "evaluate"), "INV-2"),
     "nobody ends the identity check": (lambda: tuple(row for row in without(Reason.IDENTITY_TIMED_OUT) if row.reason != "failed_check"), "INV-4"),
-    "a forced door is overlooked": (lambda: tuple(row for row in TABLE if not {"exit_forced", "entry_forced", "a_door_forced"} & set(row.when)), "INV-"),
+    "a forced door is overlooked": (lambda: tuple(row for row in TABLE if not OVERLOOKED & set(row.when)), "INV-"),
 }
 
 
