@@ -6,15 +6,19 @@ from pathlib import Path
 
 from gate_controller.core.reasons import Reason
 from gate_controller.journal import JournalReader, Signer, SqliteJournal
-from gate_controller.journal.key_file import origin_of, signer_beside
+from gate_controller.journal.key_file import key_beside, origin_of, signer_beside
 from gate_controller.ports.errors import ConfigurationError
 from gate_controller.settings import Settings
 
 _BY_CODE = {reason.code: reason for reason in Reason}
 
 
-def journal_signer(settings: Settings) -> Signer:
-    """Who signs this gate's checkpoints; a simulation without a key makes one beside its journal.
+def journal_signer(settings: Settings, *, make: bool = False) -> Signer:
+    """Who signs this gate's checkpoints.
+
+    Args:
+        settings: The gate's.
+        make: Whether a simulation without a key makes one beside its journal.
 
     Raises:
         StoreError: The key cannot be used.
@@ -27,7 +31,7 @@ def journal_signer(settings: Settings) -> Signer:
         return Signer.from_credential(origin, section.signing_key_credential)
     if settings.gate.mode != "simulation":
         raise ConfigurationError("[journal] names no key that signs its checkpoints", "name signing_key_credential or signing_key_file")
-    return signer_beside(section.path, origin)
+    return signer_beside(section.path, origin) if make else Signer.from_file(origin, key_beside(section.path))
 
 
 def open_journal(settings: Settings) -> SqliteJournal:
@@ -37,7 +41,7 @@ def open_journal(settings: Settings) -> SqliteJournal:
         StoreError: It cannot be used.
         ConfigurationError: There is no signing key.
     """
-    return SqliteJournal(settings.journal.path, journal_signer(settings), retention_days=settings.journal.retention_days)
+    return SqliteJournal(settings.journal.path, journal_signer(settings, make=True), retention_days=settings.journal.retention_days)
 
 
 def latched_before(path: Path) -> Reason | None:

@@ -37,13 +37,18 @@ def make_key(path: Path) -> None:
         raise StoreError(f"{WHAT} {path}: {error.strerror}", "the directory must exist and be writable") from error  # noqa: EM102
 
 
+def key_beside(path: Path) -> Path:
+    """Where the key of a journal lies that has one beside it."""
+    return path.with_name(f"{path.name}.key")
+
+
 def signer_beside(path: Path, origin: str = UNNAMED) -> Signer:
     """The signer of a journal whose key lies beside it, made when it is missing: for simulations and tests.
 
     Raises:
         StoreError: The key cannot be made or used.
     """
-    key = path.with_name(f"{path.name}.key")
+    key = key_beside(path)
     if not os.path.lexists(key):
         make_key(key)
     return Signer.from_file(origin, key)

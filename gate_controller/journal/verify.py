@@ -157,7 +157,7 @@ class _Verification:
                 raise self._broken(number, "its time is before that of the row before it, and no row says that the clock went back")
             self._found.went_back.append(number - 1)
         self._before = (number, wall_ms, label, entry.body.get("fields", {}))
-        if label == schema.DELETED and not 0 < int(entry.body["fields"].get("through", "0")) < number:
+        if label == schema.DELETED and not 0 < _number(entry.body["fields"].get("through")) < number:
             raise self._broken(number, "it deletes what was not yet written")
         for level, tile, node in self._frontier.add(leaf_hash(rows.leaf(number, kind, label, crossing_id, bool(personal), wall_ms, commitment))):
             stored = self._reader.connection.execute("SELECT hash FROM tiles WHERE level = ? AND number = ?", (level, tile)).fetchone()
@@ -179,6 +179,11 @@ class _Verification:
     def _broken(self, place: str | int, how: str) -> BrokenJournalError:
         where = f"row {place}" if isinstance(place, int) else place
         return BrokenJournalError(f"journal {self._reader.path}: broken at {where}: {how}", REMEDY)
+
+
+def _number(text: object) -> int:
+    """The number that a text is; 0 when it is none."""
+    return int(text) if isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < 20 else 0
 
 
 def _tiles_of(size: int) -> int:

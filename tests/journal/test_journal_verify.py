@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import shutil
 import sqlite3
 from copy import copy
@@ -234,6 +235,32 @@ def test_a_damaged_file_is_refused(filled, verified, signer):
     assert "damaged" in str(caught.value)
     with pytest.raises(independent.Refused):
         independent.check_file(filled, str(signer.key))
+
+
+def test_bytes_changed_anywhere_are_refused_or_lie_where_nothing_is(template, journal_path, verified, signer):
+    content = template[0].read_bytes()
+    whole, dice = verified(template[0]), random.Random(6962)
+    missed = 0
+    for _ in range(25):
+        changed = bytearray(content)
+        at = dice.randrange(100, len(content))
+        changed[at] ^= dice.randrange(1, 256)
+        journal_path.write_bytes(changed)
+        try:
+            assert verified(journal_path) == whole
+        except (BrokenJournalError, StoreError):
+            continue
+        missed += 1  # free space of a page, or an index that says the same
+        assert independent.check_file(journal_path, str(signer.key)) == whole.rows
+    assert missed < 13
+
+
+def test_a_row_that_deletes_nonsense_is_a_break(filled, signer, verified, days):
+    for through in ("soon", "-1", "999", "\u0665", ""):
+        with contextlib.closing(SqliteJournal(filled, signer)) as journal:
+            journal.event("contents_deleted", {"through": through}, days.now + 1)
+        with pytest.raises(BrokenJournalError, match=r"cannot be read|deletes what was not yet written|was to be deleted"):
+            verified(filled)
 
 
 def test_a_truncated_file_is_refused(filled, verified):
