@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from gate_controller.journal import EntryKind, JournalReader, SqliteJournal
+from gate_controller.journal.key_file import signer_beside
+from gate_controller.journal.verify import verify
 
 PRELUDE = """
 import os, resource, signal, sys
@@ -67,7 +69,7 @@ die()
 
 
 @pytest.mark.invariant("INV-6")
-@pytest.mark.parametrize("lines", [1, 24, 101])
+@pytest.mark.parametrize("lines", [1, 24, 205])
 def test_every_admission_has_one_outcome_whenever_the_writer_was_killed(journal_path: Path, lines: int) -> None:
     body = "\nfor n in range(10**6):\n    admit(f'c{n}'); print('admitted', n, flush=True); record(f'c{n}'); print('recorded', n, flush=True)\n"
     with subprocess.Popen([sys.executable, "-c", PRELUDE + body, str(journal_path)], stdout=subprocess.PIPE, text=True) as writer:
@@ -80,6 +82,7 @@ def test_every_admission_has_one_outcome_whenever_the_writer_was_killed(journal_
     assert len(cut_short) <= 1
     with JournalReader(journal_path) as reader:
         found = list(reader.entries())
+        assert verify(reader, signer_beside(journal_path).key).rows == len(found)
     admitted = [entry.body["crossing_id"] for entry in found if entry.kind is EntryKind.ADMISSION]
     outcomes = {entry.body["crossing_id"]: entry.body["outcome"] for entry in found if entry.kind is EntryKind.CROSSING}
     assert sorted(admitted) == sorted(outcomes)
