@@ -12,7 +12,7 @@ def kinds(world):
     return [(violation.kind, violation.door) for violation in world.monitor.violations]
 
 
-@pytest.mark.invariant(1)
+@pytest.mark.invariant("INV-1")
 def test_a_controller_that_opens_both_doors_is_caught_at_once():
     told = []
     world = World(on_violation=told.append)
@@ -23,7 +23,7 @@ def test_a_controller_that_opens_both_doors_is_caught_at_once():
     assert str(told[0]) == "exit_door opened at 1.00 s while entry_door was not confirmed closed"
 
 
-@pytest.mark.invariant(1)
+@pytest.mark.invariant("INV-1")
 def test_a_controller_that_opens_the_exit_while_the_entry_is_still_closing_is_caught():
     world = World()
     world.set_coil("entry_door", True, 0.0)
@@ -43,7 +43,7 @@ def test_a_controller_that_waits_for_the_closed_contact_is_not_accused():
     assert kinds(world) == []
 
 
-@pytest.mark.invariant(1)
+@pytest.mark.invariant("INV-1")
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(Door), st.booleans(), st.integers(0, 90)), max_size=30))
 def test_violations_are_exactly_the_openings_against_an_unconfirmed_door(script):
@@ -61,7 +61,7 @@ def test_violations_are_exactly_the_openings_against_an_unconfirmed_door(script)
     assert [door for kind, door in kinds(world) if kind is ViolationKind.OPENED] == expected
 
 
-@pytest.mark.invariant(1)
+@pytest.mark.invariant("INV-1")
 @pytest.mark.parametrize(("contact", "level"), [("entry_door_closed", False), ("entry_door_open", True)])
 def test_opening_against_a_contact_that_does_not_confirm_is_a_violation_even_if_the_leaf_is_shut(contact, level):
     world = World()
@@ -71,7 +71,7 @@ def test_opening_against_a_contact_that_does_not_confirm_is_a_violation_even_if_
     assert world.monitor.violations[0].faults == (f"{contact} stuck at {int(level)}",)
 
 
-@pytest.mark.invariant(1)
+@pytest.mark.invariant("INV-1")
 def test_a_contact_that_lies_is_seen_through_and_named():
     world = World()
     world.set_coil("entry_door", True, 0.0)
@@ -83,7 +83,7 @@ def test_a_contact_that_lies_is_seen_through_and_named():
     assert "entry_door_closed stuck at 1" in str(world.monitor.violations[0])
 
 
-@pytest.mark.invariant(1)
+@pytest.mark.invariant("INV-1")
 @pytest.mark.parametrize(("reacts_after_s", "expected"), [(0.3, []), (3.0, [(ViolationKind.HELD, Door.EXIT)])])
 def test_a_forced_door_is_no_violation_if_the_other_command_is_taken_back_in_time(reacts_after_s, expected):
     world = World()
