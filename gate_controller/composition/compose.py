@@ -135,6 +135,8 @@ def _runtime_options(settings: Settings, devices: Devices) -> RuntimeOptions:
         face_attempts=biometrics.face_attempts,
         face_minimum_quality=biometrics.face_minimum_quality,
         fingerprint_attempts=biometrics.fingerprint_attempts,
+        attempts=settings.policy.admission.attempts,
+        attempts_within_s=settings.policy.admission.attempts_within_s,
         poll_s=runtime.poll_s,
         io_lost_after_s=runtime.io_lost_after_s,
         idle_poll_s=runtime.idle_poll_s,

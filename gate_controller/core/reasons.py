@@ -59,6 +59,11 @@ class Reason(Enum):
         Prompt.GO_TO_COUNTER,
     )
     PRESENTATION_REPLAYED = ("presentation_replayed", "step 9: this or a later presentation of the pass was used before", Prompt.CODE_EXPIRED)
+    REPEATED_ATTEMPTS = (
+        "repeated_attempts",
+        "crossings with this pass failed inside too often of late (policy); an officer should see who holds it",
+        Prompt.GO_TO_COUNTER,
+    )
     PASS_CHECK_TIMED_OUT = ("pass_check_timed_out", "the pass check did not end in time; see the journal for a slow store", Prompt.TRY_AGAIN_LATER)
 
     # Enrolment and eligibility

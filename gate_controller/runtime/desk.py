@@ -26,6 +26,7 @@ from gate_controller.ports.devices import FaceModel
 from gate_controller.ports.errors import GateError, StoreError
 from gate_controller.ports.services import EnrolmentRecord, EnrolmentStore, Journal, PassAccepted, PassVerifier, ReplayMemory
 from gate_controller.ports.trust import TrustMonitor, TrustNotice
+from gate_controller.runtime.attempts import Attempts
 from gate_controller.runtime.options import LANE_TIME_ZONE
 from gate_controller.runtime.session import Session
 from gate_controller.runtime.trace import Trace
@@ -78,6 +79,7 @@ class Desk(threading.Thread):
         self._session = session
         self._around = around
         self._sink = sink
+        self._attempts = Attempts(around.options.attempts, around.options.attempts_within_s)
         self._finger_format = finger_format
         self._face_model = face_model
         self._commands: queue.SimpleQueue[c.Command | Trace | None] = queue.SimpleQueue()
@@ -155,6 +157,8 @@ class Desk(threading.Thread):
                 case c.RecordAdmission():
                     self._admit(command)
                 case c.RecordCrossing() | c.NoteEvent() | Trace():
+                    if isinstance(command, c.RecordCrossing):
+                        self._attempts.end(command.record, self._around.clock.monotonic())
                     self._keep(_Entry(command, self._around.clock.wall()))
                     if device not in self._lost:
                         self._flush()
@@ -166,6 +170,11 @@ class Desk(threading.Thread):
     def _verify(self, crossing_id: str, text: str) -> None:
         decision = self._stores.verifier.verify(text, self._around.clock.wall())
         if isinstance(decision, PassAccepted):
+            if self._attempts.too_many(decision.facts.pass_id, self._around.clock.monotonic()):
+                log.info("pass refused", reason=Reason.REPEATED_ATTEMPTS.code)
+                self._around.post(e.PassRefused(crossing_id, Reason.REPEATED_ATTEMPTS))
+                return
+            self._attempts.begin(crossing_id, decision.facts.pass_id)
             self._around.post(e.PassVerified(crossing_id, decision.facts))
         else:
             log.info("pass refused", reason=decision.reason.code, step=decision.step, detail=decision.detail)

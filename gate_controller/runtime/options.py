@@ -24,6 +24,8 @@ class RuntimeOptions:
         io_lost_after_s: The board is lost when no reading succeeded for this long; its inputs are unknown at once.
         idle_poll_s: How often an idle fingerprint reader is asked whether it still works.
         forget_presentation_s: A presentation held up all the time is looked at again only after it was out of sight this long.
+        attempts: Crossings of one pass that failed inside; then it is refused.
+        attempts_within_s: They count for so long.
         retry_s: First and longest wait before a lost device is opened again.
     """
 
@@ -37,4 +39,6 @@ class RuntimeOptions:
     io_lost_after_s: float = 1.0
     idle_poll_s: float = 0.5
     forget_presentation_s: float = 2.0
+    attempts: int = 3
+    attempts_within_s: float = 900.0
     retry_s: tuple[float, float] = (0.2, 2.0)

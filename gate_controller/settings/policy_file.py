@@ -40,6 +40,8 @@ class AdmissionSection(Section):
     )
     minimum_age: int = Field(ge=0, le=120, description="Completed years of age")
     registered_min_s: float = Field(ge=0, le=30 * 86400, description="A registration is usable only this long after it was made")
+    attempts: int = Field(ge=1, le=100, description="Crossings of one pass that failed inside, for a reason of the traveller's; then it is refused")
+    attempts_within_s: float = Field(gt=0, le=86400, description="Failed crossings count for so long")
 
 
 class PresentationSection(Section):
