@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import cbor2
 
-from gate_controller.cose.deterministic import NO_SHARED_VALUES, CborError, parse_deterministic
+from gate_controller.cose.deterministic import FEW_TAGS, CborError, parse_deterministic
 from gate_controller.cose.ed25519 import is_valid_point, verify_signature
 from gate_controller.cose.sign1 import FrameError, Sign1
 from gate_controller.passes import claims as c
@@ -118,7 +118,7 @@ class _Inspector:
         if (value := self._attempt(check, lambda: parse_deterministic(payload))) is not None:
             return value
         try:
-            lax: object = cbor2.loads(payload, max_depth=_MAX_SHOWN_DEPTH, semantic_decoders=NO_SHARED_VALUES)
+            lax: object = cbor2.loads(payload, max_depth=_MAX_SHOWN_DEPTH, semantic_decoders=FEW_TAGS)
         except Exception:  # noqa: BLE001 - the step already says that it is not CBOR
             return None
         return lax

@@ -93,6 +93,7 @@ ITEMS = {
     "date-epoch-infinite": "c1f97c00",
     "rational-by-zero": "d81e820100",
     "regular-expression": "d8236128",
+    "regular-expression-slow": cbor2.dumps(cbor2.CBORTag(35, "(?i)" + "[\0-\uffff]" * 40)).hex(),
     "uuid": "d82540",
     "shared-cycle": "d81c81d81d00",
     "shared-bomb": _SHARED_BOMB.hex(),
@@ -189,7 +190,7 @@ def presentations() -> Seeds:
     changes |= {"newest": {6: now + 30}, "ahead": {6: now + 31}, "float": {6: float(now)}, "nonce": {7: bytes(9)}, "further": {1: "HK"}}
     for name, change in changes.items():
         yield f"presentation-{name}", f.packed(f.PRESENTATION_PAYLOAD, encode(cbor2.loads(payload) | change), algorithms=(-8, -19))
-    for name in ("empty", "deep", "map-indefinite", "shared-cycle", "shared-bomb"):
+    for name in ("empty", "deep", "map-indefinite", "shared-cycle", "shared-bomb", "regular-expression-slow"):
         yield f"presentation-item-{name}", f.packed(f.PRESENTATION_PAYLOAD, bytes.fromhex(ITEMS[name]))
     header = f.scene.presented().presentation_header
     for name, change_header in HEADER_CHANGES.items():

@@ -58,7 +58,6 @@ class MemoryTrust:
 
     versions: dict[str, int] = {}  # noqa: RUF012 - never written
     latest = 0.0
-    latest = 0.0
 
     def current(self) -> MemoryTrust:
         return self

@@ -3,8 +3,9 @@
 A walker visits every key and every value of the pass's and the presentation's payload and headers. At each place it writes
 
     another encoding of the same value   longer heads, bignums, longer floats, indefinite lengths, other orders, duplicates   step 5
+    a tag                                known or not: the parser follows none, shared values could grow without end           step 5
     what is no CBOR item there           reserved forms, breaks, invalid UTF-8, nesting without end                           step 5
-    another value, in its only encoding  null, floats, simple values, tags, the other kinds, missing and unknown claims       step 6
+    another value, in its only encoding  null, floats, simple values, the other kinds, missing and unknown claims             step 6
 
 and the same to both protected headers, where it is step 3 (the pass's) or step 2 (the presentation's). Bounds of the claims are in
 test_resigned_mutations_bounds.py, frames in test_resigned_mutations_frames.py.
@@ -107,7 +108,7 @@ def places(node: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
 
 
 def other_encodings(node: Node) -> Iterator[tuple[str, bytes]]:
-    """The same value once more, or something that is no item at all: never deterministic."""
+    """The same value once more, a tag, or something that is no item at all: never deterministic."""
     if isinstance(node, int):
         yield from longer_heads(*((0, node) if node >= 0 else (1, -1 - node)))
         magnitude = node if node >= 0 else -1 - node
@@ -153,6 +154,8 @@ def other_encodings(node: Node) -> Iterator[tuple[str, bytes]]:
     yield "self-described (tag 55799)", b"\xd9\xd9\xf7" + plain(node)
     yield "marked as shared (tag 28)", b"\xd8\x1c" + plain(node)
     yield "tag in the long form", b"\xd9\x00\x3d" + plain(node)
+    yield "under the CWT tag", b"\xd8\x3d" + plain(node)
+    yield "under a tag nobody knows", b"\xd9\x99\x99" + plain(node)
     yield "in nine arrays", b"\x81" * 9 + plain(node)
     yield "in an array of indefinite length", b"\x9f" + plain(node) + b"\xff"
     yield from (
@@ -191,8 +194,6 @@ def other_values(node: Node) -> Iterator[tuple[str, bytes]]:
         ("empty text", b"\x60"),
         ("empty array", b"\x80"),
         ("itself in an array", b"\x81" + plain(node)),
-        ("under the CWT tag", b"\xd8\x3d" + plain(node)),
-        ("under a tag nobody knows", b"\xd9\x99\x99" + plain(node)),
     )
     if isinstance(node, int):
         yield "as a float", encode(float(node))
