@@ -20,8 +20,9 @@ from simulators.virtual.faults import FAULTS, KINDS, maintenance
 from simulators.virtual.habits import HONEST, MISBEHAVING, WEIGHTS
 from simulators.virtual.host import Host
 from simulators.virtual.lane import Lane
+from simulators.virtual.ledger import Violation
 from simulators.virtual.minds import Mind, Traveller
-from simulators.virtual.monitor import Monitor, Violation
+from simulators.virtual.monitor import Monitor
 from simulators.virtual.officer import Officer
 from simulators.virtual.passes import Phones
 from simulators.virtual.profile import Profile

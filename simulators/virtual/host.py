@@ -15,18 +15,15 @@ from gate_controller.core import events as e
 from gate_controller.core.machine import Controller
 from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.prompts import Prompt
-from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.table import TABLE, Row
-from gate_controller.core.values import CheckOutcome, Device, Modality
+from gate_controller.core.values import Device
 from simulators.virtual.agenda import Agenda
 from simulators.virtual.board import Board
 from simulators.virtual.lane import Lane
 from simulators.virtual.monitor import Monitor
 from simulators.virtual.profile import Profile
 from simulators.virtual.services import Biometrics, Desk, Durable, Look, Presentation
-
-CameraOrNot = Presentation | None
 
 
 class Host:
@@ -77,7 +74,7 @@ class Host:
         self.biometrics: Biometrics = Biometrics(agenda, rng, profile, look, self.post)
         self.controller: Controller | None = None
         self.prompt: Prompt | None = None
-        self.shown: CameraOrNot = None
+        self.shown: Presentation | None = None
         self.camera_lost = False
         self.stopping = False
         self.reasons: Counter[str] = Counter()
@@ -188,7 +185,7 @@ class Host:
             self._timer_at = None
             self.post(e.TimerExpired())
 
-    def hold_up(self, shown: CameraOrNot) -> None:
+    def hold_up(self, shown: Presentation | None) -> None:
         """Somebody holds a phone before the reader (or, with None, puts it away)."""
         self.shown = shown
         if shown is not None:
@@ -264,8 +261,3 @@ class Host:
     def _say(self, text: str) -> None:
         if self.trace is not None:
             self.trace(f"{self._agenda.now:10.3f}  {text}")
-
-
-def wrong(modality: Modality) -> tuple[CheckOutcome, Reason]:
-    """What a check that sees the wrong person ends with."""
-    return CheckOutcome.FAILED, Reason.FINGERPRINT_MISMATCH if modality is Modality.FINGERPRINT else Reason.FACE_MISMATCH

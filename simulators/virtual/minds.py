@@ -9,7 +9,6 @@ from gate_controller.core.reasons import Reason
 from gate_controller.core.values import CheckOutcome, Door, Modality
 from simulators.virtual.body import BEYOND, BEYOND_M, CHAMBER_M, OUTSIDE, QUEUE_M, STAND_M, Body
 from simulators.virtual.habits import HONEST, Habit
-from simulators.virtual.host import wrong
 from simulators.virtual.services import Presentation
 
 if TYPE_CHECKING:
@@ -247,3 +246,8 @@ class Traveller(Mind):
         if draw < 1.5 * self.scene.profile.false_non_match:
             return CheckOutcome.NOT_SUPPORTED, Reason.REFERENCE_REFUSED if modality is Modality.FINGERPRINT else Reason.NO_TEMPLATE
         return CheckOutcome.SUCCESSFUL, None
+
+
+def wrong(modality: Modality) -> tuple[CheckOutcome, Reason]:
+    """What a check that sees the wrong person ends with."""
+    return CheckOutcome.FAILED, Reason.FINGERPRINT_MISMATCH if modality is Modality.FINGERPRINT else Reason.FACE_MISMATCH

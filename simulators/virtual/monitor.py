@@ -11,7 +11,6 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gate_controller.core import commands as c
@@ -34,6 +33,7 @@ from simulators.virtual.agenda import Agenda
 from simulators.virtual.body import Body
 from simulators.virtual.counter import BLIND, MANY
 from simulators.virtual.leaf import AJAR, PASSABLE, SHUT, Leaf
+from simulators.virtual.ledger import Ledger, Violation
 from simulators.virtual.services import Presentation
 
 if TYPE_CHECKING:
@@ -41,33 +41,10 @@ if TYPE_CHECKING:
 
 REACTION_S = 0.6
 """From a wire's change to a coil that answers it, over a line at its slowest: what was decided on in between could not know better."""
+NEEDED = frozenset({Device.IO_BOARD, Device.JOURNAL, Device.FINGERPRINT, Device.FACE_CAMERA})
+"""Devices whose loss leaves nothing to decide on."""
 FORCED_S = 1.0
 """Whoever goes out within this time after a door was forced, went through the forced door."""
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """What must never be, and was."""
-
-    invariant: str
-    at: float
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.invariant} at {self.at:.3f} s: {self.what}"
-
-
-@dataclass(slots=True)
-class Ledger:
-    """The truth about one crossing."""
-
-    shown: Presentation | None
-    began_at: float
-    claimed: bool = False
-    openings: int = 0
-    started: dict[Modality, None] = field(default_factory=dict)
-    passed: dict[Modality, bool] = field(default_factory=dict)
-    released: bool = False
 
 
 class Monitor:
@@ -299,6 +276,8 @@ class Monitor:
         reading = self._reading
         if TriState.UNKNOWN in {reading.entry_beam, reading.exit_beam, reading.tamper} or reading.occupancy is not Occupancy.ONE:
             self._violated("INV-3", f"the exit was released on unknown inputs or a count of {reading.occupancy.value}")
+        if self._lost.keys() & NEEDED:
+            self._violated("INV-3", "the exit was released while a device that decides is lost")
         ledger.released = True
         self._cleared[ledger.shown.holder] = None
         if [body.name for body in inside] == [ledger.shown.holder]:

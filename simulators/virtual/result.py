@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from gate_controller.core.commands import CrossingRecord
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
-from simulators.virtual.monitor import Violation
+from simulators.virtual.ledger import Violation
 
 CANNOT_OCCUR: dict[Reason, str] = {
     Reason.INTERNAL_ERROR: "only a bug gives it; one here ends the run with its traceback",
