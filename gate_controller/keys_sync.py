@@ -29,7 +29,7 @@ from gate_controller.ports.clock import Clock, SystemClock
 from gate_controller.ports.errors import ConfigurationError, GateError, StoreError
 from gate_controller.runtime.background_log import configure_log
 from gate_controller.settings import Settings, load
-from gate_controller.trust.errors import TrustError
+from gate_controller.trust.errors import InstalledError, TrustError
 from gate_controller.trust.floor import Floor
 from gate_controller.trust.freshness import freshness_text
 from gate_controller.trust.importing import ImportReport, import_trust
@@ -77,7 +77,8 @@ class TrustSync:
             report = self._fetch()
         except GateError as error:
             self._failures += 1
-            log.warning("not taken; the trust in force stays", what=error.what, remedy=error.remedy, failures=self._failures)
+            outcome = "taken, but not noted in the floor" if isinstance(error, InstalledError) else "not taken; the trust in force stays"
+            log.warning(outcome, what=error.what, remedy=error.remedy, failures=self._failures)
             unusable = isinstance(error, ConfigurationError | StoreError) and not isinstance(error, TrustError)
             return EXIT_CONFIGURATION if unusable else EXIT_REFUSED
         except Exception:

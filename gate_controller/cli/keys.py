@@ -24,7 +24,7 @@ from gate_controller.composition.trust import trust_in_force, trust_parts
 from gate_controller.ports.clock import Clock, SystemClock
 from gate_controller.ports.errors import ConfigurationError, GateError, StoreError
 from gate_controller.settings import load
-from gate_controller.trust.errors import TrustError
+from gate_controller.trust.errors import InstalledError, TrustError
 from gate_controller.trust.exporting import export_trust
 from gate_controller.trust.floor import Floor
 from gate_controller.trust.importing import import_trust
@@ -98,7 +98,7 @@ def list_command(context: click.Context, config: Path, as_json: bool) -> None:
     with _failures(as_json):
         parts = trust_parts(load(config))
         now = _clock(context).wall()
-        with contextlib.closing(Floor.open(parts.floor)) as floor:
+        with contextlib.closing(Floor.open(parts.floor, "read")) as floor:
             in_force = trust_in_force(parts, floor, now)
         _print(as_json, *listed(in_force, parts.pinned_root, now))
 
@@ -114,7 +114,7 @@ def status_command(context: click.Context, config: Path, as_json: bool) -> None:
         settings = load(config)
         parts = trust_parts(settings)
         now = _clock(context).wall()
-        with contextlib.closing(Floor.open(parts.floor)) as floor:
+        with contextlib.closing(Floor.open(parts.floor, "read")) as floor:
             fields, lines, good = status_report(parts, floor, settings.admitted_issuers(), now)
         _print(as_json, fields, lines)
     if not good:
@@ -133,7 +133,7 @@ def export_command(context: click.Context, config: Path, as_json: bool, director
     """
     with _failures(as_json):
         parts = trust_parts(load(config))
-        with contextlib.closing(Floor.open(parts.floor)) as floor:
+        with contextlib.closing(Floor.open(parts.floor, "read")) as floor:
             repository = trust_in_force(parts, floor, _clock(context).wall()).repository
         export_trust(repository, parts.pinned_root, directory)
         content_bytes = sum(map(len, repository.files.values()))
@@ -172,7 +172,11 @@ def _forgotten(before: float, after: float, now: float) -> list[str]:
     if before <= now:
         return [*lines, "nothing to forget: the clock is not behind"]
     if after > now:
-        return [*lines, f"it goes back to {time_text(after)} and no further: a region has signed then; set the clock to that time or later"]
+        return [
+            *lines,
+            f"it goes back to {time_text(after)} and no further: a region has signed then; set the clock to that time or later",
+            "if that time is wrong: restore the floor from its backup, or put it aside and make a new one (gatectl keys init), then import a current stick",
+        ]
     return [*lines, "it goes back to now"]
 
 
@@ -201,7 +205,8 @@ def _failures(as_json: bool, *, stays: bool = False) -> Iterator[None]:
         if as_json:
             click.echo(json.dumps({"ok": False, "what": error.what, "remedy": error.remedy}))
         else:
-            for line in (error.what, f"remedy: {error.remedy}" if error.remedy else "", _STAYS if stays else ""):
+            last = _STAYS if stays and not isinstance(error, InstalledError) else ""
+            for line in (error.what, f"remedy: {error.remedy}" if error.remedy else "", last):
                 if line:
                     click.echo(f"gatectl: {line}", err=True)
         refused = isinstance(error, TrustError | SourceError) or not isinstance(error, StoreError | ConfigurationError)

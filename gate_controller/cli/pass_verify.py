@@ -59,7 +59,7 @@ def verify_as_configured(settings: Settings, text: str, wall: float, at: float |
     """
     now = wall if at is None else at
     policy, parts = pass_policy(settings), trust_parts(settings)
-    with contextlib.closing(Floor.open(parts.floor)) as floor:
+    with contextlib.closing(Floor.open(parts.floor, "read")) as floor:
         in_force = trust_in_force(parts, floor, max(wall, now))
     with _replays(settings.replay.path) as replays:
         verifier = OfflinePassVerifier(policy, _Cached(in_force, judged_by_the_clock=at is None), replays or _NoMemory())
@@ -83,6 +83,7 @@ class _Cached:
         self._view = in_force.view
         self._not_before = 0.0 if judged_by_the_clock else in_force.latest_seen
         self.versions = in_force.view.versions
+        self.latest = in_force.view.latest if judged_by_the_clock else 0.0
 
     def current(self) -> TrustView:
         return self

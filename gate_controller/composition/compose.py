@@ -108,9 +108,9 @@ def _stores(settings: Settings, clock: Clock, stack: contextlib.ExitStack) -> St
     parts = trust_parts(settings)
     floor = Floor.open(parts.floor)
     stack.callback(floor.close)
-    trust = TrustStore(parts.cache, parts.pinned_root, floor, parts.budget, clock.wall())
-    # A new memory in service cannot know what was used before it; in a simulation nothing can have been.
-    blind_until = None if gate.mode == "simulation" else int(clock.wall()) + policy.presentation.skew_s
+    trust = TrustStore(parts.cache, parts.pinned_root, floor, parts.budget, clock)
+    # A new memory in service cannot know what was used before it, by whatever clock; in a simulation nothing can have been.
+    blind_until = None if gate.mode == "simulation" else int(max(clock.wall(), trust.latest_seen)) + policy.presentation.skew_s
     replay = SqliteReplayMemory(settings.replay.path, blind_until=blind_until)
     stack.callback(replay.close)
     section = settings.enrolment

@@ -11,12 +11,11 @@ from pathlib import Path
 from gate_controller.settings import Settings
 from gate_controller.settings.pinned_root import read_pinned_root
 from gate_controller.trust.cache import TrustCache
-from gate_controller.trust.errors import TrustError
 from gate_controller.trust.floor import Floor
 from gate_controller.trust.freshness import FreshnessBudget
+from gate_controller.trust.installed import installed_repository
 from gate_controller.trust.mirror import MirrorSource
-from gate_controller.trust.repository import VerifiedRepository, verify_repository
-from gate_controller.trust.sources import DirectorySource
+from gate_controller.trust.repository import VerifiedRepository
 from gate_controller.trust.view import LatestTime, VerifiedTrust, build_view
 
 
@@ -86,12 +85,8 @@ def trust_in_force(parts: TrustParts, floor: Floor, now: float) -> TrustInForce:
         StoreError: The cache or the floor cannot be read.
         SourceError: A file of the generation cannot be read.
     """
-    generation = parts.cache.current()
-    if generation is None:
-        msg = f"trust cache {parts.cache.path} is empty"
-        raise TrustError(msg, "import trust: gatectl keys import DIRECTORY")
-    repository = verify_repository(parts.pinned_root, DirectorySource(generation), at=None)
-    floor.require(repository.versions)
+    repository = installed_repository(parts.cache, parts.pinned_root)
+    floor.require(repository.versions, repository.source)
     latest = LatestTime(max(now, floor.latest_seen()))
     view = build_view(repository, parts.budget, latest)
     latest.value = max(latest.value, view.newest_signed_at or 0.0)

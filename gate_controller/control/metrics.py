@@ -5,6 +5,8 @@
     gate_trust_seconds_until_closed{region}        until all are refused; the same
     gate_trust_version{role}                       version of the role's metadata in force
     gate_trust_reload_failures_total               imported trust that could not be used
+    gate_trust_latest_seen_seconds                 the latest time seen, seconds since the epoch
+    gate_trust_clock_behind_seconds                how far the gate's clock is behind it; 0: it is not
     gate_passes_total{reason}                      crossings that ended, by reason of refusal; "accepted": somebody was let in
 
 Labels are codes, roles and regions: no id of a pass, a crossing or a person. Does not listen anywhere; the control API hands them out.
@@ -100,10 +102,14 @@ class GateMetrics(Collector):
         for role, number in status["trust_store"]["versions"].items():
             version.add_metric([role], number)
         failures = CounterMetricFamily("gate_trust_reload_failures", "Imported trust that could not be used", value=status["trust_store"]["failures"])
+        latest = GaugeMetricFamily("gate_trust_latest_seen_seconds", "Latest time seen, seconds since the epoch", value=status["trust_store"]["latest_seen"])
+        behind = GaugeMetricFamily(
+            "gate_trust_clock_behind_seconds", "How far the clock is behind the latest time seen", value=status["trust_store"]["clock_behind_s"]
+        )
         passes = CounterMetricFamily("gate_passes", "Passes decided on, by reason of refusal or accepted", labels=["reason"])
         for reason, count in (self._counter.passes if self._counter else {}).items():
             passes.add_metric([reason], count)
-        return state, restricted, closed, version, failures, passes
+        return state, restricted, closed, version, failures, latest, behind, passes
 
 
 def _seconds(left: float | None) -> float:

@@ -11,6 +11,8 @@
     8 status      the pass's place in the region's status list; an old list clears only low-risk travellers
     9 replay      strictly newer than the last accepted presentation of the pass
 
+What has ended is judged by the latest time seen, if the clock is behind it; what has not begun, by the clock: neither is gained by setting it.
+
 Steps 5 and 6 appear twice because step 4's rule, no parsing before verification, holds for both signed objects, and the
 presentation's key is only known from the pass's claims.
 
@@ -147,31 +149,32 @@ class OfflinePassVerifier:
         if presentation is None and not self._policy.static_passes:
             raise _RefusedError(Check.FRAME, Reason.PASS_STATIC)
         view = self._trust.current()
-        key, freshness = _region_key(view, pass_, now)  # 3
+        late = max(now, view.latest)
+        key, freshness = _region_key(view, pass_, now, late)  # 3
         if not verify_signature(pass_.signature, pass_.signed, key.key):  # 4
             raise _RefusedError(Check.PASS_SIGNATURE, Reason.PASS_BAD_SIGNATURE)
         claims = _pass_claims(pass_, presentation)  # 5, 6
-        self._admit_pass(claims, key.region, now)  # 6
+        self._admit_pass(claims, key.region, now, late)  # 6
         if presentation is None:
             _require_no_holder(claims)  # 7
             made_at = int(now)  # a static pass is made whenever it is shown
         else:
             _require_holder(presentation, claims)  # 7
-            made_at = self._admit_presentation(presentation, claims, now)  # 5, 6
+            made_at = self._admit_presentation(presentation, claims, now, late)  # 5, 6
         status = view.status(key.region, claims.status_uri, claims.status_index)
-        degraded = self._require_good_status(status, freshness, claims, now)  # 8
+        degraded = self._require_good_status(status, freshness, claims, late)  # 8
         self._require_unused(claims.pass_id, made_at, now)  # 9
         facts = PassFacts(claims.pass_id, claims.subject, key.region, claims.traveller_class, made_at, claims.issued_at, claims.expires_at, degraded)
         return PassAccepted(facts, _PASSED[presentation is None, degraded])
 
-    def _admit_pass(self, claims: PassClaims, region: Region, now: float) -> None:
+    def _admit_pass(self, claims: PassClaims, region: Region, now: float, late: float) -> None:
         policy = self._policy
         if _REGIONS.get(claims.issuer) is not region:
             raise _refused_pass(Reason.PASS_WRONG_ISSUER, f"verified by a key of {region.value}")
         if not claims.not_before <= now:
             raise _refused_pass(Reason.PASS_NOT_YET_VALID, f"nbf is {claims.not_before - now:.0f} s ahead")
-        if not now < claims.expires_at:
-            raise _refused_pass(Reason.PASS_EXPIRED, f"exp was {now - claims.expires_at:.0f} s ago")
+        if not late < claims.expires_at:
+            raise _refused_pass(Reason.PASS_EXPIRED, f"exp was {late - claims.expires_at:.0f} s ago")
         if not claims.issued_at <= now + policy.skew_s:
             raise _refused_pass(Reason.PASS_NOT_YET_VALID, f"iat is {claims.issued_at - now:.0f} s ahead")
         if claims.audience != policy.pass_audience:
@@ -182,10 +185,10 @@ class OfflinePassVerifier:
             raise _refused_pass(Reason.PASS_WRONG_DIRECTION, f"lane is {policy.direction.name}, pass has bits {claims.directions}")
         if claims.traveller_class not in policy.admitted_classes:
             raise _refused_pass(Reason.PASS_CLASS_NOT_ADMITTED, f"class {claims.traveller_class}")
-        if not now < claims.permit_until:
-            raise _refused_pass(Reason.PASS_PERMIT_ENDED, f"ended {now - claims.permit_until:.0f} s ago")
+        if not late < claims.permit_until:
+            raise _refused_pass(Reason.PASS_PERMIT_ENDED, f"ended {late - claims.permit_until:.0f} s ago")
 
-    def _admit_presentation(self, presentation: Sign1, claims: PassClaims, now: float) -> int:
+    def _admit_presentation(self, presentation: Sign1, claims: PassClaims, now: float, late: float) -> int:
         """Returns when it was made."""
         policy = self._policy
         presented = _presentation_claims(presentation)
@@ -194,21 +197,21 @@ class OfflinePassVerifier:
             raise _refused_presentation(Reason.PASS_WRONG_AUDIENCE, "the presentation is for another checkpoint or gate")
         if not made_at <= now + policy.skew_s:
             raise _refused_presentation(Reason.PRESENTATION_IN_FUTURE, f"made {made_at - now:.0f} s ahead, {policy.skew_s} s allowed")
-        if not now - made_at <= policy.ttl_s:
-            raise _refused_presentation(Reason.PRESENTATION_STALE, f"made {now - made_at:.0f} s ago, {policy.ttl_s} s allowed")
+        if not late - made_at <= policy.ttl_s:
+            raise _refused_presentation(Reason.PRESENTATION_STALE, f"made {late - made_at:.0f} s ago, {policy.ttl_s} s allowed")
         if made_at < claims.not_before:
             raise _refused_presentation(Reason.PRESENTATION_STALE, "made before the pass was valid")
         if made_at >= claims.expires_at:
             raise _refused_presentation(Reason.PRESENTATION_IN_FUTURE, "made after the pass's end")
         return made_at
 
-    def _require_good_status(self, status: PassStatus | None, freshness: RegionFreshness, claims: PassClaims, now: float) -> bool:
+    def _require_good_status(self, status: PassStatus | None, freshness: RegionFreshness, claims: PassClaims, late: float) -> bool:
         """Returns whether an old list had to do."""
         if status is not PassStatus.VALID:
             raise _RefusedError(Check.STATUS, _STATUS_REASONS[status])
         if freshness.state is not Freshness.DEGRADED:
             return False
-        policy, age = self._policy, now - claims.issued_at
+        policy, age = self._policy, late - claims.issued_at
         if claims.traveller_class not in policy.low_risk_classes or not age < policy.low_risk_pass_issued_s:
             detail = f"class {claims.traveller_class}, pass issued {age:.0f} s ago, {freshness.cause.code}"
             raise _RefusedError(Check.STATUS, Reason.PASS_STATUS_STALE, detail)
@@ -251,11 +254,11 @@ def _frame(text: str) -> PassFrame:
         raise _RefusedError(Check.FRAME, Reason.PASS_BAD_FRAME, str(error)) from error
 
 
-def _region_key(view: TrustView, pass_: Sign1, now: float) -> tuple[VerifyingKey, RegionFreshness]:
+def _region_key(view: TrustView, pass_: Sign1, now: float, late: float) -> tuple[VerifyingKey, RegionFreshness]:
     key = view.lookup(pass_.protected)
     if key is None:
         raise _RefusedError(Check.REGION_KEY, Reason.PASS_UNKNOWN_KEY)
-    if not key.not_before <= now < key.not_after:
+    if not (key.not_before <= now and late < key.not_after):
         raise _RefusedError(Check.REGION_KEY, Reason.PASS_KEY_NOT_VALID_NOW, f"{key.region.value} key, valid {key.not_before} to {key.not_after}")
     freshness = view.freshness(key.region, now)
     if freshness.state is Freshness.CLOSED:

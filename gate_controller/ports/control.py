@@ -35,7 +35,7 @@ class GateControl(Protocol):
         "devices": {name: {"state", "code", "detail", "remedy"}},
         "officer_call": null | {"reason", "escalation", "acknowledged_by"}, "since_s", "uptime_s",
         "trust": {region: {"state", "cause", "remedy", "next_state", "next_cause", "next_in_s", "restricted_in_s", "closed_in_s"}},
-        "trust_store": {"versions": {role: version}, "problem": null | {"what", "remedy"}, "failures"}}
+        "trust_store": {"versions": {role: version}, "problem": null | {"what", "remedy"}, "failures", "latest_seen", "clock_behind_s"}}
 
         Of the trust, the regions whose passes the lane admits; seconds to come are 0 when it is so already, null when it never will be.
 

@@ -53,8 +53,10 @@ class Cause(Enum):
     ROOT = ("root", "the keepers must publish a new root; then import it")
     REGION_ROLE = ("region_role", "the region must sign its list of keys again; then import it")
     REGION_KEYS = ("region_keys", "the region has no key that is valid now; import current trust")
+    STATUS_LIST_STOPPED = ("status_list_stopped", "ask the region's authority why it publishes no newer status list: an import brings the same one again")
     CLOCK_BEHIND = ("clock_behind", "set the gate's clock; if it was ahead before and is right now: gatectl keys forget-time")
-    NO_TRUST = ("no_trust", "install trust: gatectl keys init, then gatectl keys import DIRECTORY")
+    CLOCK_BEHIND_SIGNED = ("clock_behind_signed", "set the gate's clock")
+    NO_TRUST = ("no_trust", "import trust: gatectl keys import DIRECTORY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,11 @@ class TrustView(Protocol):
         """Version of each role's metadata: root, timestamp, snapshot, targets, hk, mo."""
         ...
 
+    @property
+    def latest(self) -> float:
+        """The latest time seen, seconds since the epoch; 0.0: none. What ends is judged by it where the clock is behind, what begins by the clock."""
+        ...
+
     def lookup(self, protected: bytes) -> VerifyingKey | None:
         """The key whose passes carry exactly these protected-header bytes, or None."""
         ...
@@ -113,7 +120,7 @@ class TrustView(Protocol):
 
 
 class Trust(Protocol):
-    """The current view, whichever it is."""
+    """The current view, whichever it is, and the latest time seen."""
 
     def current(self) -> TrustView:
         """The view in force. Cheap; take it once for each decision."""
@@ -121,6 +128,9 @@ class Trust(Protocol):
 
     def observe(self, wall: float) -> None:
         """Tell the trust store the time, about once a second: it remembers, durably, the latest it has seen.
+
+        The latest time seen goes on by itself between two calls, by a clock that nobody sets: a wall clock that stands, or is put back
+        again and again, falls behind it.
 
         Raises:
             StoreError: The time cannot be remembered.
@@ -133,8 +143,8 @@ class TrustNotice:
     """Something about the trust that has become so, to be journalled, logged and published once.
 
     Attributes:
-        kind: "freshness_changed" (also the daily reminder), "trust_taken" (a newer state is in force) or "trust_refused" (what was
-            imported cannot be used; the old state stays in force).
+        kind: "freshness_changed" (also the daily reminder), "trust_taken" (a newer state is in force), "trust_refused" (what was
+            imported cannot be used; the old state stays in force) or "time_forgotten" (somebody had the gate forget the latest time seen).
         fields: JSON values by name, without personal data.
         text: One line for people, with the remedy if there is one.
         warning: Whether it asks for somebody's attention.
@@ -173,5 +183,5 @@ class TrustMonitor(Protocol):
         ...
 
     def status(self, wall: float) -> dict[str, Any]:
-        """For GateControl.status(): {"trust": {region: {...}}, "trust_store": {"versions", "problem", "failures"}}."""
+        """For GateControl.status(): "trust" by region, and "trust_store"; see ports.control.GateControl.status."""
         ...

@@ -25,16 +25,18 @@ from pathlib import Path
 
 from gate_controller.ports.errors import StoreError
 from gate_controller.trust.names import parts_of
+from gate_controller.trust.owner import refuse_root_at
 
 KEPT = 3
 """Generations that are kept: the newest one and those before it, for a look back."""
 LOCK_WAIT_S = 10.0
 """How long a second importer waits; the lock is held for writing, not for fetching."""
+IMPORT_AGAIN = "import trust again: gatectl keys import DIRECTORY"
+"""Remedy for whatever is wrong with the cache's content."""
 
 _GENERATION = re.compile(r"generation-([1-9][0-9]{0,11})")
 _CURRENT, _LOCK, _INCOMING = "current", "lock", "incoming-"
 _POLL_S = 0.05
-_IMPORT_AGAIN = "import trust again: gatectl keys import DIRECTORY"
 _REMEDIES = {
     errno.ENOSPC: ("the disk is full", "free space on its file system"),
     errno.EDQUOT: ("the disk quota is used up", "free space on its file system"),
@@ -73,7 +75,7 @@ class TrustCache:
         name = content.decode("ascii", "replace").removesuffix("\n")
         if not _GENERATION.fullmatch(name):
             msg = f"trust cache {self.path}: {_CURRENT} does not name a generation"
-            raise StoreError(msg, _IMPORT_AGAIN)
+            raise StoreError(msg, IMPORT_AGAIN)
         generation = self.path / name
         try:
             is_directory = stat.S_ISDIR(generation.lstat().st_mode)
@@ -83,19 +85,25 @@ class TrustCache:
             raise self._fault(error, name) from error
         if not is_directory:
             msg = f"trust cache {self.path}: {name}, which {_CURRENT} names, is missing"
-            raise StoreError(msg, _IMPORT_AGAIN)
+            raise StoreError(msg, IMPORT_AGAIN)
         return generation
 
     def token(self) -> str:
-        """Another text whenever another generation was installed, "" while there is none; costs some microseconds. Never raises."""
+        """Another text whenever another generation is in force, "" while there is none; costs some microseconds. Never raises."""
         try:
-            content, found = _small_file(self.path / _CURRENT)
+            name = _small_file(self.path / _CURRENT)[0].decode("ascii", "replace").removesuffix("\n")
         except FileNotFoundError:
             return ""
         except OSError as error:
             return f"error {error.errno}"
+        if not _GENERATION.fullmatch(name):
+            return f"damaged {name}"
+        try:
+            found = (self.path / name).lstat()
+        except OSError as error:
+            return f"{name} error {error.errno}"
         # The name alone would not do: a cache that was deleted starts again with generation 1.
-        return f"{content.decode('ascii', 'replace')} {found.st_ino} {found.st_mtime_ns}"
+        return f"{name} {found.st_ino} {found.st_mtime_ns}"
 
     def install(self, files: Mapping[str, bytes]) -> str:
         """Put a generation of exactly these files into force; on any error what was in force stays so.
@@ -164,14 +172,10 @@ class TrustCache:
                 return
 
     def _make(self) -> None:
+        refuse_root_at(self.path if self.path.exists() else self.path.parent, f"trust cache {self.path}")
         with contextlib.suppress(FileExistsError):
             self.path.mkdir()
             _sync_directory(self.path.parent)
-        owner = self.path.stat().st_uid
-        if os.geteuid() == 0 != owner:
-            # What root makes there, the sync could never replace.
-            msg = f"trust cache {self.path} belongs to user {owner}, and this is root"
-            raise StoreError(msg, f"run it as that user: sudo -u '#{owner}' gatectl keys ...")
 
     def _checked(self, name: str) -> str:
         try:

@@ -11,6 +11,10 @@ class TrustError(StoreError):
     """The content of a trust repository must not be believed. What is in force stays in force; asking again gives the same answer."""
 
 
+class InstalledError(StoreError):
+    """A new generation was installed and is in force, but the floor does not know it yet."""
+
+
 def quoted(foreign: object) -> str:
     """Text that is not ours (a library's, or out of a file that nobody has verified) as part of one printable line."""
     text = " ".join(str(foreign).split())

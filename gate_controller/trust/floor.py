@@ -25,6 +25,8 @@ from typing import Literal, Self
 from gate_controller.ports.errors import StoreError
 from gate_controller.ports.sqlite import connect, created, store_error, store_errors, transaction
 from gate_controller.trust.errors import TrustError
+from gate_controller.trust.names import metadata_name
+from gate_controller.trust.owner import refuse_root_at
 
 MAX_VERSION = (1 << 31) - 1
 """One publish a second for 68 years. A version beyond it would leave no room for a next one."""
@@ -52,13 +54,14 @@ _SET_CLOCK = "set the gate's clock"
 class Floor:
     """One floor file. May be used from several threads and processes. Made by open() or create()."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: Literal["write", "read"] = "write") -> None:
         """Open the file; open() says the same in better words."""
         self._path = path
+        self._mode = mode
         self._lock = threading.Lock()
         with self._faults():
             self._identity = self._look()
-            self._db = connect(path, _WHAT, "write", "truncate")
+            self._db = connect(path, _WHAT, mode, "truncate")
         try:
             with self._faults():
                 self._check()
@@ -71,11 +74,12 @@ class Floor:
         """Make the file, with `now` (seconds since the epoch) as the latest time seen, and open it.
 
         Raises:
-            StoreError: There is one already, the directory is missing or may not be written, or `now` is no time.
+            StoreError: There is one already, the directory is missing, may not be written or is not this user's, or `now` is no time.
         """
         if path.exists() or path.is_symlink():
             raise store_error(path, _WHAT, "is there already", "keep it: a new one would forget what this gate must never take again")
         _require_time(path, now)
+        refuse_root_at(path.parent, f"{_WHAT} {path}")
         with store_errors(path, _WHAT), created(path, _WHAT) as draft, contextlib.closing(connect(draft, _WHAT, "write", "truncate")) as db, transaction(db):
             for statement in _SCHEMA:
                 db.execute(statement)
@@ -83,13 +87,17 @@ class Floor:
         return cls(path)
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, mode: Literal["write", "read"] = "write") -> Self:
         """Open an existing file.
+
+        Args:
+            path: The file.
+            mode: "read" for whoever only looks, and may have no right to do more.
 
         Raises:
             StoreError: It is missing, not permitted, damaged, or not a floor file of this version.
         """
-        return cls(path)
+        return cls(path, mode)
 
     def versions(self) -> dict[str, int]:
         """Highest version ever in force, by role; empty before the first import.
@@ -100,21 +108,18 @@ class Floor:
         with self._lock, self._faults():
             return dict(self._db.execute("SELECT role, version FROM versions").fetchall())
 
-    def require(self, versions: Mapping[str, int]) -> None:
+    def require(self, versions: Mapping[str, int], source: str) -> None:
         """Refuse metadata that is older than what was in force before.
 
         Args:
             versions: Version by role.
+            source: Where they were read, as messages call it.
 
         Raises:
             TrustError: A role is older, or gone; the message names it.
             StoreError: The file cannot be read.
         """
-        for role, lowest in sorted(self.versions().items()):
-            version = versions.get(role, 0)
-            if version < lowest:
-                msg = f"{role} has version {version}, older than {lowest}, which this gate has had in force"
-                raise TrustError(msg, _OLDER)
+        require_not_older(versions, self.versions(), source)
 
     def raise_versions(self, versions: Mapping[str, int]) -> None:
         """Durably remember that these versions (by role) are in force; lower ones change nothing.
@@ -203,13 +208,14 @@ class Floor:
         return status.st_dev, status.st_ino
 
     def _check(self) -> None:
-        """Refuse what is not a sound floor; write once, so that a file one can only read is found out now."""
+        """Refuse what is not a sound floor; if it is to be written, write once, so that a file one can only read is found out now."""
         if (self._pragma("application_id"), self._pragma("user_version")) != (_APPLICATION_ID, _SCHEMA_VERSION):
             raise self._fault("is not a trust floor of this version", "is the path in [keys] right?")
         if self._pragma("integrity_check(1)") != "ok":
             raise self._fault("fails SQLite's integrity check", _DAMAGED)
         self._time("observed")
-        self._db.execute("UPDATE time SET observed = observed")
+        if self._mode == "write":
+            self._db.execute("UPDATE time SET observed = observed")
 
     def _pragma(self, name: str) -> object:
         value: object = self._db.execute(f"PRAGMA {name}").fetchone()[0]
@@ -229,6 +235,25 @@ class Floor:
 
     def _fault(self, how: str, remedy: str) -> StoreError:
         return store_error(self._path, _WHAT, how, remedy)
+
+
+def require_not_older(versions: Mapping[str, int], lowest: Mapping[str, int], source: str) -> None:
+    """Refuse metadata of an older version than the lowest that is taken.
+
+    Args:
+        versions: Version by role.
+        lowest: Lowest version by role.
+        source: Where the versions were read, as messages call it.
+
+    Raises:
+        TrustError: A role is older, or gone; the message names source and file.
+    """
+    for role, least in sorted(lowest.items()):
+        version = versions.get(role, 0)
+        if version < least:
+            file = f"{metadata_name(role, version)}: " if version else ""
+            msg = f"{source}: {file}{role} has version {version}, older than {least}, which this gate has had in force"
+            raise TrustError(msg, _OLDER)
 
 
 def _require_time(path: Path, at: float) -> None:

@@ -39,9 +39,10 @@ class FreshnessBudget:
         warn_snapshot_s: The same for the snapshot.
         warn_role_s: The same for the region's role, the top-level targets and the root.
         warn_key_s: How long before the region has no valid key to warn.
-        longest_timestamp_s: Longest remaining life that is believed of a timestamp when it is loaded.
-        longest_snapshot_s: The same for a snapshot.
-        longest_role_s: The same for a region's role and the top-level targets.
+        longest_timestamp_s: Longest remaining life that is believed of a timestamp when it is loaded: the three days that it is signed for, and an
+            hour because the signer's clock may be ahead.
+        longest_snapshot_s: The same for a snapshot: 14 days and an hour.
+        longest_role_s: The same for a region's role and the top-level targets: 60 days and an hour.
         clock_tolerance_s: How far the gate's clock may be behind the newest signed time.
 
     Raises:
@@ -55,9 +56,9 @@ class FreshnessBudget:
     warn_snapshot_s: float = 604_800
     warn_role_s: float = 1_209_600
     warn_key_s: float = 1_209_600
-    longest_timestamp_s: float = 345_600
-    longest_snapshot_s: float = 1_296_000
-    longest_role_s: float = 5_270_400
+    longest_timestamp_s: float = 262_800
+    longest_snapshot_s: float = 1_213_200
+    longest_role_s: float = 5_187_600
     clock_tolerance_s: float = 120
 
     def __post_init__(self) -> None:
@@ -178,14 +179,23 @@ def timeline(region: Region, budget: FreshnessBudget, deadlines: Deadlines) -> T
     """Compute a region's timeline. Before the newest signed time, less the tolerance, it is CLOSED: the clock is behind."""
     running: list[tuple[Cause, _Steps]] = []
     if deadlines.newest_signed_at is not None:
-        running.append((Cause.CLOCK_BEHIND, [(-math.inf, CLOSED), (deadlines.newest_signed_at - budget.clock_tolerance_s, FRESH)]))
+        running.append((Cause.CLOCK_BEHIND_SIGNED, [(-math.inf, CLOSED), (deadlines.newest_signed_at - budget.clock_tolerance_s, FRESH)]))
     if deadlines.status_issued_at is None:
         running.append((Cause.STATUS_LIST_MISSING, [(-math.inf, CLOSED)]))
-    running += [(limit.cause, _steps(limit, deadlines)) for limit in limits(budget)]
+    stopped = _has_stopped(budget, deadlines)
+    for limit in limits(budget):
+        cause = Cause.STATUS_LIST_STOPPED if stopped and limit.cause is Cause.STATUS_LIST_AGE else limit.cause
+        running.append((cause, _steps(limit, deadlines)))
 
     starts = sorted({-math.inf, *(start for _, steps in running for start, _ in steps)})
     states = [_worst(running, start) for start in starts]
     return Timeline(region, starts, [_segment(region, starts, states, number) for number in range(len(starts))])
+
+
+def _has_stopped(budget: FreshnessBudget, deadlines: Deadlines) -> bool:
+    """Whether the region's list was old already when the newest list was signed that came with it: then it is the region that does not publish."""
+    issued_at, newest = deadlines.status_issued_at, deadlines.newest_signed_at
+    return issued_at is not None and newest is not None and newest - issued_at >= budget.status_stale_s
 
 
 def _steps(limit: Limit, deadlines: Deadlines) -> _Steps:
@@ -301,7 +311,9 @@ _PHRASES = {
     Cause.ROOT: ("the root expires soon", "the root has expired"),
     Cause.REGION_ROLE: ("the region's list of keys expires soon", "the region's list of keys has expired"),
     Cause.REGION_KEYS: ("the region's last key ends soon", "no key of the region is valid"),
-    Cause.CLOCK_BEHIND: ("", "the clock is behind what has been signed"),
+    Cause.STATUS_LIST_STOPPED: ("the region publishes no newer status list", "the region publishes no newer status list"),
+    Cause.CLOCK_BEHIND: ("", "the clock is behind the latest time this gate has seen"),
+    Cause.CLOCK_BEHIND_SIGNED: ("", "the clock is behind what a region has signed"),
     Cause.NO_TRUST: ("", "no trust is installed"),
 }
 

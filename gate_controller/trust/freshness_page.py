@@ -32,7 +32,7 @@ STATES = {
 }
 """State: (entered when, what travellers meet, what the operator sees)."""
 
-AT_ONCE = (Cause.NO_TRUST, Cause.STATUS_LIST_MISSING, Cause.CLOCK_BEHIND)
+AT_ONCE = (Cause.NO_TRUST, Cause.STATUS_LIST_MISSING, Cause.CLOCK_BEHIND, Cause.CLOCK_BEHIND_SIGNED)
 """Causes without steps: CLOSED for as long as they last."""
 
 _COUNTED_FROM = {
@@ -54,9 +54,12 @@ def generated(budget: FreshnessBudget | None = None) -> str:
     states += [f"| {state.value} | {' | '.join(cells)} |" for state, cells in STATES.items()]
     rows = ["| cause | counted from | stale | degraded | closed |", "|---|---|---|---|---|"]
     for limit in limits(budget):
+        codes = {limit.cause: _COUNTED_FROM[limit.counted_from]}
+        if limit.cause is Cause.STATUS_LIST_AGE:
+            codes[Cause.STATUS_LIST_STOPPED] = "the same, if it was stale already when the newest of both regions' lists was signed"
         when = {state: _offset(seconds) for seconds, state in limit.steps}
-        cells = (when.get(state, "-") for state in (Freshness.STALE, Freshness.DEGRADED, Freshness.CLOSED))
-        rows.append(f"| {limit.cause.code} | {_COUNTED_FROM[limit.counted_from]} | {' | '.join(cells)} |")
+        cells = " | ".join(when.get(state, "-") for state in (Freshness.STALE, Freshness.DEGRADED, Freshness.CLOSED))
+        rows += [f"| {cause.code} | {counted_from} | {cells} |" for cause, counted_from in codes.items()]
     rows += [f"| {cause.code} | - | - | - | while it lasts |" for cause in AT_ONCE]
     return "\n".join([*states, "", *rows, "", "```mermaid", *mermaid(budget), "```", ""])
 

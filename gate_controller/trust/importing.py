@@ -12,14 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gate_controller.core.values import Region
-from gate_controller.ports.errors import GateError
+from gate_controller.ports.errors import GateError, StoreError
 from gate_controller.ports.trust import Freshness, RegionFreshness
 from gate_controller.trust.cache import TrustCache
-from gate_controller.trust.errors import TrustError
+from gate_controller.trust.errors import InstalledError, TrustError
 from gate_controller.trust.floor import Floor
 from gate_controller.trust.freshness import FreshnessBudget, freshness_text
+from gate_controller.trust.installed import installed_repository
 from gate_controller.trust.repository import VerifiedRepository, verify_repository
-from gate_controller.trust.sources import DirectorySource, Source
+from gate_controller.trust.sources import Source
 from gate_controller.trust.view import LatestTime, VerifiedTrust, build_view, time_text
 
 
@@ -57,6 +58,7 @@ def import_trust(source: Source, cache: TrustCache, pinned_root: bytes, floor: F
         TrustError: The content must not be believed; the message names the file and the reason. What was in force stays in force.
         SourceError: The source cannot be read.
         StoreError: The cache or the floor cannot be read or written.
+        InstalledError: Of these: it is in force already, and only the floor could not be written.
     """
     latest = LatestTime(max(now, floor.latest_seen()))
     repository = verify_repository(pinned_root, source, at=latest.value)
@@ -67,14 +69,19 @@ def import_trust(source: Source, cache: TrustCache, pinned_root: bytes, floor: F
         installed = _installed(cache, pinned_root)
         before = {} if installed is None else installed.versions
         floor.raise_versions(before)  # an import that was killed after it had installed did not get so far
-        floor.require(view.versions)
+        floor.require(view.versions, view.source)
         changed = dict(before) != dict(view.versions)
-        if changed:
-            cache.install(repository.files)
-        floor.raise_versions(view.versions)
-        if view.newest_signed_at is not None:
-            floor.saw_signed(view.newest_signed_at)
-        floor.saw(now)
+        generation = cache.install(repository.files) if changed else None
+        try:
+            floor.raise_versions(view.versions)
+            if view.newest_signed_at is not None:
+                floor.saw_signed(view.newest_signed_at)
+            floor.saw(now)
+        except StoreError as error:
+            if generation is None:
+                raise
+            msg = f"{generation} is installed and in force, but the floor does not know it: {error.what}"
+            raise InstalledError(msg, f"{error.remedy}; then import again") from error
     freshness = {region: view.freshness(region, now) for region in Region}
     warnings = tuple(freshness_text(each, now) for each in freshness.values() if each.state is not Freshness.FRESH)
     return ImportReport(changed, before, view.versions, freshness, warnings)
@@ -83,8 +90,7 @@ def import_trust(source: Source, cache: TrustCache, pinned_root: bytes, floor: F
 def _installed(cache: TrustCache, pinned_root: bytes) -> VerifiedRepository | None:
     """What the cache holds, if it can be verified; a damaged cache is repaired by installing over it."""
     try:
-        generation = cache.current()
-        return None if generation is None else verify_repository(pinned_root, DirectorySource(generation), at=None)
+        return installed_repository(cache, pinned_root)
     except GateError:
         return None
 

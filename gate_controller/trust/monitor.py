@@ -13,6 +13,7 @@ from gate_controller.ports.errors import GateError
 from gate_controller.ports.trust import Freshness, RegionFreshness, Trust, TrustClosed, TrustNotice
 from gate_controller.trust.freshness import freshness_json, freshness_text
 from gate_controller.trust.freshness_watch import FreshnessChange, FreshnessWatch
+from gate_controller.trust.view import TimeForgotten, time_text
 
 _COUNTDOWN = ("next_state", "next_in_s", "restricted_in_s", "closed_in_s")
 
@@ -23,6 +24,16 @@ class WatchedTrust(Trust, Protocol):
     @property
     def problem(self) -> GateError | None:
         """Why the newest generation is not in force; None: it is. Another failure is another object."""
+        ...
+
+    @property
+    def latest_seen(self) -> float:
+        """The latest time seen, seconds since the epoch."""
+        ...
+
+    @property
+    def forgotten(self) -> TimeForgotten | None:
+        """When the latest time seen was forgotten last; None: not since the start. Another time is another object."""
         ...
 
 
@@ -41,6 +52,7 @@ class FreshnessMonitor:
         self._versions: Mapping[str, int] = {}
         self._problem: GateError | None = None
         self._failures = 0
+        self._forgotten: TimeForgotten | None = None
 
     def observe(self, wall: float) -> None:
         """See ports.trust.Trust."""
@@ -64,6 +76,8 @@ class FreshnessMonitor:
                 "versions": dict(view.versions),
                 "problem": None if problem is None else {"what": problem.what, "remedy": problem.remedy},
                 "failures": self._failures,
+                "latest_seen": self._store.latest_seen,
+                "clock_behind_s": round(max(0.0, self._store.latest_seen - wall), 3),
             },
         }
 
@@ -80,6 +94,12 @@ class FreshnessMonitor:
             if self._problem is None or str(problem) != str(self._problem):
                 notices.append(TrustNotice("trust_refused", {"what": problem.what, "remedy": problem.remedy}, str(problem), warning=True))
         self._problem = problem
+        forgotten = self._store.forgotten
+        if forgotten is not None and forgotten is not self._forgotten:
+            fields = {"before": forgotten.before, "after": forgotten.after}
+            text = f"the latest time seen was forgotten: {time_text(forgotten.before)} -> {time_text(forgotten.after)}"
+            notices.append(TrustNotice("time_forgotten", fields, text, warning=True))
+        self._forgotten = forgotten
         return notices
 
 

@@ -23,3 +23,8 @@ def parts_of(name: str) -> list[str]:
         msg = f"{name[:MAX_NAME_CHARS]!a} is not a plain file name"
         raise ValueError(msg)
     return parts
+
+
+def metadata_name(role: str, version: int) -> str:
+    """The published name of a role's metadata; the timestamp's has no version in it, because a client starts from there."""
+    return "metadata/timestamp.json" if role == "timestamp" else f"metadata/{version}.{role}.json"

@@ -9,12 +9,13 @@ python-tuf's client verifies signatures, thresholds, versions, hashes and expiry
     - it takes any hash it knows; here SHA-256 must be among them;
     - it fetches targets one by one; here a repository is all of its targets, and there are limits to them.
 
-Keeps nothing on disk: the client's own directory is a temporary one. Does not know what was in force before (floor.py), and does not look
+Keeps nothing on disk, so that being killed leaves nothing there. Does not know what was in force before (floor.py), and does not look
 into the targets (view.py).
 """
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,7 @@ from gate_controller.cose.ed25519 import is_valid_point
 from gate_controller.ports.errors import ConfigurationError, GateError, StoreError
 from gate_controller.trust.errors import TrustError, quoted
 from gate_controller.trust.floor import MAX_VERSION
+from gate_controller.trust.names import metadata_name
 from gate_controller.trust.sources import NotInSource, Source
 
 REGION_ROLES: Mapping[str, Region] = {region.value.lower(): region for region in Region}
@@ -105,8 +107,7 @@ def verify_repository(pinned_root: bytes, source: Source, *, at: float | None) -
     """
     recorder = _Recorder(source)
     try:
-        with tempfile.TemporaryDirectory(prefix="trust-") as scratch:
-            return _Verification(pinned_root, recorder, at, scratch).result()
+        return _Verification(pinned_root, recorder, at).result()
     except GateError:
         raise
     except OSError as error:
@@ -141,13 +142,32 @@ class _Recorder(FetcherInterface):
         self.files[url] = bytes(content)
 
 
+class _MemoryClient(Updater):
+    """The client without its cache of metadata. What it may call by other names in a later release would fail to write to this place, not pass unnoticed."""
+
+    def __init__(self, pinned_root: bytes, fetcher: FetcherInterface) -> None:
+        super().__init__(os.devnull, "metadata/", fetcher=fetcher, config=_CLIENT, bootstrap=pinned_root)
+
+    def _load_local_metadata(self, rolename: str) -> bytes:
+        raise FileNotFoundError(rolename)
+
+    def _persist_metadata(self, rolename: str, data: bytes) -> None:
+        pass
+
+    def _persist_root(self, version: int, data: bytes) -> None:
+        pass
+
+    def _update_root_symlink(self) -> None:
+        pass
+
+
 class _Verification:
     """One run of the client."""
 
-    def __init__(self, pinned_root: bytes, recorder: _Recorder, at: float | None, scratch: str) -> None:
+    def __init__(self, pinned_root: bytes, recorder: _Recorder, at: float | None) -> None:
         self._pinned_root = pinned_root
         self._recorder = recorder
-        self._client = Updater(scratch, "metadata/", fetcher=recorder, config=_CLIENT, bootstrap=pinned_root)
+        self._client = _MemoryClient(pinned_root, recorder)
         self._trusted = self._client._trusted_set  # noqa: SLF001 - there is no other way to tell the client the time
         if not isinstance(getattr(self._trusted, "reference_time", None), datetime):
             raise ConfigurationError("the installed python-tuf cannot be told the time", "install the release that the lock file names")
@@ -254,7 +274,7 @@ class _Verification:
         return _error(self._recorder, file, f"expired on {expired.expires:{_TIME}}; here it is {at:{_TIME}}", _EXPIRED)
 
     def _file(self, role: str) -> str:
-        return "metadata/timestamp.json" if role == "timestamp" else f"metadata/{self._trusted[role].version}.{role}.json"
+        return metadata_name(role, self._trusted[role].version)
 
     def _refuse(self, role: str, how: str) -> TrustError:
         return _error(self._recorder, self._file(role), how, _ASK_KEEPERS)

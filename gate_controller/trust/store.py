@@ -1,10 +1,13 @@
 """The trust in force in a running gate: loads the verified cache, verifies it again from the pinned root, and swaps views.
 
-    cache changed -> verify -> floor -> view -> swap
+    cache changed -> verify -> not older than the view in force, nor than the floor -> view -> swap
 
 A view is immutable and swapped by one assignment: whoever took current() before decides by the old state, whoever takes it after by the
 new one, nobody by a mixture. What cannot be believed is not taken: the view in force stays, `problem` says why, and the next generation
 in the cache is tried. At the start there is no view in force yet, so the gate is closed then (NoTrust).
+
+The latest time seen is the wall clock's, or what was seen before and the time counted since by the monotonic clock, whichever is later: a
+wall clock that stands, or that is put back a little again and again, does not hold back any expiry.
 
 Expired metadata is loaded all the same; the view's freshness closes the lane and tells why. Does not fetch and does not write the cache.
 """
@@ -13,15 +16,15 @@ from __future__ import annotations
 
 import threading
 
+from gate_controller.ports.clock import Clock
 from gate_controller.ports.errors import ConfigurationError, GateError
 from gate_controller.ports.trust import TrustView
 from gate_controller.trust.cache import TrustCache
 from gate_controller.trust.errors import TrustError
-from gate_controller.trust.floor import Floor
+from gate_controller.trust.floor import Floor, require_not_older
 from gate_controller.trust.freshness import FreshnessBudget
-from gate_controller.trust.repository import verify_repository
-from gate_controller.trust.sources import DirectorySource
-from gate_controller.trust.view import LatestTime, NoTrust, VerifiedTrust, build_view
+from gate_controller.trust.installed import installed_repository
+from gate_controller.trust.view import LatestTime, NoTrust, TimeForgotten, VerifiedTrust, build_view
 
 PERSIST_EVERY_S = 60
 """A power cut costs at most so much of the latest time seen; writing each second would wear the disk."""
@@ -35,27 +38,32 @@ class TrustStore:
         pinned_root: Root metadata to start from.
         floor: What this gate will not go back behind; whoever opened it closes it.
         budget: The policy's limits of freshness.
-        wall: The time now, seconds since the epoch.
+        clock: The gate's clocks; the monotonic one is read with each observation.
 
     Attributes:
         problem: Why the newest generation in the cache is not in force; None: it is.
+        forgotten: When the latest time seen was forgotten last; None: not since the start.
 
     Raises:
         StoreError: The floor cannot be read or written.
         ConfigurationError: The installed python-tuf is not the one this was written for.
     """
 
-    def __init__(self, cache: TrustCache, pinned_root: bytes, floor: Floor, budget: FreshnessBudget, wall: float) -> None:
+    def __init__(self, cache: TrustCache, pinned_root: bytes, floor: Floor, budget: FreshnessBudget, clock: Clock) -> None:
         self.problem: GateError | None = None
+        self.forgotten: TimeForgotten | None = None
         self._cache = cache
         self._pinned_root = pinned_root
         self._floor = floor
         self._budget = budget
+        self._clock = clock
         self._time_lock = threading.Lock()
         self._refresh_lock = threading.Lock()
+        wall = clock.wall()
         floor.saw(wall)
         self._stored = floor.latest_seen()
         self._latest = LatestTime(self._stored)
+        self._anchor = (self._stored, clock.monotonic())
         self._tried: str | None = None
         self._view: TrustView = NoTrust()
         self.refresh(wall)
@@ -77,12 +85,9 @@ class TrustStore:
         While the clock is behind, the floor is read each time, so that forgetting the time there takes effect here.
         """
         with self._time_lock:
+            self._advance(wall)
             if wall < self._latest.value - self._budget.clock_tolerance_s:
-                stored = self._floor.latest_seen()
-                if stored < self._latest.value - PERSIST_EVERY_S:  # further back than what was not written down yet: somebody forgot the time
-                    self._stored = self._latest.value = stored
-                return
-            self._latest.value = max(self._latest.value, wall)
+                self._look_whether_forgotten()
             if self._latest.value >= self._stored + PERSIST_EVERY_S:
                 self._floor.saw(self._latest.value)
                 self._stored = self._latest.value
@@ -107,23 +112,48 @@ class TrustStore:
                 # Content that is wrong stays wrong until there is another generation; a disk or a lock may do better next time.
                 self._tried = token if isinstance(error, TrustError) else None
                 return False
-            self._view, self.problem, self._tried = view, None, token
+            self.problem, self._tried = None, token
+            if view.versions == self._view.versions:  # the same state in another place
+                return False
+            self._view = view
             return True
 
     def _load(self, wall: float) -> VerifiedTrust:
-        generation = self._cache.current()
-        if generation is None:
-            msg = f"trust cache {self._cache.path} is empty"
-            raise TrustError(msg, "import trust: gatectl keys import DIRECTORY")
-        repository = verify_repository(self._pinned_root, DirectorySource(generation), at=None)
-        self._floor.require(repository.versions)
+        repository = installed_repository(self._cache, self._pinned_root)
+        # Whoever can write the floor may have lowered it; what is in force here is known without it.
+        require_not_older(repository.versions, self._view.versions, repository.source)
+        self._floor.require(repository.versions, repository.source)
         with self._time_lock:
-            self._latest.value = max(self._latest.value, wall)
+            self._advance(wall)
         view = build_view(repository, self._budget, self._latest)
         # An import that was killed after it had installed did not get so far.
         self._floor.raise_versions(repository.versions)
-        if view.newest_signed_at is not None:
-            self._floor.saw_signed(view.newest_signed_at)
+        # One from the future closes the lane as long as it is there, but is not remembered: nobody could have that forgotten.
+        signed_at = view.newest_signed_at
+        if signed_at is not None and signed_at <= wall + self._budget.clock_tolerance_s:
+            self._floor.saw_signed(signed_at)
             with self._time_lock:
-                self._latest.value = max(self._latest.value, view.newest_signed_at)
+                self._advance(signed_at)
         return view
+
+    def _advance(self, seen: float) -> None:
+        """Move the latest time to what was seen or counted, whichever is later; under the lock."""
+        counted_at = self._clock.monotonic()
+        before, counted_from = self._anchor
+        latest = max(self._latest.value, before + (counted_at - counted_from))
+        if seen >= latest:
+            latest = seen
+            self._anchor = seen, counted_at
+        self._latest.value = latest
+
+    def _look_whether_forgotten(self) -> None:
+        """Take the floor's time if it has gone back behind what this store knows to be there; under the lock.
+
+        What could not be written down was never there: a disk that is full does not make the gate forget.
+        """
+        stored = self._floor.latest_seen()
+        if stored < self._stored:
+            self.forgotten = TimeForgotten(self._latest.value, stored)
+            self._latest.value = stored
+            self._anchor = stored, self._clock.monotonic()
+        self._stored = stored

@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import NamedTuple
 
 from gate_controller.core.values import Region
 from gate_controller.ports.services import VerifyingKey
 from gate_controller.ports.trust import Cause, Freshness, PassStatus, RegionFreshness
 from gate_controller.trust.errors import TrustError
-from gate_controller.trust.freshness import Deadlines, FreshnessBudget, Timeline, timeline
+from gate_controller.trust.freshness import Deadlines, FreshnessBudget, Timeline, duration, timeline
 from gate_controller.trust.keys import parse_pass_key, protected_headers
 from gate_controller.trust.repository import REGION_ROLES, Target, VerifiedRepository
 from gate_controller.trust.status_list import MAX_CONTENT_BYTES, StatusList, StatusListError, parse_status_list
@@ -25,7 +26,6 @@ from gate_controller.trust.status_list import MAX_CONTENT_BYTES, StatusList, Sta
 MAX_STATUS_BYTES = 64 << 20
 """All status lists of all regions together, inflated: 268 million passes with two bits each."""
 
-_DAY_S = 86_400
 _ASK_REGION = "tell the region's authority; what is in force stays in force"
 
 
@@ -36,6 +36,13 @@ class LatestTime:
 
     def __init__(self, value: float) -> None:
         self.value = value
+
+
+class TimeForgotten(NamedTuple):
+    """The latest time seen was forgotten, on purpose and by hand: what it was and what it is, seconds since the epoch."""
+
+    before: float
+    after: float
 
 
 class VerifiedTrust:
@@ -68,7 +75,14 @@ class VerifiedTrust:
         self._latest = latest
         self._tolerance_s = budget.clock_tolerance_s
         self._timelines = {region: self._timeline(role, region, budget) for role, region in REGION_ROLES.items()}
-        self._behind = {region: RegionFreshness(region, Freshness.CLOSED, Cause.CLOCK_BEHIND) for region in Region}
+        self._behind = {
+            cause: {region: RegionFreshness(region, Freshness.CLOSED, cause) for region in Region} for cause in (Cause.CLOCK_BEHIND, Cause.CLOCK_BEHIND_SIGNED)
+        }
+
+    @property
+    def latest(self) -> float:
+        """See ports.trust.TrustView."""
+        return self._latest.value
 
     def lookup(self, protected: bytes) -> VerifyingKey | None:
         """See ports.trust.TrustView."""
@@ -83,7 +97,8 @@ class VerifiedTrust:
         """See ports.trust.TrustView. Never judged by an earlier time than the latest seen."""
         latest = self._latest.value
         if now < latest - self._tolerance_s:
-            return self._behind[region]
+            signed = self.newest_signed_at is not None and now < self.newest_signed_at - self._tolerance_s
+            return self._behind[Cause.CLOCK_BEHIND_SIGNED if signed else Cause.CLOCK_BEHIND][region]
         return self._timelines[region].at(max(now, latest))
 
     def _timeline(self, role: str, region: Region, budget: FreshnessBudget) -> Timeline:
@@ -105,6 +120,8 @@ class VerifiedTrust:
 
 class NoTrust:
     """Implements ports.trust.TrustView for a gate that has nothing it may believe."""
+
+    latest = 0.0
 
     def __init__(self) -> None:
         self.versions: Mapping[str, int] = MappingProxyType({})
@@ -177,7 +194,7 @@ def _require_short_lives(repository: VerifiedRepository, budget: FreshnessBudget
     }
     for role, longest_s in longest.items():
         if repository.expires[role] - now > longest_s:
-            how = f"would last until {time_text(repository.expires[role])}, more than the {longest_s / _DAY_S:g} days that are believed"
+            how = f"would last until {time_text(repository.expires[role])}, more than the {duration(longest_s)} that are believed"
             remedy = f"the keepers must sign it for a shorter time; or this gate's clock, {time_text(now)}, is behind: set it"
             raise _refuse(repository, f"the metadata of {role}", how, remedy)
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from gate_controller.core.values import Region
+from gate_controller.ports.errors import StoreError
 from gate_controller.trust.floor import Floor
 from simulators.authority import Authority
 
@@ -458,6 +459,33 @@ def test_export_beside_a_newer_root(trust_site: Any, tmp_path: Path, said: Any) 
     assert "remedy: empty it" in said()
 
 
+def test_what_only_looks_writes_nothing(trust_site: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A monitor may have no right to write."""
+    trust_site.installed()
+    before = trust_site.floor.read_bytes()
+    modes: list[str] = []
+    opened = Floor.open.__func__
+    monkeypatch.setattr(Floor, "open", classmethod(lambda cls, path, mode="write": (modes.append(mode), opened(cls, path, mode))[1]))
+    for arguments in (("status",), ("list",), ("export", tmp_path / "stick")):
+        assert trust_site.keys(*arguments) == 0
+    assert trust_site.floor.read_bytes() == before
+    assert modes == ["read"] * 3
+
+
+def test_installed_but_not_noted_in_the_floor(trust_site: Any, said: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("trust floor: the disk is full", "free space")
+
+    trust_site.installed()
+    trust_site.now += 60
+    trust_site.repository.publish(trust_site.now)
+    monkeypatch.setattr(Floor, "raise_versions", lambda _, versions: None if versions["timestamp"] == 1 else full())
+    assert trust_site.keys("import", trust_site.published) == 8
+    text = said()
+    assert "gatectl: generation-2 is installed and in force, but the floor does not know it" in text
+    assert "the trust in force stays" not in text
+
+
 # -- forget-time ---------------------------------------------------------------------------------------------------------
 
 
@@ -479,7 +507,7 @@ def test_a_clock_that_was_ahead(trust_site: Any, said: Any, system_log: list[str
     saw(trust_site, trust_site.now + 30 * DAY_S)
     assert trust_site.keys("status") == 1
     text = said()
-    assert "HK: closed (the clock is behind what has been signed)" in text
+    assert "HK: closed (the clock is behind the latest time this gate has seen)" in text
     assert "latest time  2027-02-14 08:00 UTC, 30 d ahead of the clock" in text
     assert trust_site.keys("forget-time", "--reason", "the battery\nwas changed") == 0
     text = said()
@@ -496,7 +524,9 @@ def test_what_was_signed_is_never_forgotten(trust_site: Any, said: Any, system_l
     saw(trust_site, trust_site.now + 30 * DAY_S)
     trust_site.now -= 10 * DAY_S  # set wrongly once more
     assert trust_site.keys("forget-time", "--reason", "the clock was ahead") == 0
-    assert "it goes back to 2027-01-15 08:00 UTC and no further: a region has signed then" in said()
+    text = said()
+    assert "it goes back to 2027-01-15 08:00 UTC and no further: a region has signed then" in text
+    assert "restore the floor from its backup, or put it aside and make a new one (gatectl keys init), then import a current stick" in text
     assert system_log
     assert trust_site.keys("status") == 1
 

@@ -125,7 +125,7 @@ def test_at_another_time(site: Any, phone: Phone, capsys: Any) -> None:
 def test_a_clock_that_is_behind_closes_here_too(site: Any, phone: Phone, capsys: Any) -> None:
     site.now = NOW - DAY_S
     result = document(site, capsys, phone.present(NOW - DAY_S))
-    assert (result["reason"], result["detail"]) == ("pass_region_closed", "clock_behind")
+    assert (result["reason"], result["detail"]) == ("pass_region_closed", "clock_behind_signed")
 
 
 def test_an_old_list_is_told(site: Any, phone: Phone, capsys: Any) -> None:

@@ -39,6 +39,7 @@ def test_the_trust_is_told_with_its_countdown(gate):
     assert found["gate_trust_seconds_until_closed", "MO"] == 0
     assert found["gate_trust_version", "hk"] == 7
     assert found[("gate_trust_reload_failures_total",)] == 2
+    assert (found[("gate_trust_latest_seen_seconds",)], found[("gate_trust_clock_behind_seconds",)]) == (1_800_000_000, 7)
 
 
 def test_what_never_comes_is_infinitely_far(gate):

@@ -11,6 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from gate_controller.core.values import Region
 from gate_controller.ports.errors import GateError
@@ -40,6 +41,18 @@ STARTING, VERIFYING, WRITING, PLACING, POINTING, REMOVING, FLOOR, REPORTED = sta
     "writing the floor",
     "reported",
 )
+
+
+class _Clock(NamedTuple):
+    """A gate's clocks at one moment."""
+
+    at: float
+
+    def wall(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return 0.0
 
 
 class KeyImport:
@@ -120,7 +133,7 @@ class KeyImport:
             floor = self._floor()
             try:
                 at = START + max(lowest, 0) * EVERY_S
-                store = TrustStore(TrustCache(self._gate / "cache"), self._first_root, floor, self._budget, at)
+                store = TrustStore(TrustCache(self._gate / "cache"), self._first_root, floor, self._budget, _Clock(at))
             finally:
                 floor.close()
         except GateError as error:

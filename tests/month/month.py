@@ -199,14 +199,15 @@ class Headquarters:
 
 
 class Gate:
-    """One gate without a network."""
+    """One gate without a network, and its clocks, which both show `now`."""
 
     def __init__(self, directory: Path, pinned_root: bytes, now: int) -> None:
+        self.now = now
         self.budget = FreshnessBudget()
         self._cache = TrustCache(directory / "cache")
         self._pinned_root = pinned_root
         self._floor = Floor.create(directory / "floor", now)
-        self.store = TrustStore(self._cache, pinned_root, self._floor, self.budget, now)
+        self.store = TrustStore(self._cache, pinned_root, self._floor, self.budget, self)
         policy = PassPolicy(
             lane_region=Region.MO,
             direction=Direction.HK_TO_MO,
@@ -216,7 +217,14 @@ class Gate:
         )
         self.verifier = OfflinePassVerifier(policy, self.store, NeverUsed())
 
+    def wall(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
     def take(self, stick: Path, now: int) -> None:
+        self.now = now
         import_trust(DirectorySource(stick), self._cache, self._pinned_root, self._floor, self.budget, now)
         assert self.store.refresh(now), self.store.problem
 
@@ -234,6 +242,7 @@ class Look:
         self._watch = FreshnessWatch()
 
     def at(self, now: int) -> Sample:
+        self._gate.now = now
         self._gate.store.observe(now)
         view = self._gate.store.current()
         freshness = {region: view.freshness(region, now) for region in Region}

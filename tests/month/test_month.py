@@ -88,7 +88,7 @@ def test_without_imports_the_countdown_runs_to_the_second(months: dict[Plan, Mon
         assert freshness.next_at == next((moment for moment in (at(0, 18), at(1, 8), at(3, 6)) if moment > sample.at), None)
     told = [(sample.at, line.partition("; ")[0]) for sample in months[NEVER].samples for line in sample.told if line.startswith(region.value)]
     assert told == [
-        (at(0, 0), f"{region.value}: closed (no trust is installed): install trust: gatectl keys init, then gatectl keys import DIRECTORY"),
+        (at(0, 0), f"{region.value}: closed (no trust is installed): import trust: gatectl keys import DIRECTORY"),
         (at(0, 7.5), f"{region.value}: fresh"),
         (at(0, 18), f"{region.value}: stale (the status list is getting old)"),
         (at(1, 8), f"{region.value}: degraded (the status list is too old)"),

@@ -46,6 +46,7 @@ class TrustInMemory:
         self.statuses: dict[tuple[Region, str, int], PassStatus] = {}
         self.status_size = STATUS_LIST_SIZE
         self.taken = 0
+        self.latest = 0.0
         self.versions: Mapping[str, int] = {}
         self._keys = {
             authority.protected_header(algorithm): VerifyingKey(authority.public_key, authority.region, not_before, not_after)

@@ -69,6 +69,7 @@ class Gate:
     Attributes:
         real: The true time; keepers publish by it.
         now: What the gate's clock shows.
+        counted: What its monotonic clock shows.
         keepers: Who publishes for it.
         store: The trust of the running gate; None: not started.
     """
@@ -77,6 +78,7 @@ class Gate:
         self.path = path
         self.real: float = NOW
         self.now: float = NOW
+        self.counted = 0.0
         self.keepers = keepers
         self.pinned = keepers.files["metadata/1.root.json"]
         self.budget = FreshnessBudget()
@@ -88,7 +90,14 @@ class Gate:
     def pass_time(self, seconds: float) -> None:
         """Both clocks move on, and show the same."""
         self.real += seconds
+        self.counted += seconds
         self.now = self.real
+
+    def wall(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.counted
 
     def take(self, source: Source | Mapping[str, bytes] | None = None) -> ImportReport:
         """Import; by default everything that was ever published."""
@@ -100,7 +109,7 @@ class Gate:
 
     def start(self) -> TrustStore:
         """The running gate's trust."""
-        return TrustStore(self.cache, self.pinned, self.floor, self.budget, self.now)
+        return TrustStore(self.cache, self.pinned, self.floor, self.budget, self)
 
     def stick(self) -> Path:
         """Everything that was ever published, on a stick."""

@@ -328,6 +328,13 @@ def test_root_does_not_write_into_somebody_else_s_cache(cache: TrustCache) -> No
     assert not (cache.path / "lock").exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_makes_no_cache_in_somebody_else_s_directory(cache: TrustCache) -> None:
+    os.chown(cache.path.parent, 65534, 65534)
+    assert "belongs to user 65534" in refusal(lambda: cache.install(NEW)).what
+    assert not cache.path.exists()
+
+
 # -- two importers -------------------------------------------------------------------------------------------------------
 
 

@@ -46,8 +46,8 @@ def refusal(do: Callable[[], object]) -> StoreError:
 def test_a_new_floor(floor: Floor) -> None:
     assert floor.versions() == {}
     assert floor.latest_seen() == NOW
-    floor.require({})
-    floor.require({"root": 1})
+    floor.require({}, "stick")
+    floor.require({"root": 1}, "stick")
 
 
 def test_everything_is_remembered(path: Path, floor: Floor) -> None:
@@ -79,11 +79,32 @@ def test_latest_is_the_maximum(floor: Floor, seen: list[tuple[str, float]]) -> N
 
 def test_older_versions_are_refused_by_role(floor: Floor) -> None:
     floor.raise_versions({"root": 2, "timestamp": 40, "hk": 7})
-    floor.require({"root": 2, "timestamp": 41, "hk": 7, "sz": 1})
-    with pytest.raises(TrustError, match=r"^timestamp has version 39, older than 40, which this gate has had in force \(import current trust"):
-        floor.require({"root": 2, "timestamp": 39, "hk": 7})
-    with pytest.raises(TrustError, match="hk has version 0"):
-        floor.require({"root": 2, "timestamp": 40})
+    floor.require({"root": 2, "timestamp": 41, "hk": 7, "sz": 1}, "stick")
+    with pytest.raises(
+        TrustError, match=r"^stick: metadata/timestamp\.json: timestamp has version 39, older than 40, which this gate has had in force \(import current trust"
+    ):
+        floor.require({"root": 2, "timestamp": 39, "hk": 7}, "stick")
+    with pytest.raises(TrustError, match="stick: hk has version 0"):
+        floor.require({"root": 2, "timestamp": 40}, "stick")
+
+
+def test_whoever_only_looks_writes_nothing(path: Path, floor: Floor) -> None:
+    floor.raise_versions({"hk": 7})
+    floor.close()
+    before = path.read_bytes()
+    with closing(Floor.open(path, "read")) as looking:
+        assert (looking.versions(), looking.latest_seen()) == ({"hk": 7}, NOW)
+        assert "can only be read" in refusal(lambda: looking.saw(NOW + 1)).what
+    assert path.read_bytes() == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_makes_no_floor_in_somebody_else_s_directory(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    error = refusal(lambda: Floor.create(tmp_path / "floor", NOW))
+    assert "belongs to user 65534, and this is root" in error.what
+    assert error.remedy == "run it as that user: sudo -u '#65534' gatectl keys ..."
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_forget_time(floor: Floor) -> None:

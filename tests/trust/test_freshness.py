@@ -12,6 +12,7 @@ from gate_controller.core.values import Region
 from gate_controller.ports.errors import ConfigurationError
 from gate_controller.ports.trust import Cause, Freshness, RegionFreshness
 from gate_controller.trust.freshness import Deadlines, FreshnessBudget, duration, freshness_json, freshness_text, limits, timeline
+from gate_controller.trust.freshness_page import AT_ONCE
 
 HOUR, DAY = 3600, 86_400
 SIGNED = 1_800_000_000
@@ -91,7 +92,7 @@ def test_each_expiry_warns_and_then_closes(field: str, cause: Cause, warning_s: 
 
 
 def test_every_limit_is_one_of_the_table():
-    assert {limit.cause for limit in limits(BUDGET)} == set(Cause) - {Cause.NONE, Cause.NO_TRUST, Cause.CLOCK_BEHIND, Cause.STATUS_LIST_MISSING}
+    assert {limit.cause for limit in limits(BUDGET)} == set(Cause) - {Cause.NONE, *AT_ONCE, Cause.STATUS_LIST_STOPPED}
 
 
 def test_no_status_list_is_closed_without_a_begin():
@@ -129,11 +130,21 @@ def test_a_key_that_is_not_valid_yet_is_no_key():
     assert [at(SIGNED + days * DAY, **short).state for days in (-1, 0, 1, 2)] == [CLOSED, STALE, STALE, CLOSED], "shorter than its warning"
 
 
+def test_a_region_that_stopped_publishing_is_named_and_not_the_import():
+    """Its list was overdue already when the other region signed the newest: what is imported is current, and holds nothing better."""
+    for behind_s, cause in ((12 * HOUR - 1, Cause.STATUS_LIST_AGE), (12 * HOUR, Cause.STATUS_LIST_STOPPED)):
+        freshness = at(SIGNED + behind_s + HOUR, status_issued_at=SIGNED, newest_signed_at=SIGNED + behind_s)
+        assert (freshness.state, freshness.cause) == (STALE, cause)
+    text = freshness_text(freshness, SIGNED + 13 * HOUR)
+    assert text.startswith("HK: stale (the region publishes no newer status list)")
+    assert "gatectl" not in freshness.cause.remedy
+
+
 def test_a_clock_behind_what_was_signed_closes():
-    assert at(SIGNED - 121, JUST_PUBLISHED) == RegionFreshness(Region.HK, CLOSED, Cause.CLOCK_BEHIND)
+    assert at(SIGNED - 121, JUST_PUBLISHED) == RegionFreshness(Region.HK, CLOSED, Cause.CLOCK_BEHIND_SIGNED)
     assert at(SIGNED - 120, JUST_PUBLISHED).state is FRESH
-    assert at(-math.inf, JUST_PUBLISHED).cause is Cause.CLOCK_BEHIND
-    assert at(SIGNED, JUST_PUBLISHED, newest_signed_at=SIGNED + HOUR).cause is Cause.CLOCK_BEHIND, "the other region's list counts, too"
+    assert at(-math.inf, JUST_PUBLISHED).cause is Cause.CLOCK_BEHIND_SIGNED
+    assert at(SIGNED, JUST_PUBLISHED, newest_signed_at=SIGNED + HOUR).cause is Cause.CLOCK_BEHIND_SIGNED, "the other region's list counts, too"
 
 
 @pytest.mark.parametrize("now", [math.inf, math.nan, 1e300])
@@ -188,8 +199,8 @@ def test_without_degraded_service():
         ({"warn_key_s": "14 d"}, "warn_key_s is '14 d'"),
         ({"status_stale_s": 93_600}, "status_stale_s 93600 must be below status_degraded_s 93600"),
         ({"status_degraded_s": 259_201}, "status_degraded_s 259201 must be at most status_closed_s 259200"),
-        ({"warn_timestamp_s": 345_600}, "warn_timestamp_s 345600 must be below longest_timestamp_s"),
-        ({"warn_snapshot_s": 1_296_000}, "warn_snapshot_s 1296000 must be below longest_snapshot_s"),
+        ({"warn_timestamp_s": 262_800}, "warn_timestamp_s 262800 must be below longest_timestamp_s"),
+        ({"warn_snapshot_s": 1_213_200}, "warn_snapshot_s 1213200 must be below longest_snapshot_s"),
         ({"longest_role_s": 1_209_600}, "warn_role_s 1209600 must be below longest_role_s"),
         ({"clock_tolerance_s": 43_200}, "clock_tolerance_s 43200 must be below status_stale_s"),
     ],

@@ -16,7 +16,7 @@ from gate_controller.core.values import Region
 from gate_controller.ports.errors import StoreError
 from gate_controller.ports.trust import Cause, Freshness, PassStatus
 from gate_controller.trust import importing
-from gate_controller.trust.errors import TrustError
+from gate_controller.trust.errors import InstalledError, TrustError
 from gate_controller.trust.sources import DirectorySource
 from simulators.authority import Authority
 
@@ -271,6 +271,27 @@ def test_fast_forward_recovered_by_a_higher_version(gate: Any) -> None:
 
 
 # -- the ends of an import -----------------------------------------------------------------------------------------------
+
+
+def test_floor_not_written_after_the_install(gate: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in force then, and the message says so; the next import writes what this one could not."""
+    gate.pass_time(HOUR_S)
+    gate.keepers.publish(gate.real)
+
+    def full(*_: object) -> None:
+        raise StoreError("trust floor: the disk is full", "free space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gate.floor, "saw", full)
+        with pytest.raises(InstalledError) as caught:
+            gate.take()
+        assert caught.value.what == "generation-2 is installed and in force, but the floor does not know it: trust floor: the disk is full"
+        assert caught.value.remedy == "free space; then import again"
+        with pytest.raises(StoreError) as caught_again:
+            gate.take()
+        assert not isinstance(caught_again.value, InstalledError)
+    assert not gate.take().changed
+    assert gate.floor.latest_seen() == gate.real
 
 
 @pytest.mark.parametrize("loaded", [True, False])

@@ -10,6 +10,7 @@ from gate_controller.core.values import Region
 from gate_controller.ports.errors import StoreError
 from gate_controller.ports.trust import Cause, Freshness, RegionFreshness
 from gate_controller.trust.monitor import FreshnessMonitor
+from gate_controller.trust.view import TimeForgotten
 from gate_controller.trust.watch import TrustWatcher
 
 NOW = 1_800_000_000.0
@@ -25,6 +26,8 @@ class FakeStore:
         self.versions: Mapping[str, int] = {}
         self.problem: StoreError | None = None
         self.observed: list[float] = []
+        self.latest_seen = NOW + 7
+        self.forgotten: TimeForgotten | None = None
 
     def current(self) -> Any:
         return self
@@ -108,10 +111,26 @@ def test_newer_trust_and_what_is_refused_are_told_once(monitor: FreshnessMonitor
     store.problem = StoreError("timestamp.json is damaged", "import again")
     assert monitor.look(NOW) == ((), None), "the same once more is counted and not told"
     status = monitor.status(NOW)["trust_store"]
-    assert status == {"versions": {"root": 1, "hk": 7}, "problem": {"what": "timestamp.json is damaged", "remedy": "import again"}, "failures": 2}
+    assert status == {
+        "versions": {"root": 1, "hk": 7},
+        "problem": {"what": "timestamp.json is damaged", "remedy": "import again"},
+        "failures": 2,
+        "latest_seen": NOW + 7,
+        "clock_behind_s": 7.0,
+    }
     store.problem = None
     assert monitor.look(NOW) == ((), None)
     assert monitor.status(NOW)["trust_store"]["problem"] is None
+
+
+def test_a_forgotten_time_is_told_once(monitor: FreshnessMonitor, store: FakeStore) -> None:
+    store.forgotten = TimeForgotten(NOW + 86_400, NOW)
+    ((notice,), _) = monitor.look(NOW)
+    assert (notice.kind, notice.warning, notice.fields) == ("time_forgotten", True, {"before": NOW + 86_400, "after": NOW})
+    assert notice.text == "the latest time seen was forgotten: 2027-01-16 08:00 UTC -> 2027-01-15 08:00 UTC"
+    assert monitor.look(NOW + 1) == ((), None)
+    store.forgotten = TimeForgotten(NOW + 86_400, NOW)
+    assert len(monitor.look(NOW + 2)[0]) == 1, "each time is told"
 
 
 def test_the_status_has_the_countdown_of_every_region(monitor: FreshnessMonitor, store: FakeStore) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -79,7 +81,7 @@ def test_expired_metadata_is_loaded_and_says_what_expired(gate: Any, role: str, 
 def test_a_cache_behind_the_floor_is_no_trust(gate: Any) -> None:
     gate.floor.raise_versions({"hk": 2})
     gate.store = gate.start()
-    assert gate.store.problem.what == "hk has version 1, older than 2, which this gate has had in force"
+    assert gate.store.problem.what.endswith("generation-1: metadata/1.hk.json: hk has version 1, older than 2, which this gate has had in force")
     assert cause(gate) is Cause.NO_TRUST
 
 
@@ -88,6 +90,7 @@ def test_a_cache_with_a_wrong_signature_is_no_trust(gate: Any) -> None:
     path.write_bytes(path.read_bytes().replace(b'"expires": "2027', b'"expires": "2028'))
     gate.store = gate.start()
     assert gate.store.problem.what.endswith("generation-1: metadata/1.hk.json: has too few valid signatures (hk was signed by 0/2 keys)")
+    assert gate.store.problem.remedy == "import trust again: gatectl keys import DIRECTORY"
     assert cause(gate) is Cause.NO_TRUST
 
 
@@ -142,10 +145,35 @@ def test_a_new_generation_is_taken(started: Any) -> None:
 
 
 def test_nothing_is_verified_while_the_cache_stays_the_same(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "verify_repository", None)
+    monkeypatch.setattr(store_module, "installed_repository", None)
     for _ in range(3):
         assert not started.store.refresh(started.now)
     assert started.store.problem is None
+
+
+def test_a_floor_that_was_lowered_does_not_bring_an_older_state_back(started: Any) -> None:
+    old = started.keepers.current()
+    started.keepers.revoke(Region.HK, 3)
+    started.keepers.publish(started.real)
+    started.take()
+    assert started.store.refresh(started.now)
+    with closing(sqlite3.connect(started.path / "floor.sqlite")) as db, db:
+        db.execute("DELETE FROM versions")
+    started.cache.install(old)
+    assert not started.store.refresh(started.now)
+    assert "generation-3: metadata/1.hk.json: hk has version 1, older than 2" in started.store.problem.what
+    assert started.store.current().status(Region.HK, "hk/status/1", 3) is PassStatus.INVALID
+    assert started.floor.versions() == {}, "nothing of it is remembered"
+
+
+def test_the_same_state_in_another_place_is_no_other_state(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = started.store.current()
+    started.cache.install(started.keepers.current())
+    assert not started.store.refresh(started.now)
+    assert (started.store.current(), started.store.problem) == (before, None)
+    os.utime(started.cache.path / "current", (1, 1))
+    monkeypatch.setattr(store_module, "installed_repository", None)
+    assert not started.store.refresh(started.now), "touched, and not even read"
 
 
 def test_a_broken_generation_keeps_the_old_view_and_is_tried_once(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +186,7 @@ def test_a_broken_generation_keeps_the_old_view_and_is_tried_once(started: Any, 
     assert "metadata/2.mo.json: is not TUF metadata" in problem.what
     assert started.store.current() is before
     with monkeypatch.context() as patch:
-        patch.setattr(store_module, "verify_repository", None)
+        patch.setattr(store_module, "installed_repository", None)
         assert not started.store.refresh(started.now)
     assert started.store.problem is problem
     started.takes_the_next_good_one()
@@ -173,7 +201,7 @@ def test_what_may_be_over_soon_is_tried_again(started: Any, monkeypatch: pytest.
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(store_module, "verify_repository", failing)
+        patch.setattr(store_module, "installed_repository", failing)
         assert not started.store.refresh(started.now)
         assert started.store.problem is error
     assert started.store.refresh(started.now)
@@ -276,6 +304,14 @@ def test_a_view_cannot_be_changed(started: Any) -> None:
             mapping["x"] = 1
 
 
+def test_verifying_leaves_nothing_behind_when_it_is_killed(gate: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    for function in ("mkdtemp", "mkstemp", "NamedTemporaryFile"):
+        monkeypatch.setattr(f"tempfile.{function}", lambda *given, **_: made.append(given))
+    assert gate.start().problem is None
+    assert made == []
+
+
 # -- time -------------------------------------------------------------------------------------------------------------
 
 
@@ -318,6 +354,55 @@ def test_a_clock_put_back_closes_every_region(started: Any) -> None:
         assert view.freshness(region, started.now + HOUR_S - tolerance).state is Freshness.FRESH
 
 
+@pytest.mark.parametrize("put_back_s", [1, 10, 50])
+def test_a_clock_put_back_again_and_again_holds_nothing_back(started: Any, put_back_s: int) -> None:
+    """Never by more than the tolerance at once; also a clock that stands, as a real-time clock without a battery does."""
+    begin = started.now
+    rounds = started.budget.clock_tolerance_s // put_back_s
+    for number in range(1, rounds + 2):
+        assert cause(started) is Cause.NONE, number
+        started.counted += put_back_s
+        started.store.observe(begin + put_back_s)
+        started.store.observe(begin)
+    assert started.store.latest_seen == begin + (rounds + 1) * put_back_s
+    assert cause(started) is Cause.CLOCK_BEHIND
+    started.counted += 4 * DAY_S
+    started.store.observe(begin)
+    assert started.floor.latest_seen() == started.store.latest_seen, "also after a restart"
+
+
+def test_a_healthy_clock_is_corrected_and_the_computer_sleeps(started: Any) -> None:
+    for wall_s, counted_s in ((60, 60), (-5, 0), (60, 60.5), (60, 59.5), (10 * HOUR_S, 0), (-3, 1), (60, 60)):
+        started.now += wall_s
+        started.counted += counted_s
+        started.store.observe(started.now)
+        assert cause(started) is Cause.NONE
+    assert 0 <= started.store.latest_seen - started.now < 10
+
+
+def test_what_could_not_be_written_down_is_not_forgotten(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: float) -> None:
+        raise StoreError("trust floor: the disk is full", "free space")
+
+    begin = started.now
+    with monkeypatch.context() as patch:
+        patch.setattr(started.floor, "saw", full)
+        for wall in (begin + HOUR_S, begin):
+            with pytest.raises(StoreError, match="disk is full"):
+                started.store.observe(wall)
+    assert (started.store.latest_seen, started.store.forgotten) == (begin + HOUR_S, None)
+    assert cause(started) is Cause.CLOCK_BEHIND
+
+
+def test_a_list_from_the_future_closes_the_lane_and_is_not_remembered(started: Any) -> None:
+    """No import takes it; this one lay in the cache. Nobody could have the gate forget a signed time."""
+    started.keepers.publish(started.real + 3000)
+    started.cache.install(started.keepers.current())
+    assert started.store.refresh(started.now)
+    assert cause(started) is Cause.CLOCK_BEHIND_SIGNED
+    assert (started.store.latest_seen, started.floor.latest_seen()) == (started.now, started.now)
+
+
 def test_a_clock_a_little_behind_never_makes_anything_younger(started: Any) -> None:
     closed_at = started.store.current().freshness(Region.HK, started.now).closed_at
     started.store.observe(closed_at)
@@ -334,7 +419,7 @@ def test_a_dead_clock_at_the_start(gate: Any) -> None:
     gate.now = 0.0
     gate.store = gate.start()
     assert gate.store.problem is None
-    assert cause(gate) is Cause.CLOCK_BEHIND
+    assert cause(gate) is Cause.CLOCK_BEHIND_SIGNED
 
 
 def test_what_a_region_has_signed_is_a_lower_bound_of_time(gate: Any) -> None:
@@ -346,7 +431,7 @@ def test_what_a_region_has_signed_is_a_lower_bound_of_time(gate: Any) -> None:
     gate.now = gate.real - HOUR_S
     gate.store = gate.start()
     assert gate.store.latest_seen == gate.real
-    assert cause(gate) is Cause.CLOCK_BEHIND
+    assert cause(gate) is Cause.CLOCK_BEHIND_SIGNED
 
 
 def test_a_newer_list_moves_the_time_of_the_running_gate(started: Any) -> None:
@@ -366,6 +451,9 @@ def test_forgetting_the_time_takes_effect_while_running(started: Any) -> None:
     started.store.observe(started.now)
     assert cause(started) is Cause.NONE
     assert started.store.latest_seen == started.now
+    assert started.store.forgotten == (started.now + 365 * DAY_S, started.now)
+    view = started.store.current()
+    assert view.latest == started.now
 
 
 def test_forgetting_the_time_before_the_clock_is_set_gains_nothing(started: Any) -> None:

@@ -106,7 +106,7 @@ def test_clock_put_back_30_days_with_a_current_stick(story: Any) -> None:
     """On a gate that has seen nothing later: expiry would be judged wrongly for a month."""
     story.real += 30 * DAY_S
     story.keepers.publish(story.real)
-    story.refuses(story.files, "the metadata of timestamp would last until 2027-02-17 08:00 UTC, more than the 4 days that are believed")
+    story.refuses(story.files, "the metadata of timestamp would last until 2027-02-17 08:00 UTC, more than the 3 d 1 h that are believed")
 
 
 @pytest.mark.parametrize("role", ["snapshot", "targets", "hk", "mo"])
