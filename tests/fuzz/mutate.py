@@ -31,6 +31,7 @@ OTHERS: list[Any] = [
     cbor2.CBORTag(1, 0),
     cbor2.CBORSimpleValue(32),
 ]
+TAGS = [0, 1, 2, 3, 4, 5, 18, 24, 25, 28, 29, 30, 35, 36, 37, 61, 100, 256, 258, 260, 261, 1004, 43_000, 55_799]
 LENGTHS = (0, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64)
 
 
@@ -112,7 +113,7 @@ class _Writer:
             raise ValueError("too much, or a value that contains itself")
         odd = self._odd and self._rng.random() < 0.1
         if odd and self._rng.random() < 0.2:
-            return bytes((0xC0 | self._rng.randrange(24),)) + self.written(value)
+            return self._head(6, self._rng.choice(TAGS)) + self.written(value)
         match value:
             case bool() | None | float():
                 return self._float(value, odd)

@@ -24,7 +24,7 @@ sys.path.insert(0, str(TOP))
 TARGETS = ("pass", "status_list", "repository")
 # What is watched for new paths: this project's readers of foreign bytes and the libraries in Python below them.
 INSTRUMENTED = ["gate_controller.passes", "gate_controller.cose", "gate_controller.trust", "tuf", "securesystemslib"]
-DEFAULTS = {"max_len": "4096", "timeout": "20", "rss_limit_mb": "2048"}
+DEFAULTS = {"max_len": "4096", "timeout": "5", "rss_limit_mb": "2048"}
 
 
 def work_in_memory() -> None:
