@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,6 +70,8 @@ class KeyImport:
     def __init__(self, directory: Path, rng: random.Random) -> None:
         self.counts: Counter[str] = Counter()
         self._gate = directory / "gate"
+        self._temporary = directory / "temporary"
+        self._temporary.mkdir()
         self._rng = rng
         self._budget = FreshnessBudget()
         self._sources: list[MemorySource] = []
@@ -92,6 +95,7 @@ class KeyImport:
     def act(self, child: Child) -> None:
         """What `gatectl keys import` does, for the next state."""
         floor, cache = self._floor(), TrustCache(self._gate / "cache")
+        tempfile.tempdir = str(self._temporary)
         child.watch_files(str(self._gate), lambda event, path: self._seen(child, event, path))
         floor._db.set_trace_callback(lambda sql: self._statement(child, sql))
         if self._in_force > 0 and self._rng.random() < 0.2:
@@ -111,6 +115,8 @@ class KeyImport:
         self.counts["imports that worked after a kill amid one"] += bool(reports) and self._recovering
         if reports or killed:
             self._recovering = killed and child.state_name in (WRITING, PLACING, POINTING, REMOVING, FLOOR)
+        if any(self._temporary.iterdir()):
+            raise ViolationError("a killed import left temporary files")
         leftovers = Counter(path.name.split("-")[0] for path in (self._gate / "cache").glob("*-*"))
         if leftovers["generation"] > KEPT + 1 or leftovers["incoming"] > 1:
             msg = f"leftovers of killed imports pile up: {dict(leftovers)}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cbor2
@@ -13,8 +14,15 @@ from gate_controller.core.values import Direction, Region
 from gate_controller.passes.verifier import OfflinePassVerifier, PassPolicy
 from gate_controller.ports.services import PassAccepted, PassRejected, ReplayMemory, VerifyingKey
 from gate_controller.ports.trust import Cause, Freshness, PassStatus, RegionFreshness, TrustView
+from gate_controller.trust.cache import TrustCache
+from gate_controller.trust.floor import Floor
+from gate_controller.trust.freshness import FreshnessBudget
+from gate_controller.trust.importing import import_trust
+from gate_controller.trust.sources import DirectorySource
+from gate_controller.trust.store import TrustStore
 from simulators.authority import STATUS_LIST_SIZE, Authorities, Authority, Permit, encode
 from simulators.phone import Phone, qr_text
+from simulators.repository import TrustRepository
 
 NOW = 1_800_000_000
 
@@ -73,9 +81,49 @@ class TrustInMemory:
         return RegionFreshness(region, *self.states.get(region, (Freshness.FRESH, Cause.NONE)))
 
 
+class RunningGate:
+    """A gate's own trust store, with a repository of the laboratory's authorities, and clocks that tests set. It has imported at the start.
+
+    Attributes:
+        repository: Where the keepers and regions publish.
+        wall_s: What the gate's wall clock shows.
+        counted_s: What its monotonic clock shows.
+        store: The trust.
+    """
+
+    def __init__(self, directory: Path, authorities: Authorities) -> None:
+        self.repository = TrustRepository(directory / "repository", authorities, NOW)
+        self.wall_s: float = NOW
+        self.counted_s = 0.0
+        self._cache = TrustCache(directory / "cache")
+        self.floor = Floor.create(directory / "floor", NOW)
+        self.take()
+        self.store = TrustStore(self._cache, self.repository.first_root, self.floor, FreshnessBudget(), self)
+
+    def wall(self) -> float:
+        return self.wall_s
+
+    def monotonic(self) -> float:
+        return self.counted_s
+
+    def take(self) -> None:
+        """Import what is published."""
+        source = DirectorySource(self.repository.directory)
+        import_trust(source, self._cache, self.repository.first_root, self.floor, FreshnessBudget(), self.wall_s)
+
+    def pass_time(self, seconds: float, *, clock_goes: bool = True) -> None:
+        """Time goes on, and the gate looks at its clocks and its cache."""
+        self.counted_s += seconds
+        self.wall_s += seconds if clock_goes else 0.0
+        self.store.refresh(self.wall_s)
+        self.store.observe(self.wall_s)
+
+
 class Laboratory:
-    def __init__(self, authorities: Authorities) -> None:
+    def __init__(self, authorities: Authorities, directory: Path) -> None:
         self.authorities = authorities
+        self._directory = directory
+        self.gates: list[RunningGate] = []
         self.now = NOW
         self.hk = authorities.issuers[Region.HK]
         self.mo = authorities.issuers[Region.MO]
@@ -88,6 +136,13 @@ class Laboratory:
         self.permit = Permit(enrolment_reference=bytes(range(16)), issued_at=NOW - 3600)
         self.phone = Phone("laboratory", "holder", "MO-GB")
         self.phone.obtain(self.hk, self.permit)
+
+    def gate(self) -> RunningGate:
+        """A running gate that took its trust now."""
+        directory = self._directory / str(len(self.gates))
+        directory.mkdir()
+        self.gates.append(RunningGate(directory, self.authorities))
+        return self.gates[-1]
 
     def trust(self, authorities: Iterable[Authority] | None = None, **validity: int) -> TrustInMemory:
         """Fresh trust in both regions, nobody revoked; change it as the test needs."""
@@ -159,8 +214,11 @@ class Laboratory:
 
 
 @pytest.fixture(scope="session")
-def laboratory() -> Laboratory:
-    return Laboratory(Authorities("laboratory"))
+def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
+    laboratory = Laboratory(Authorities("laboratory"), tmp_path_factory.mktemp("gates"))
+    yield laboratory
+    for gate in laboratory.gates:
+        gate.floor.close()
 
 
 @pytest.fixture

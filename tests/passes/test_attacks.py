@@ -22,7 +22,7 @@ from nacl import bindings
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Region
 from gate_controller.ports.services import PassAccepted, PassRejected
-from gate_controller.ports.trust import Cause, Freshness, PassStatus
+from gate_controller.ports.trust import PassStatus
 from gate_controller.trust.status_list import StatusListError, parse_status_list
 from simulators import status_list
 from simulators.authority import Permit, encode
@@ -94,11 +94,11 @@ def other_phone(lab: Any, pass_: bytes) -> str:
     return thief.present(lab.now)
 
 
-def with_trust(change: Callable[[Any, Any], None], text: Callable[[Any], str] | None = None) -> Callable[[Any], Shown]:
+def with_trust(change: Callable[[Any, Any], None]) -> Callable[[Any], Shown]:
     def make(lab: Any) -> Shown:
         trust = lab.trust()
         change(lab, trust)
-        return Shown(text(lab) if text else lab.text(), trust=trust)
+        return Shown(lab.text(), trust=trust)
 
     return make
 
@@ -111,20 +111,46 @@ def status(state: PassStatus) -> Callable[[Any], Shown]:
     return with_trust(change)
 
 
-def freshness(state: Freshness, cause: Cause) -> Callable[[Any, Any], None]:
-    return lambda _, trust: trust.states.update({Region.HK: (state, cause)})
+def withheld(lab: Any) -> Shown:
+    """Nothing newer for 27 hours."""
+    gate = lab.gate()
+    gate.pass_time(27 * 3600)
+    lab.phone.obtain(lab.hk, replace(lab.permit, issued_at=lab.now - 8 * 86400, lifetime_s=30 * 86400))
+    return at_gate(lab, gate)
+
+
+def withheld_long(lab: Any) -> Shown:
+    """Everything is published and imported, only the region's lists are the old ones."""
+    gate = lab.gate()
+    for day in (1, 2, 3):
+        gate.repository.publish(lab.now + day * 86400 - 60, regions=())
+        gate.pass_time(86400 - 30)
+        gate.take()
+        gate.pass_time(30)
+    return at_gate(lab, gate)
+
+
+def frozen(lab: Any) -> Shown:
+    """Nothing newer until the timestamp has expired, sooner than the lists are too old."""
+    gate = lab.gate()
+    gate.repository.lifetimes_s["timestamp"] = 2 * 86400
+    gate.repository.publish(lab.now + 30)
+    gate.pass_time(60)
+    gate.take()
+    gate.pass_time(2 * 86400)
+    return at_gate(lab, gate)
+
+
+def at_gate(lab: Any, gate: Any) -> Shown:
+    """Shown to a running gate by a phone whose clock is the gate's."""
+    try:
+        return Shown(lab.phone.present(int(gate.wall_s)), now=gate.wall_s, trust=gate.store)
+    finally:
+        lab.phone.obtain(lab.hk, lab.permit)
 
 
 def status_entry(lab: Any, index: int, uri: str) -> str:
     return claims(lab, {65535: {"status_list": {"idx": index, "uri": uri}}})
-
-
-def old_pass(lab: Any) -> str:
-    lab.phone.obtain(lab.hk, replace(lab.permit, issued_at=lab.now - 8 * 86400, lifetime_s=30 * 86400))
-    try:
-        return lab.phone.present(lab.now)
-    finally:
-        lab.phone.obtain(lab.hk, lab.permit)
 
 
 def malleated(lab: Any) -> str:
@@ -217,9 +243,17 @@ def around(lab: Any, offset: int, nbf: int = -4000, exp: int = 4000) -> str:
 
 
 def clock_back(lab: Any) -> Shown:
-    trust = lab.trust()
-    trust.states[Region.HK] = (Freshness.CLOSED, Cause.CLOCK_BEHIND)
-    return Shown(lab.phone.present(lab.now - 3000), now=lab.now - 3000, trust=trust)
+    gate = lab.gate()
+    gate.pass_time(3600)
+    gate.wall_s -= 3000
+    return Shown(lab.phone.present(int(gate.wall_s)), now=gate.wall_s, trust=gate.store)
+
+
+def clock_held(lab: Any) -> Shown:
+    gate = lab.gate()
+    for _ in range(90):
+        gate.pass_time(1, clock_goes=False)
+    return Shown(lab.text(), trust=gate.store)
 
 
 def renamed(lab: Any) -> str:
@@ -292,6 +326,7 @@ MAKERS: dict[str, Callable[[Any], str | Shown]] = {
     "made-before-pass": lambda lab: around(lab, -10, nbf=-5),
     "made-after-pass": lambda lab: around(lab, 20, exp=20),
     "clock-back": clock_back,
+    "clock-held": clock_held,
     "clock-back-used": lambda lab: Shown(lab.text(), used=(lab.text(),)),
     "clock-back-new-pass": lambda lab: Shown(lab.text(), now=lab.now - 3661),
     "clock-ahead": lambda lab: Shown(lab.text(), now=lab.now + 30 * 86400),
@@ -304,9 +339,9 @@ MAKERS: dict[str, Callable[[Any], str | Shown]] = {
     "index-far-outside": lambda lab: status_entry(lab, (1 << 32) - 1, "hk/status/1"),
     "foreign-list": lambda lab: status_entry(lab, 0, "mo/status/1"),
     "no-such-list": lambda lab: status_entry(lab, 0, "hk/status/2"),
-    "list-withheld": with_trust(freshness(Freshness.DEGRADED, Cause.STATUS_LIST_AGE), old_pass),
-    "list-withheld-long": with_trust(freshness(Freshness.CLOSED, Cause.STATUS_LIST_AGE)),
-    "freeze": with_trust(freshness(Freshness.CLOSED, Cause.TIMESTAMP)),
+    "list-withheld": withheld,
+    "list-withheld-long": withheld_long,
+    "freeze": frozen,
     "key-withdrawn": lambda lab: Shown(lab.text(), trust=lab.trust([lab.mo])),
     "key-ended": lambda lab: Shown(lab.text(), trust=lab.trust(not_after=lab.now)),
     "key-early": lambda lab: Shown(lab.text(), trust=lab.trust(not_before=lab.now + 1)),

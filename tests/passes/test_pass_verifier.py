@@ -16,10 +16,12 @@ from gate_controller.passes.text import MAX_TEXT_CHARS
 from gate_controller.passes.verifier import OfflinePassVerifier, PassPolicy
 from gate_controller.ports.errors import ConfigurationError, StoreError
 from gate_controller.ports.services import PassAccepted, PassRejected, PassVerifier
+from gate_controller.ports.trust import Cause, Freshness
 from simulators.authority import ED25519 as FULLY_SPECIFIED
 from simulators.authority import EDDSA, Authority, Permit, encode
 from simulators.phone import Phone, qr_text
 
+NOW = 1_800_000_000
 R = Reason
 
 
@@ -252,3 +254,42 @@ class _Used(_NeverUsed):
 class _Broken(_NeverUsed):
     def last_presented(self, pass_id: bytes) -> int | None:
         raise StoreError("the disk is gone", "bring it back")
+
+
+LATE = {
+    "presentation": (lambda lab: lab.text(), 61, Reason.PRESENTATION_STALE),
+    "pass": (lambda lab: lab.with_claims(lambda claims: claims.update({4: NOW + 50})), 50, Reason.PASS_EXPIRED),
+    "permit": (lambda lab: lab.with_claims(lambda claims: claims.update({-65537: {1: 1, 2: 3, 3: NOW + 50}})), 50, Reason.PASS_PERMIT_ENDED),
+    "region's key": (lambda lab: lab.text(), 50, Reason.PASS_KEY_NOT_VALID_NOW),
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_what_has_ended_by_the_latest_time_seen_has_ended_although_the_clock_is_behind_it(laboratory: Any, name: str) -> None:
+    make, ends_in_s, reason = LATE[name]
+    trust = laboratory.trust(not_after=NOW + 50) if name == "region's key" else laboratory.trust()
+    verifier, text = laboratory.verifier(trust=trust), make(laboratory)
+    trust.latest = NOW + ends_in_s - 1
+    assert isinstance(verifier.verify(text, NOW), PassAccepted)
+    trust.latest = NOW + ends_in_s
+    result = verifier.verify(text, NOW)
+    assert isinstance(result, PassRejected)
+    assert result.reason is reason
+
+
+def test_a_pass_is_old_by_the_latest_time_seen(laboratory: Any) -> None:
+    trust = laboratory.trust()
+    trust.states[Region.HK] = (Freshness.DEGRADED, Cause.STATUS_LIST_AGE)
+    verifier = laboratory.verifier(trust=trust, low_risk_pass_issued_s=3650)
+    assert isinstance(verifier.verify(laboratory.text(), NOW), PassAccepted)  # issued an hour ago
+    trust.latest = NOW + 50
+    result = verifier.verify(laboratory.text(), NOW)
+    assert isinstance(result, PassRejected)
+    assert result.reason is Reason.PASS_STATUS_STALE
+
+
+def test_what_has_not_begun_by_the_clock_has_not_begun(laboratory: Any) -> None:
+    for changes, text in (({}, laboratory.with_claims(lambda claims: claims.update({5: NOW + 1}))), ({"not_before": NOW + 1}, laboratory.text())):
+        trust = laboratory.trust(**changes)
+        trust.latest = NOW + 50
+        assert isinstance(laboratory.verifier(trust=trust).verify(text, NOW), PassRejected)
