@@ -1,0 +1,88 @@
+"""Rows that an ordinary day does not take; each test fails without its row."""
+
+from __future__ import annotations
+
+from gate_controller.core import commands as c
+from gate_controller.core import events as e
+from gate_controller.core.reasons import Reason
+from gate_controller.core.states import State
+from gate_controller.core.values import Device, Door, DoorPosition, Occupancy, Outcome, TriState
+
+
+def ended(lane):
+    return lane.record().outcome, lane.record().reason
+
+
+def notes(lane):
+    return [command.kind for command in lane.ordered(c.NoteEvent)]
+
+
+def opened(out):
+    return [command.door for command in out if isinstance(command, c.OpenDoor)]
+
+
+def test_a_rearm_in_an_emergency_is_refused_by_name(lane):
+    lane.see(emergency=TriState.ACTIVE)
+    lane.tell(e.Rearmed("officer 7"))
+    assert notes(lane)[-1] == "rearm_refused"
+
+
+def test_a_stopped_lane_still_calls_for_somebody_inside_and_an_officer_lets_them_out(lane):
+    lane.tell(e.StopRequested())
+    assert (lane.state, lane.controller.officer_call) == (State.OUT_OF_SERVICE, None)
+    lane.see(occupancy=Occupancy.ONE)
+    lane.wait(0.5)
+    assert lane.state is State.OUT_OF_SERVICE
+    assert lane.controller.officer_call is not None
+    assert opened(lane.tell(e.OfficerReleased("y", "officer 7", "was inside at the stop"))) == [Door.EXIT]
+    assert lane.state is State.EXIT_OPEN
+
+
+def test_nobody_is_let_out_of_an_empty_lane(lane):
+    lane.tell(e.DeviceLost(Device.QR_CAMERA, "absent"))
+    assert opened(lane.tell(e.OfficerReleased("y", "officer 7", "by mistake"))) == []
+    assert notes(lane)[-1] == "act_refused"
+
+
+def test_a_door_forced_during_the_pass_check_refuses_and_latches(lane):
+    lane.tell(e.PassRead("x", "T"))
+    lane.see(exit_door=DoorPosition.OPEN)
+    lane.wait(0.5)
+    assert ended(lane) == (Outcome.REFUSED, Reason.DOOR_FORCED)
+    lane.see(exit_door=DoorPosition.CLOSED)
+    lane.wait(5)
+    assert (lane.state, lane.controller.reason) == (State.OUT_OF_SERVICE, Reason.DOOR_FORCED)
+
+
+def test_a_pass_without_an_enrolment_is_refused_at_once(lane, verified_pass):
+    lane.tell(e.PassRead("x", "T"))
+    lane.tell(e.PassVerified("x", verified_pass))
+    lane.tell(e.EnrolmentNotFound("x"))
+    assert ended(lane) == (Outcome.REFUSED, Reason.NOT_ENROLLED)
+    assert lane.state is State.READY
+
+
+def test_an_admission_is_not_carried_out_while_a_door_is_not_confirmed_closed(lane, verified_pass, adult):
+    lane.tell(e.PassRead("x", "T"))
+    lane.tell(e.PassVerified("x", verified_pass))
+    lane.tell(e.EnrolmentFound("x", adult))
+    lane.see(exit_door=DoorPosition.MOVING)
+    assert opened(lane.tell(e.AdmissionRecorded("x"))) == []
+    assert ended(lane) == (Outcome.REFUSED, Reason.INPUTS_UNKNOWN)
+
+
+def test_a_board_lost_while_the_entry_is_open_is_named(lane):
+    lane.admit()
+    lane.see(entry_door=DoorPosition.OPEN)
+    lane.tell(e.DeviceLost(Device.IO_BOARD, "timeout"))
+    assert (lane.state, lane.controller.reason) == (State.OFFICER_REFERRAL, Reason.IO_BOARD_LOST)
+
+
+def test_an_exit_forced_while_the_entry_is_open_shuts_the_entry_and_latches(lane):
+    lane.admit()
+    lane.see(entry_door=DoorPosition.OPEN)
+    lane.see(exit_door=DoorPosition.OPEN)
+    out = lane.wait(0.4)
+    assert c.CloseDoor(Door.ENTRY) in out
+    assert (lane.state, lane.controller.reason) == (State.OFFICER_REFERRAL, Reason.BOTH_DOORS_OPEN)
+    assert notes(lane)[-1] == "latched"
