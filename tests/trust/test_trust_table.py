@@ -7,7 +7,15 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 DOCUMENT = HERE.parents[1] / "docs" / "trust.md"
-CASES = ("test_tuf_rollback.py", "test_tuf_metadata.py", "test_tuf_malformed.py", "test_import_accepted.py", "test_import_content.py", "test_trust_store.py")
+CASES = (
+    "test_tuf_rollback.py",
+    "test_tuf_metadata.py",
+    "test_tuf_malformed.py",
+    "test_import_accepted.py",
+    "test_import_content.py",
+    "test_trust_store.py",
+    "test_trust_store_time.py",
+)
 NO_CASES = {"test_foreign_text_is_one_printable_line", "test_it_is_a_trust"}
 
 
