@@ -86,3 +86,63 @@ def test_an_exit_forced_while_the_entry_is_open_shuts_the_entry_and_latches(lane
     assert c.CloseDoor(Door.ENTRY) in out
     assert (lane.state, lane.controller.reason) == (State.OFFICER_REFERRAL, Reason.BOTH_DOORS_OPEN)
     assert notes(lane)[-1] == "latched"
+
+
+def test_a_device_lost_before_anybody_came_in_ends_the_admission(lane):
+    lane.admit()
+    lane.see(entry_door=DoorPosition.OPEN)
+    assert c.CloseDoor(Door.ENTRY) in lane.tell(e.DeviceLost(Device.FACE_CAMERA, "absent"))
+    lane.see(entry_door=DoorPosition.CLOSED)
+    assert ended(lane) == (Outcome.ABORTED, Reason.FACE_CAMERA_LOST)
+
+
+def test_somebody_who_stays_in_the_entry_does_not_hold_it_open(lane):
+    lane.admit()
+    lane.see(entry_door=DoorPosition.OPEN, entry_beam=TriState.ACTIVE, occupancy=Occupancy.ONE)
+    out = lane.wait(lane.policy.entry_open_s + 0.1)
+    assert c.CloseDoor(Door.ENTRY) in out
+    assert lane.state is State.OCCUPANCY_CHECK
+    lane.see(entry_door=DoorPosition.CLOSED)
+    lane.wait(lane.policy.entry_close_s + lane.policy.occupancy_settle_s)
+    assert (lane.state, lane.controller.reason) == (State.OFFICER_REFERRAL, Reason.OCCUPANCY_UNKNOWN)
+
+
+def test_an_entry_forced_during_the_check_latches(lane):
+    lane.admit().enter()
+    lane.see(entry_door=DoorPosition.OPEN)
+    lane.wait(0.5)
+    assert (lane.state, lane.controller.reason) == (State.OFFICER_REFERRAL, Reason.DOOR_FORCED)
+
+
+def test_a_board_lost_while_the_exit_is_open_leaves_nothing_completed(lane):
+    lane.admit().enter().verify()
+    lane.see(exit_door=DoorPosition.OPEN)
+    lane.tell(e.DeviceLost(Device.IO_BOARD, "timeout"))
+    assert (lane.state, lane.controller.reason) == (State.OFFICER_REFERRAL, Reason.IO_BOARD_LOST)
+
+
+def test_an_entry_forced_while_the_exit_is_open_shuts_the_exit_and_latches(lane):
+    lane.admit().enter().verify()
+    lane.see(exit_door=DoorPosition.OPEN)
+    lane.see(entry_door=DoorPosition.OPEN)
+    assert c.CloseDoor(Door.EXIT) in lane.wait(0.4)
+    assert (lane.state, lane.controller.reason) == (State.OFFICER_REFERRAL, Reason.BOTH_DOORS_OPEN)
+
+
+def test_a_board_lost_while_clearing_ends_the_crossing_as_aborted(lane):
+    lane.admit()
+    lane.see(entry_door=DoorPosition.OPEN)
+    lane.wait(lane.policy.entry_open_s + 0.1)
+    assert lane.state is State.CLEARING
+    lane.tell(e.DeviceLost(Device.IO_BOARD, "timeout"))
+    assert ended(lane) == (Outcome.ABORTED, Reason.IO_BOARD_LOST)
+    assert lane.state is State.OUT_OF_SERVICE
+
+
+def test_whoever_vanishes_past_an_unbroken_exit_beam_has_not_completed(lane):
+    lane.admit().enter().verify()
+    lane.see(exit_door=DoorPosition.OPEN, occupancy=Occupancy.ZERO)
+    lane.wait(lane.policy.exit_open_s + 0.1)
+    assert lane.state is State.CLEARING, "nothing is left inside to wait for"
+    lane.see(exit_door=DoorPosition.CLOSED)
+    assert ended(lane) == (Outcome.ABORTED, Reason.LEFT_UNSEEN)
