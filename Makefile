@@ -19,7 +19,7 @@ endif
 
 .PHONY: help
 help:  ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-9s %s\n", $$1, $$2 }'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-9s %s\n", $$1, $$2 }'
 
 .PHONY: run
 run: $(runtime) $(models)  ## simulate the lane; options in ARGS, e.g. make run ARGS="--travellers 10 --seed 1"
@@ -63,6 +63,14 @@ fuzz: $(runtime)  ## coverage-guided fuzzing; TARGET=pass|status_list|repository
 .PHONY: kill
 kill: $(runtime)  ## kill -9 during pass use and key import, over and over; e.g. ARGS="--loops 10000 --seed 1"
 	@exec $(bin)/python tests/kill/kill_loop.py $(ARGS)
+
+.PHONY: explore
+explore: $(dev)  ## every state of the core against every event, judged by a monitor; ARGS=--all for every policy
+	@exec $(bin)/python -m tests.exploration $(ARGS)
+
+.PHONY: test-long
+test-long: $(dev)  ## the core against its monitor, 10,000 examples of each policy (an hour)
+	@STATEFUL_EXAMPLES=10000 $(bin)/pytest -n 3 tests/core/test_stateful.py $(ARGS)
 
 .PHONY: month
 month: $(dev)  ## simulate a month without a network, hour by hour (a minute); writes docs/month.md and docs/month.svg

@@ -1,0 +1,69 @@
+"""Explore the whole core and print what was found. `make explore`; ARGS=--all takes every policy, ARGS="--most 20000" stops early.
+
+Ends with 0 when every search was complete and found nothing, with 1 otherwise.
+"""
+
+from __future__ import annotations
+
+import enum
+
+# Python 3.11 works out an enumeration member's hash anew in Python each time; its identity does as well, before anything was hashed.
+enum.Enum.__hash__ = object.__hash__  # type: ignore[method-assign]
+
+import argparse  # noqa: E402
+import multiprocessing  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+
+from gate_controller.core.policy import BiometricRule, CrossingPolicy  # noqa: E402
+from gate_controller.core.values import Direction, Region  # noqa: E402
+from tests.exploration.search import Found, Search  # noqa: E402
+
+LANE = {"region": Region.MO, "direction": Direction.HK_TO_MO}
+POLICIES = {
+    "both biometrics": CrossingPolicy(**LANE, biometric_rule=BiometricRule.BOTH),
+    "either biometric, an emergency opens the exit": CrossingPolicy(**LANE, biometric_rule=BiometricRule.EITHER, emergency_opens_exit=True),
+    "face, confirmed by an officer": CrossingPolicy(**LANE, biometric_rule=BiometricRule.FACE_ONLY_WITH_OFFICER),
+    "an emergency opens the exit only": CrossingPolicy(**LANE, emergency_opens_entry=False, emergency_opens_exit=True),
+}
+
+
+def explore(task: tuple[str, int | None]) -> Found:
+    """One policy's search, in a process of its own."""
+    name, most = task
+    found = Search(POLICIES[name], most_nodes=most).run()
+    found.name = name
+    return found
+
+
+def report(found: Found) -> str:
+    """What is printed of one search."""
+    lines = [
+        f"{found.name}: {'complete' if found.complete else 'NOT complete'}",
+        f"  {found.core_states} states of the core, {found.nodes} with what the monitor remembers; {found.steps} transitions judged, {found.without_effect} of them without effect",
+        f"  depth {found.depth}; {found.seconds:.0f} s of CPU; {found.occupied} states with somebody inside, helped after at most {found.longest_wait} times that run out",
+        "  " + ", ".join(f"{state} {count}" for state, count in found.by_state.most_common()),
+        f"  VIOLATION {found.violation}" if found.violation else "  no violation",
+    ]
+    return "\n".join(lines + [f"    {number}. {line}" for number, line in enumerate(found.trace, 1)])
+
+
+def main() -> int:
+    """Explore, print, and tell whether all is well."""
+    arguments = argparse.ArgumentParser(prog="make explore", description="Explore every state of the core against every event.")
+    arguments.add_argument("--all", action="store_true", help="every policy (otherwise the first)")
+    arguments.add_argument("--most", type=int, help="stop each search after so many states")
+    given = arguments.parse_args()
+    began = time.monotonic()
+    names = list(POLICIES) if given.all else list(POLICIES)[:1]
+    with multiprocessing.get_context("fork").Pool(min(len(names), 2)) as pool:
+        everything = []
+        for found in pool.imap(explore, [(name, given.most) for name in names]):
+            everything.append(found)
+            print(report(found), flush=True)
+    print(f"{time.monotonic() - began:.0f} s")
+    return 0 if all(found.complete and not found.violation for found in everything) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

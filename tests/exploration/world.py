@@ -1,0 +1,135 @@
+"""Everything that can be told to the core, as a finite list: inputs one signal at a time and together, answers of devices and stores (also for
+another crossing), faults, officers, an engineer, a stop. Time is not among them (abstraction.py has it). Explores nothing itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+from gate_controller.core import events as e
+from gate_controller.core.prompts import Prompt
+from gate_controller.core.reasons import Reason
+from gate_controller.core.values import (
+    UNKNOWN_INPUTS,
+    CheckOutcome,
+    Device,
+    DoorPosition,
+    EnrolmentFacts,
+    LaneInputs,
+    Modality,
+    Occupancy,
+    Region,
+    TriState,
+)
+from tests.exploration.abstraction import ID, PASS
+
+OTHER = "z"
+"""A crossing that is over, or never was."""
+ADULT = EnrolmentFacts(30, frozenset(Region), 1e6, suspended=False, fingers=1, face=True)
+CHILD = replace(ADULT, age_years=9)
+DEVICES = (Device.IO_BOARD, Device.FINGERPRINT, Device.TRUST)
+"""One of each kind: tells of the doors; needed for whoever is inside; needed only to admit somebody."""
+ALIKE = {Device.FINGERPRINT: (Device.FACE_CAMERA, Device.JOURNAL), Device.TRUST: (Device.QR_CAMERA, Device.PASS_VERIFIER, Device.ENROLMENT)}
+"""Devices for which one of DEVICES stands: every guard treats them alike (test_abstraction.py)."""
+
+VALUES = {
+    "entry_door": (DoorPosition.CLOSED, DoorPosition.OPEN, DoorPosition.UNKNOWN),
+    "exit_door": (DoorPosition.CLOSED, DoorPosition.OPEN, DoorPosition.UNKNOWN),
+    "entry_beam": (TriState.INACTIVE, TriState.ACTIVE),
+    "exit_beam": (TriState.INACTIVE, TriState.ACTIVE),
+    "emergency": (TriState.INACTIVE, TriState.ACTIVE),
+    "tamper": (TriState.INACTIVE, TriState.ACTIVE),
+    "occupancy": tuple(Occupancy),
+}
+"""What a board that answers can report: contacts of a door may contradict each other and a counter may fail; a loop is open or closed."""
+CALM = LaneInputs(*[values[0] for values in VALUES.values()][:6], Occupancy.ZERO)
+AJAR = DoorPosition.OPEN
+FIRST_ANSWERS = (
+    *[replace(CALM, occupancy=count) for count in Occupancy],
+    replace(CALM, entry_door=AJAR),
+    replace(CALM, entry_door=AJAR, occupancy=Occupancy.ONE),
+    replace(CALM, exit_door=AJAR, occupancy=Occupancy.ONE),
+    replace(CALM, entry_door=AJAR, exit_door=AJAR, occupancy=Occupancy.ONE),
+    replace(CALM, emergency=TriState.ACTIVE, occupancy=Occupancy.ONE),
+    replace(CALM, entry_beam=TriState.ACTIVE, exit_beam=TriState.ACTIVE, tamper=TriState.ACTIVE),
+)
+"""What a board reports that was silent; whatever else may be the case follows signal by signal, at once."""
+TOGETHER = (
+    {"entry_beam": TriState.INACTIVE, "occupancy": Occupancy.ONE},
+    {"exit_beam": TriState.INACTIVE, "occupancy": Occupancy.ZERO},
+    {"entry_door": DoorPosition.CLOSED, "occupancy": Occupancy.ZERO},
+    {"exit_door": DoorPosition.CLOSED, "occupancy": Occupancy.ZERO},
+    {"entry_door": AJAR, "exit_door": AJAR},
+    {"entry_door": DoorPosition.CLOSED, "exit_door": DoorPosition.CLOSED},
+)
+"""Signals that one movement changes at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event with its name in a trace; `mine` when it answers the open crossing."""
+
+    label: str
+    event: e.Event
+    mine: bool = False
+
+
+def _answers(crossing_id: str, whose: str) -> list[Told]:
+    mine = crossing_id == ID
+    answers: list[tuple[str, e.Event]] = [
+        ("pass verified", e.PassVerified(crossing_id, PASS)),
+        ("pass refused", e.PassRefused(crossing_id, Reason.PASS_EXPIRED)),
+        ("enrolment found", e.EnrolmentFound(crossing_id, ADULT)),
+        ("enrolment of a child found", e.EnrolmentFound(crossing_id, CHILD)),
+        ("enrolment not found", e.EnrolmentNotFound(crossing_id)),
+        ("admission recorded", e.AdmissionRecorded(crossing_id)),
+        ("check progressed", e.CheckProgressed(crossing_id, Modality.FACE, Prompt.LOOK_HERE)),
+    ]
+    failed = {Modality.FINGERPRINT: Reason.FINGERPRINT_MISMATCH, Modality.FACE: Reason.FACE_MISMATCH}
+    for modality in Modality:
+        for outcome in CheckOutcome:
+            reason = None if outcome is CheckOutcome.SUCCESSFUL else failed[modality]
+            answers.append((f"{modality.value} check {outcome.value}", e.CheckEnded(crossing_id, modality, outcome, reason)))
+    answers.append(("a second face", e.CheckEnded(crossing_id, Modality.FACE, CheckOutcome.FAILED, Reason.SEVERAL_FACES)))
+    return [Told(f"{label}{whose}", event, mine) for label, event in answers]
+
+
+STARTS = tuple(
+    Told(f"started{', latched: ' + latched.code if latched else ''}", e.Started(latched)) for latched in (None, Reason.EMERGENCY, Reason.DOOR_FORCED)
+)
+ANSWERS = (*_answers(ID, ""), *_answers(OTHER, " for another crossing"))
+ACTS = (
+    Told("pass read", e.PassRead(ID, "T")),
+    Told("officer acknowledged", e.OfficerAcknowledged("o")),
+    Told("assistance requested", e.AssistanceRequested("o")),
+    Told("officer returned", e.OfficerReturned(ID, "o", "r")),
+    Told("officer released", e.OfficerReleased(ID, "o", "r")),
+    Told("re-armed", e.Rearmed("o")),
+    Told("maintenance on", e.MaintenanceSwitched(True, "o")),
+    Told("maintenance off", e.MaintenanceSwitched(False, "o")),
+    Told("stop now", e.StopRequested(now=True)),
+)
+STOP = Told("stop when idle", e.StopRequested())
+LOST = {device: Told(f"{device.value} lost", e.DeviceLost(device, "absent")) for device in Device}
+BACK = {device: Told(f"{device.value} works", e.DeviceReady(device)) for device in Device}
+TIMER = Told("time", e.TimerExpired())
+
+
+@cache
+def readings(inputs: LaneInputs) -> tuple[tuple[str, Told], ...]:
+    """Every next reading of a board that reports `inputs`, with the signal that changes ("" for several)."""
+    if inputs == UNKNOWN_INPUTS:
+        return tuple(("", Told(_named(CALM, first) or "calm", e.InputsRead(first))) for first in FIRST_ANSWERS)
+    single = [(name, replace(inputs, **{name: value})) for name, values in VALUES.items() for value in values]
+    together = [("", replace(inputs, **changes)) for changes in TOGETHER]
+    known = {}
+    for name, after in single + together:
+        if after != inputs:
+            known.setdefault(after, name)
+    told = [(name, Told(_named(inputs, after), e.InputsRead(after))) for after, name in known.items()]
+    return (*told, ("", Told("inputs unknown", e.InputsRead(UNKNOWN_INPUTS))))
+
+
+def _named(before: LaneInputs, after: LaneInputs) -> str:
+    return ", ".join(f"{name} {getattr(after, name).value}" for name in VALUES if getattr(after, name) is not getattr(before, name))
