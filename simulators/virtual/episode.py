@@ -88,6 +88,7 @@ class Episode:
         self.host.on_prompt = self._prompted
         self.host.on_call = self.officer.called
         self.host.on_state = self._entered
+        self.host.on_death = self._died
 
     def _some_policy(self) -> CrossingPolicy:
         rng = self.rng
@@ -249,6 +250,10 @@ class Episode:
             kind = KINDS[self.rng.randrange(len(KINDS))]
             self.agenda.after(self.rng.random() * self.profile.fault_within_s[state], self._inject, kind)
 
+    def _died(self) -> None:
+        if self.rng.random() < self.profile.dead_fault_rate:
+            self.agenda.after(self.rng.random(), self._inject, KINDS[self.rng.randrange(len(KINDS))])
+
     def _inject(self, kind: str) -> None:
         if self._over:
             return
@@ -281,6 +286,7 @@ class Episode:
         """Somebody forces a door and holds it."""
         leaf = self.lane.leaves[door]
         leaf.forced_to = to
+        self.monitor.forced(door)
         leaf.act()
 
         def let_go() -> None:

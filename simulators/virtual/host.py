@@ -46,7 +46,7 @@ class Host:
         reasons: Codes that were given, and how often.
         visits: States that were entered, and how often.
         records: Outcomes and reasons, as recorded.
-        on_prompt, on_call, on_state: Told of what people and injectors can perceive.
+        on_prompt, on_call, on_state, on_death: Told of what people and injectors can perceive.
         trace: Told of every event and its commands, or None.
     """
 
@@ -84,6 +84,7 @@ class Host:
         self.on_prompt: Callable[[Prompt], None] = lambda _prompt: None
         self.on_call: Callable[[bool], None] = lambda _pending: None
         self.on_state: Callable[[State], None] = lambda _state: None
+        self.on_death: Callable[[], None] = lambda: None
         self.trace: Callable[[str], None] | None = None
         self._crossings = 0
         self._taken = ""
@@ -122,6 +123,7 @@ class Host:
             return
         self._say("the process dies")
         self.controller = None
+        self.on_death()
         self._timer += 1
         self._timer_at = None
         self.board.detach()

@@ -41,6 +41,7 @@ class Profile:
         misbehaving: Share of travellers who are clumsy or hostile.
         refused: Share of presentations that are not to be accepted.
         fault_rates: For each state: how likely a fault of some kind is injected after it was entered.
+        dead_fault_rate: How likely one is injected after the controller's process died.
         fault_within_s: ... and within how many seconds after that, evenly distributed.
         counter_blind: Share of counter changes after which it shows nothing for a while.
         counter_miscount: ... after which it shows one too many or too few for a while.
@@ -54,6 +55,7 @@ class Profile:
     refused: float
     fault_rates: dict[State, float] = field(default_factory=dict)
     fault_within_s: dict[State, float] = field(default_factory=dict)
+    dead_fault_rate: float = 0.0
     counter_blind: float = 0.0
     counter_miscount: float = 0.0
     false_non_match: float = 0.0
@@ -109,6 +111,7 @@ PROFILES = {
         counter_miscount=0.002,
         false_non_match=0.01,
         maintenance=0.001,
+        dead_fault_rate=0.06,
         exchange_latency=Latency(0.008, 0.3, 0.001, (0.05, 0.3)),
         verify_latency=Latency(0.004, 0.4, 0.001, (0.5, 4.0)),
     ),
@@ -121,7 +124,8 @@ PROFILES = {
         counter_blind=0.01,
         counter_miscount=0.01,
         false_non_match=0.02,
-        maintenance=0.015,
+        maintenance=0.035,
+        dead_fault_rate=0.6,
         counter_latency=Latency(0.15, 0.5, 0.005, (0.5, 1.5)),
         exchange_latency=Latency(0.01, 0.6, 0.005, (0.05, 0.4)),
         verify_latency=Latency(0.006, 0.8, 0.004, (0.5, 30.0)),
