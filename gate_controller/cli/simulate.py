@@ -59,6 +59,8 @@ def simulate_command(
 
     Exit code 0 when every crossing ended as it must and no invariant was violated, 1 otherwise.
     """
+    if not virtual and (faults != "none" or jobs != 1 or only is not None):
+        raise click.UsageError("--faults, --jobs and --only belong to --virtual")
     if virtual:
         from gate_controller.cli.virtual import DEFAULT_TRAVELLERS, replay, simulate_virtually
         from simulators.virtual.batch import Run

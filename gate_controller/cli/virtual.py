@@ -25,19 +25,28 @@ MOST_SHOWN = 20
 
 
 def simulate_virtually(run: Run, jobs: int, *, as_json: bool = False) -> int:
-    """Play the whole run, print the report; 0 only with no violation."""
-    began, total = time.monotonic(), Result()
+    """Play the whole run, print the report; 0 only with no violation.
+
+    Raises:
+        click.Abort: Ctrl-C; what came in until then was reported.
+    """
+    began, total, whole = time.monotonic(), Result(), True
     screen = Console(stderr=True)
-    for number, result in enumerate(play_all(run, jobs)):
-        total.add(result)
-        if number % 25 == 24 and not as_json:
-            taken = time.monotonic() - began
-            screen.print(f"[dim]{total.crossed} crossings, {total.crossed / taken:.0f} a second, {len(total.violations)} violations[/dim]", highlight=False)
+    try:
+        for number, result in enumerate(play_all(run, jobs)):
+            total.add(result)
+            if number % 25 == 24 and not as_json:
+                taken = time.monotonic() - began
+                screen.print(f"[dim]{total.crossed} crossings, {total.crossed / taken:.0f} a second, {len(total.violations)} violations[/dim]", highlight=False)
+    except KeyboardInterrupt:
+        whole = False
     taken = time.monotonic() - began
     if as_json:
         click.echo(json.dumps(as_object(run, total, taken, jobs)))
     else:
         report(Console(width=200) if not Console().is_terminal else Console(), run, total, taken, jobs)
+    if not whole:
+        raise click.Abort
     return ExitCode.CHECK_FAILED if total.violations else ExitCode.OK
 
 
@@ -65,7 +74,7 @@ def as_object(run: Run, total: Result, taken_s: float, jobs: int) -> dict[str, o
         "seconds": round(taken_s, 1),
         "jobs": jobs,
         "cpu_seconds": round(total.cpu_s, 1),
-        "crossings_per_cpu_second": round(total.crossed / total.cpu_s, 1),
+        "crossings_per_cpu_second": round(_rate(total), 1),
         "virtual_hours": round(total.seconds / 3600, 1),
         "identity_check_share": round(total.identity_share, 4),
         "digest": total.digest,
@@ -85,7 +94,7 @@ def report(screen: Console, run: Run, total: Result, taken_s: float, jobs: int) 
     """The report for people."""
     screen.print(
         f"{total.crossed} crossings of {total.travellers} travellers, faults {run.faults}, seed {run.seed}: {taken_s:.0f} s with {jobs} jobs,"
-        f" {total.crossed / total.cpu_s:.0f} a second of processor time, {total.seconds / 3600:.0f} virtual hours, {total.events} events",
+        f" {_rate(total):.0f} a second of processor time, {total.seconds / 3600:.0f} virtual hours, {total.events} events",
         highlight=False,
     )
     screen.print(f"{total.identity_share:.1%} of the crossings reached identity_check; digest {total.digest[:16]}", highlight=False)
@@ -124,6 +133,10 @@ def _report_faults(screen: Console, total: Result) -> None:
     if total.crossed >= 1_000_000:
         for count, kind, state in sorted(few):
             screen.print(f"below {ENOUGH}: {kind} in {state}: {count}", highlight=False)
+
+
+def _rate(total: Result) -> float:
+    return total.crossed / total.cpu_s if total.cpu_s else 0.0
 
 
 def _counts(title: str, counts: dict[str, int]) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -59,6 +60,7 @@ def play_all(run: Run, jobs: int) -> Iterator[Result]:
         for first, beyond in chunks:
             yield play(run, first, beyond)
         return
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    # Ctrl-C is the parent's to answer: it takes no further chunk, and the children end with the one they are at.
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         firsts, beyonds = zip(*chunks, strict=True)
         yield from pool.map(play, [run] * len(chunks), firsts, beyonds)

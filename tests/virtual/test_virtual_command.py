@@ -35,3 +35,8 @@ def test_a_violation_ends_with_1_and_says_how_to_see_it_again(capsys: pytest.Cap
     replayed = capsys.readouterr().out
     assert "PassRead" in replayed
     assert "violation: INV-4" in replayed
+
+
+def test_options_of_the_virtual_lane_are_refused_without_it(capsys: pytest.CaptureFixture[str]):
+    assert main(["simulate", "--faults", "harsh"]) == 2
+    assert "belong to --virtual" in capsys.readouterr().err
