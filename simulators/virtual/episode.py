@@ -29,6 +29,8 @@ from simulators.virtual.profile import Profile
 from simulators.virtual.result import Result
 from simulators.virtual.services import Presentation
 
+AT_ONCE_S = 0.02
+"""Within this long after a state was entered nothing that it ordered has happened yet."""
 PATIENCE_S = (60.0, 240.0)
 """How long somebody waits before a closed lane."""
 MOST_S = 40_000.0
@@ -248,7 +250,9 @@ class Episode:
         rate = self.profile.fault_rates.get(state, 0.0)
         if rate and self.rng.random() < rate:
             kind = KINDS[self.rng.randrange(len(KINDS))]
-            self.agenda.after(self.rng.random() * self.profile.fault_within_s[state], self._inject, kind)
+            # Many at the very moment, before the order that goes with the state has reached the board.
+            within = AT_ONCE_S if self.rng.random() < 0.3 else self.profile.fault_within_s[state]
+            self.agenda.after(self.rng.random() * within, self._inject, kind)
 
     def _died(self) -> None:
         if self.rng.random() < self.profile.dead_fault_rate:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 NOT_NOW = frozenset({Prompt.CODE_UNREADABLE, Prompt.CODE_EXPIRED, Prompt.CODE_NOT_ACCEPTED, Prompt.GO_TO_COUNTER, Prompt.TRY_AGAIN_LATER})
 WAYS_BACK = frozenset({Prompt.GO_BACK, Prompt.ONE_AT_A_TIME})
+INSIDE_PROMPTS = frozenset({Prompt.WAIT_INSIDE, Prompt.FINGER_AND_FACE, Prompt.PLACE_FINGER, Prompt.LOOK_HERE})
 ATTEMPTS = 2
 
 
@@ -71,9 +72,10 @@ class Mind:
         """A door ahead is not passable: wait before it."""
 
     def escorted(self, target_m: float) -> None:
-        """An officer takes them along."""
-        self.leaving = False
-        self.go(target_m)
+        """An officer takes them along, if they are still there."""
+        if not self.gone and self.body.zone < 5:
+            self.leaving = False
+            self.go(target_m)
 
     @property
     def gone(self) -> bool:
@@ -127,7 +129,7 @@ class Traveller(Mind):
         self.told_at = self.scene.agenda.now
         if self.body.zone == OUTSIDE:
             self._react_outside(prompt)
-        elif not self._tried and prompt in {Prompt.WAIT_INSIDE, Prompt.FINGER_AND_FACE}:
+        elif not self._tried and prompt in INSIDE_PROMPTS:
             self._tried = True
             self._act_inside()
         elif prompt in WAYS_BACK:

@@ -101,6 +101,7 @@ class Officer:
             self.rescues += 1
 
     def _escort(self, target_m: float) -> None:
+        slow = self._scene.rng.random() < 0.2
         for body in self._scene.lane.inside:
             if body.mind is not None:
-                body.mind.escorted(target_m)
+                self._scene.agenda.after(self._scene.rng.uniform(3.0, 12.0) if slow else 0.0, body.mind.escorted, target_m)

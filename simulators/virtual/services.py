@@ -12,6 +12,7 @@ from random import Random
 
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
+from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import CheckOutcome, Device, EnrolmentFacts, Modality, PassFacts
 from simulators.virtual.agenda import Agenda
@@ -258,7 +259,9 @@ class Biometrics:
             return
         found = self._look(check.modality)
         if found is None and self._agenda.now < until:
-            self._agenda.after(min(0.7, until - self._agenda.now), self._attempt, run, check, until)
+            wanted = Prompt.PLACE_FINGER if check.modality is Modality.FINGERPRINT else Prompt.LOOK_HERE
+            self._post(e.CheckProgressed(check.crossing_id, check.modality, wanted))
+            self._agenda.after(min(1.5, until - self._agenda.now), self._attempt, run, check, until)
             return
         missing = Reason.FINGERPRINT_NOT_CAPTURED if check.modality is Modality.FINGERPRINT else Reason.FACE_NOT_CAPTURED
         outcome, reason = found or (CheckOutcome.UNDETERMINED, missing)
