@@ -74,6 +74,13 @@ def header(lab: Any, changes: dict[Any, Any], *without: int) -> str:
     return lab.with_header(encode({key: value for key, value in values.items() if key not in without}))
 
 
+def shared_values(levels: int) -> bytes:
+    """A list of lists (tag 28), each of which names the one before 24 times (tag 29)."""
+    items = [bytes(24), *(b"\xd8\x1d" + bytes([level]) for level in range(levels - 1))]
+    lists = [b"\xd8\x1c\x98\x18" + (item if level == 0 else item * 24) for level, item in enumerate(items)]
+    return bytes([0x80 + levels]) + b"".join(lists)
+
+
 def payload(lab: Any, change: Callable[[bytes], bytes]) -> str:
     return lab.signed_payload(change(encode(lab.claims())))
 
@@ -358,6 +365,7 @@ MAKERS: dict[str, Callable[[Any], str | Shown]] = {
     "bomb-unsigned": lambda lab: forged(lab, lab.hk.protected_header(), b"\x81" * 400),
     "bomb-signed": lambda lab: lab.signed_payload(b"\x81" * 400 + b"\x01"),
     "bomb-by-holder": lambda lab: lab.with_presentation(b"\x81" * 400 + b"\x01"),
+    "bomb-shared": lambda lab: lab.with_presentation(shared_values(4)),
     "huge-length": lambda lab: lab.with_presentation(b"\x5b" + b"\xff" * 8),
     "huge-decimal": lambda lab: lab.with_presentation(b"\xc4\x82\x1b\x7f" + b"\xff" * 7 + b"\x01"),
 }
