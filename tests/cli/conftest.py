@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,3 +108,28 @@ class TrustSite:
 @pytest.fixture
 def trust_site(tmp_path: Path) -> TrustSite:
     return TrustSite(tmp_path / "gate", tmp_path / "published", TrustRepository(tmp_path / "published", Authorities("keys command"), NOW))
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """What was printed since the last call, errors last."""
+
+    def read() -> str:
+        captured = capsys.readouterr()
+        return captured.out + captured.err
+
+    return read
+
+
+@pytest.fixture
+def json_of(trust_site: Any, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
+    """The JSON object that a command prints; its exit code is in `code`."""
+
+    def read(*arguments: str | Path) -> dict[str, Any]:
+        capsys.readouterr()
+        code = trust_site.keys(*arguments, "--json")
+        captured = capsys.readouterr()
+        assert captured.err == ""
+        return {"code": code, **json.loads(captured.out)}
+
+    return read
