@@ -43,9 +43,11 @@ def report(found: Found) -> str:
         f"  {found.core_states} states of the core, {found.nodes} with what the monitor remembers; {found.steps} transitions judged, {found.without_effect} of them without effect",
         f"  depth {found.depth}; {found.seconds:.0f} s of CPU; {found.occupied} states with somebody inside, helped after at most {found.longest_wait} times that run out",
         "  " + ", ".join(f"{state} {count}" for state, count in found.by_state.most_common()),
-        f"  VIOLATION {found.violation}" if found.violation else "  no violation",
+        "" if found.violations else "  no violation",
     ]
-    return "\n".join(lines + [f"    {number}. {line}" for number, line in enumerate(found.trace, 1)])
+    for what, trace in found.violations.items():
+        lines += [f"  VIOLATION {what}", *[f"    {number}. {line}" for number, line in enumerate(trace, 1)]]
+    return "\n".join(line for line in lines if line)
 
 
 def main() -> int:
@@ -62,7 +64,7 @@ def main() -> int:
             everything.append(found)
             print(report(found), flush=True)
     print(f"{time.monotonic() - began:.0f} s")
-    return 0 if all(found.complete and not found.violation for found in everything) else 1
+    return 0 if all(found.complete and not found.violations for found in everything) else 1
 
 
 if __name__ == "__main__":

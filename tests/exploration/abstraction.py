@@ -20,7 +20,7 @@ from gate_controller.core.guards import Guards
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.table import TABLE, Row
-from gate_controller.core.values import Door, DoorPosition, Outcome, PassFacts, Region
+from gate_controller.core.values import Device, Door, DoorPosition, Modality, Outcome, PassFacts, Region
 from tests.exploration.reads import asked_in
 
 NOW = 0.0
@@ -42,11 +42,15 @@ INSIDE = {State.ENTRY_OPEN, State.OCCUPANCY_CHECK, State.IDENTITY_CHECK}
 KEPT_IN: dict[str, set[State]] = {
     "many_seen_at": INSIDE,
     "settled_at": {READY, PASSING, *INSIDE},
-    "unknown_since": {OUT, READY, PASSING, *INSIDE},
+    "unknown_since": set(State) - {State.EMERGENCY, State.MAINTENANCE},
     "exit_beam_since": {READY, PASSING},
     "refusal": {READY},
 }
 """Facts that matter in these states only; elsewhere what is pending stays pending."""
+DECIDING = {PASSING, *INSIDE}
+"""Where pass, entry and checks are asked for."""
+STOPPING = {OUT, READY, PASSING}
+"""Where it is asked for whether a stop was requested; elsewhere that waits (unread.py)."""
 CALLING = {OUT, State.OFFICER_REFERRAL}
 """Where the same call may be made again for another reason."""
 
@@ -152,6 +156,8 @@ class Codec:
         if lane.occupancy_since < -1.0:
             lane.settled_at = -AGES
             lane.occupied_since = None if lane.occupied_since is None else -AGES
+        if state not in STOPPING:
+            lane.stopping = False
         if lane.many_seen_at is not None and lane.many_seen_at < -1.0:
             lane.many_seen_at = None
         if state is not OUT:
@@ -164,8 +170,8 @@ class Codec:
             lane.unconfirmed_since = {d: s for d, s in lane.unconfirmed_since.items() if state in UNCONFIRMED[d]}
         lane.seen_shut = {door for door in lane.seen_shut if door in forced}
         told_apart = lane.reason in TOLD_APART
-        if state is State.OFFICER_REFERRAL and not told_apart:
-            lane.exit_beam_broken = False
+        if state is State.OFFICER_REFERRAL:
+            told_apart = self._tidy_referral(lane, told_apart)
         called = lane._called
         if called is not None:
             lane._called = "same" if state in CALLING and called[0] is lane.reason else "other"
@@ -183,13 +189,32 @@ class Codec:
         if lane.refusal is not None:
             lane.refusal = SOME
 
+    def _tidy_referral(self, lane: Actions, told_apart: bool) -> bool:
+        """What was seen of the doors tells how the chamber became empty: only while that is open, and for whoever came in by the entry or may have left late."""
+        crossing = lane.crossing
+        undecided = crossing is not None and lane.verdict is None
+        told_apart = told_apart and undecided
+        may_return = lane.may_return()
+        if not (undecided and may_return):
+            lane.entry_seen_ajar = False
+            lane.exit_doubted = False
+        if not told_apart:
+            lane.exit_beam_broken = False
+            if not (undecided and may_return):
+                lane.exit_seen_ajar = False
+        if not may_return:
+            lane.unconfirmed_since = {}
+        return told_apart
+
 
 UNCONFIRMED = {
     Door.ENTRY: {State.EXIT_OPEN},
     Door.EXIT: {*INSIDE, State.RETURN_PATH, State.OFFICER_REFERRAL, State.CLEARING},
 }
 """Where it matters for how long a door has not been confirmed closed."""
-VERDICTS = {outcome: Verdict(outcome, None if outcome is Outcome.COMPLETED else SOME) for outcome in Outcome}
+TOLD = {Outcome.COMPLETED, Outcome.REFUSED, Outcome.RELEASED_BY_OFFICER}
+"""Outcomes that a monitor asks evidence for; ABORTED stands for every other."""
+VERDICTS = {outcome: Verdict(outcome if outcome in TOLD else Outcome.ABORTED, None if outcome is Outcome.COMPLETED else SOME) for outcome in Outcome}
 
 
 def restore(lane: Actions, facts: dict[str, Any]) -> None:
@@ -274,8 +299,11 @@ def _as_told(name: str, facts: dict[str, Any]) -> float | None:
     return NOW
 
 
+_NAMES = {each: each.value for kind in (Door, Device, Modality) for each in kind}
+
+
 def _by_name(item: tuple[Any, Any]) -> str:
-    return item[0].value if isinstance(item[0], Enum) else item[0]
+    return _NAMES.get(item[0], item[0])
 
 
 _DROPPED = {"crossing_id", "began_at", "steps", "enrolment", "officer_reason", "check_reasons"}
@@ -283,7 +311,10 @@ _KEPT = tuple(name for name in Crossing.__dataclass_fields__ if name not in _DRO
 
 
 def _crossing_key(crossing: Crossing, state: State) -> tuple[Any, ...]:
+    """What is asked of a crossing. Once nothing is decided on pass and checks any more, they are only written into the record."""
     checks = tuple(sorted(crossing.checks.items(), key=_by_name)) if state is State.IDENTITY_CHECK else ()
+    if state not in DECIDING:
+        crossing.pass_facts, crossing.authorised, crossing.entered = None, False, False
     return (crossing.pass_facts is not None, crossing.officer is not None, checks, *[getattr(crossing, name) for name in _KEPT])
 
 

@@ -32,7 +32,7 @@ MEMORY = {
     "engineer": False,  # has the lane
     "progress": NONE,
     "checking": frozenset(),  # modalities whose check was started
-    "ended": frozenset(),  # (modality, outcome) of those that ended, the first answer of each
+    "good": frozenset(),  # modalities whose first answer was a match
     "exit_used": False,  # the exit was commanded open in this crossing
     "biometrics": False,  # ordered to be prepared, not yet ended
     "lit": None,
@@ -67,7 +67,7 @@ class Monitor:
             self.engineer,
             self.progress,
             self.checking,
-            self.ended,
+            self.good,
             self.exit_used,
             self.biometrics,
             self.lit,
@@ -86,7 +86,7 @@ class Monitor:
             self.engineer,
             self.progress,
             self.checking,
-            self.ended,
+            self.good,
             self.exit_used,
             self.biometrics,
             self.lit,
@@ -119,7 +119,7 @@ class Monitor:
                 self.progress = RECORDED
             case e.CheckEnded(_, modality, outcome, _) if mine and modality in self.checking:
                 self.checking -= {modality}
-                self.ended |= {(modality, outcome)}
+                self.good |= {modality} if outcome is CheckOutcome.SUCCESSFUL else set()
             case e.StopRequested():
                 self.engineer = False
             case e.Started(latched):
@@ -184,7 +184,7 @@ class Monitor:
             case c.RecordCrossing(record):
                 self._must(self.progress != NONE, "INV-6: a crossing was recorded twice, or never began")
                 self._record(record)
-                self.progress, self.checking, self.ended, self.exit_used = NONE, frozenset(), frozenset(), False
+                self.progress, self.checking, self.good, self.exit_used = NONE, frozenset(), frozenset(), False
             case c.PrepareBiometrics():
                 self._must(self.progress == ADMITTED and not self.biometrics, "order: biometrics were prepared for nobody, or twice")
                 self.biometrics = True
@@ -193,7 +193,7 @@ class Monitor:
                 self.checking |= {modality}
             case c.EndBiometrics():
                 self._must(self.biometrics, "order: biometrics were ended that were not begun")
-                self.biometrics, self.checking = False, frozenset()
+                self.biometrics, self.checking, self.good = False, frozenset(), frozenset()
             case c.CallOfficer():
                 self.called = True
             case c.EndOfficerCall():
@@ -249,10 +249,8 @@ class Monitor:
         self._must(officer or not self.exit_used, "INV-4: the way back was opened though the exit had been, and no officer said so")
 
     def _positive(self) -> bool:
-        ended = dict(self.ended)
-        good = [modality for modality in Modality if ended.get(modality) is CheckOutcome.SUCCESSFUL]
         rule = self.policy.biometric_rule
-        met = len(good) == len(Modality) if rule is BiometricRule.BOTH else bool(good) and rule is BiometricRule.EITHER
+        met = self.good == set(Modality) if rule is BiometricRule.BOTH else bool(self.good) and rule is BiometricRule.EITHER
         seen = self.inputs
         return (
             self.progress == ADMITTED

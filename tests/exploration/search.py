@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gate_controller.core import events as e
-from gate_controller.core.machine import TRIGGERS, Controller
+from gate_controller.core.machine import TRIGGERS
 from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.states import State
 from gate_controller.core.table import TABLE, Row
 from gate_controller.core.values import Device
 from tests.exploration.abstraction import NOW, Codec, Key, restore
+from tests.exploration.direct import DirectController
 from tests.exploration.monitor import BrokenInvariantError, Monitor
 from tests.exploration.unread import Unread
 from tests.exploration.world import ACTS, ANSWERS, BACK, LOST, STARTS, STOP, TIMER, Told, readings
@@ -40,7 +41,7 @@ class Found:
         depth: Events on the longest of the shortest ways.
         seconds: CPU seconds of this process.
         complete: Nothing was left to explore.
-        violation: What the monitor said first, and the shortest trace to it.
+        violations: What the monitor said, each with the shortest trace to it.
         longest_wait: At most so many times run out one after another before whoever is inside is helped.
     """
 
@@ -54,8 +55,7 @@ class Found:
     depth: int = 0
     seconds: float = 0.0
     complete: bool = False
-    violation: str = ""
-    trace: list[str] = field(default_factory=list)
+    violations: dict[str, list[str]] = field(default_factory=dict)
     longest_wait: int = 0
 
 
@@ -69,10 +69,14 @@ class Search:
     """
 
     def __init__(self, policy: CrossingPolicy, table: tuple[Row, ...] = TABLE, most_nodes: int | None = None) -> None:
-        self.core = Controller(policy, table)
-        self.lane = self.core._lane
+        self.core = DirectController(policy, table)
+        self.lane = self.core.lane
         self.monitor = Monitor(policy)
         self.codec = Codec(self.lane, table)
+        self.passed: list[State] = []
+        self._left = False
+        arm = self.lane.arm
+        self.lane.arm = lambda state: (self.passed.append(state), arm(state))[1]  # type: ignore[method-assign] # to see which states an event leads through
         self.most_nodes = most_nodes
         self.found = Found()
         self._triggered = {(row.trigger, source) for row in table for source in row.sources}
@@ -104,7 +108,7 @@ class Search:
             if self.found.complete:
                 self._everybody_is_helped()
         except _ViolationError as violation:
-            self.found.violation, self.found.trace = violation.args
+            self.found.violations.setdefault(*violation.args)
         self._count()
         self.found.seconds = time.process_time() - began
         return self.found
@@ -113,8 +117,8 @@ class Search:
 
     def _begin(self) -> None:
         for start in STARTS:
-            fresh = Controller(self.lane.policy)
-            restore(self.lane, self.codec.decode(self.codec.encode(fresh._lane)))
+            fresh = DirectController(self.lane.policy)
+            restore(self.lane, self.codec.decode(self.codec.encode(fresh.lane)))
             self.monitor = Monitor(self.lane.policy)
             for told in (start, *[BACK[device] for device in Device if device not in {Device.IO_BOARD, Device.TRUST}]):
                 self._tell(told)
@@ -124,36 +128,38 @@ class Search:
         core_id, memory_id = self._list[at]
         key, memory = self._cores[core_id], self._memories[memory_id]
         facts = self.codec.decode(key)
-        state, depth = key[0], self._depth[at]
+        state = key[0]
         pending = self.codec.waits(key)
         events = list(self._events(key, facts))
         waited = []
         helped = self._helped(memory)
+        left = False
         for names in _runs(pending):
-            aged = self.codec.age(facts, names)
-            after = self._step(at, aged, memory, names, (TIMER,), depth)
+            after = self._told(at, self.codec.age(facts, names), memory, names, (TIMER,), key)
+            left = self._left
             if not helped:
                 waited.append(after)
-        late = self.codec.age(facts, pending) if pending else None
         for told in events:
-            self._with_deferred(at, facts, memory, (), told, key, depth)
-            if late is not None:
-                self._with_deferred(at, late, memory, pending, told, key, depth)
+            self._told(at, facts, memory, (), told, key)
+            if left:
+                # All its times are over, and the event comes before anybody has said so.
+                self._told(at, self.codec.age(facts, pending), memory, pending, told, key)
         if not helped:
             self._waiting[at] = waited
         if self._sampled[state] < INERT_SAMPLE:
             self._sampled[state] += 1
             self._try_inert(at, facts, memory, key)
 
-    def _with_deferred(
-        self, at: int, facts: dict[str, Any], memory: tuple[Any, ...], names: tuple[str, ...], told: tuple[Told, ...], key: Key, depth: int
-    ) -> None:
-        """One event; if it made the core act, also together with what this state's guards do not read and may have changed before."""
-        self._step(at, facts, memory, names, told, depth)
-        if self.lane.state is key[0]:
-            return
-        for before in self.unread.changes(key[0], facts):
-            self._step(at, facts, memory, names, (*before, *told), depth)
+    def _told(self, at: int, facts: dict[str, Any], memory: tuple[Any, ...], names: tuple[str, ...], told: tuple[Told, ...], key: Key) -> int:
+        """One event; if it leaves the state, also together with what was not read in it and may have changed before."""
+        state, depth = key[0], self._depth[at]
+        self.passed.clear()
+        after = self._step(at, facts, memory, names, told, depth)
+        self._left = bool(self.passed) and self.passed != [state]
+        if self._left:
+            for before in self.unread.changes(tuple(self.passed), facts):
+                self._step(at, facts, memory, names, (*before, *told), depth)
+        return after
 
     def _step(self, at: int, facts: dict[str, Any], memory: tuple[Any, ...], names: tuple[str, ...], tolds: tuple[Told, ...], depth: int) -> int:
         restore(self.lane, facts)
@@ -166,7 +172,9 @@ class Search:
             for told in tolds:
                 self._tell(told)
         except BrokenInvariantError as broken:
-            raise _ViolationError(str(broken), [*self._trace(at), self._say(how)]) from None
+            if str(broken) not in self.found.violations:
+                self.found.violations[str(broken)] = [*self._trace(at), self._say(how)]
+            return at
         return self._keep(at, how, depth + 1)
 
     def _tell(self, told: Told) -> None:
@@ -207,8 +215,8 @@ class Search:
     # -- which events ------------------------------------------------------------------------------------------------------
 
     def _events(self, key: Key, facts: dict[str, Any]) -> Iterator[tuple[Told, ...]]:
-        state, inputs, missing = key[0], facts["inputs"], facts["missing"]
-        unread = self.unread.of[state]
+        inputs, missing = facts["inputs"], facts["missing"]
+        unread = self.unread.waiting(facts)
         if Device.IO_BOARD not in missing:
             for signal, told in readings(inputs):
                 if signal not in unread:

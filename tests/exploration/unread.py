@@ -18,6 +18,7 @@ from gate_controller.core.actions import Actions
 from gate_controller.core.states import State
 from gate_controller.core.table import Row
 from gate_controller.core.values import UNKNOWN_INPUTS, Device, LaneInputs
+from tests.exploration.abstraction import TOLD_APART
 from tests.exploration.reads import decided_by
 from tests.exploration.world import BACK, CALM, LOST, STOP, VALUES, Told
 
@@ -34,36 +35,50 @@ class Unread:
 
     def __init__(self, table: tuple[Row, ...]) -> None:
         self.of = {state: _unread(decided_by(state, table)) for state in State}
-        self.of[State.OUT_OF_SERVICE] |= {"exit_beam", "tamper"}  # entry_beam stands for whatever merely keeps the service from being resumed
-        self._signals = {state: tuple([name for name in SIGNALS if name in self.of[state]]) for state in State}
+        # Where signals or devices are only asked for together with others, one stands for all of them (docs/exploration.md, "One for many").
+        self.of[State.OUT_OF_SERVICE] |= {"exit_beam", "tamper", Device.FINGERPRINT.value}
+        self.of[State.CLEARING] |= {"exit_beam", "tamper", Device.FINGERPRINT.value, "stopping"}
+        self._referral = self.of[State.OFFICER_REFERRAL] | {"exit_beam"}
+
+    def waiting(self, facts: dict[str, Any]) -> frozenset[str]:
+        """What waits now. An officer called for somebody who may have left late watches the exit beam until it was interrupted."""
+        state = facts["state"]
+        if state is State.OFFICER_REFERRAL and (facts["reason"] not in TOLD_APART or facts["exit_beam_broken"]):
+            return self._referral
+        return self.of[state]
 
     def calmed(self, lane: Actions) -> Iterator[Told]:
         """What brings the unread to rest: devices work, signals are as in a calm lane."""
-        state, inputs = lane.state, lane.inputs
-        for device in (Device.FINGERPRINT, Device.TRUST):
-            if device.value in self.of[state] and device in lane.missing:
-                yield BACK[device]
-        if inputs != UNKNOWN_INPUTS:
-            for name in self._signals[state]:
-                if getattr(inputs, name) is not getattr(CALM, name):
-                    yield _calm(inputs, self._signals[state])
-                    return
+        waiting, inputs = self.waiting(lane.__dict__), lane.inputs
+        if lane.missing:
+            for device in (Device.FINGERPRINT, Device.TRUST):
+                if device.value in waiting and device in lane.missing:
+                    yield BACK[device]
+        if inputs is not UNKNOWN_INPUTS and (told := _calm(inputs, waiting)) is not None:
+            yield told
 
-    def changes(self, state: State, facts: dict[str, Any]) -> Iterator[tuple[Told, ...]]:
-        """Every combination of what may have changed unread, but the one in which nothing did."""
-        unread, inputs, missing = self.of[state], facts["inputs"], facts["missing"]
-        choices: list[tuple[Told | None, ...]] = []
+    def changes(self, passed: tuple[State, ...], facts: dict[str, Any]) -> Iterator[tuple[Told, ...]]:
+        """What may have changed unread in a state with these facts and is read in one of the states that were `passed`: signals in every combination, with one trouble at most."""
+        inputs, missing = facts["inputs"], facts["missing"]
+        unread = self._newly_read(self.waiting(facts), passed)
+        signals: list[Told | None] = [None]
+        troubles: list[Told | None] = [None]
         if inputs != UNKNOWN_INPUTS and Device.IO_BOARD not in missing:
-            choices.append((None, *_other(inputs, self._signals[state])))
-        lost = [LOST[device] for device in (Device.FINGERPRINT, Device.TRUST) if device.value in unread and not missing]
-        if lost:
-            choices.append((None, *lost))
+            signals += _other(inputs, tuple(name for name in SIGNALS if name in unread and name != "tamper"))
+        if not missing:
+            troubles += [LOST[device] for device in (Device.FINGERPRINT, Device.TRUST) if device.value in unread]
         if "stopping" in unread and not facts["stopping"]:
-            choices.append((None, STOP))
-        for combination in itertools.product(*choices):
+            troubles.append(STOP)
+        for combination in itertools.product(signals, troubles):
             chosen = tuple([told for told in combination if told is not None])
             if chosen:
                 yield chosen
+        if "tamper" in unread and signals and inputs != UNKNOWN_INPUTS:
+            yield _other(inputs, ("tamper",))
+
+    @cache  # noqa: B019 - lives as long as the search
+    def _newly_read(self, waiting: frozenset[str], passed: tuple[State, ...]) -> frozenset[str]:
+        return waiting - frozenset.intersection(*(frozenset(self.of[each]) for each in passed))
 
 
 def _unread(decided: frozenset[str]) -> frozenset[str]:
@@ -76,8 +91,9 @@ def _unread(decided: frozenset[str]) -> frozenset[str]:
 
 
 @cache
-def _calm(inputs: LaneInputs, names: tuple[str, ...]) -> Told:
-    return Told("", e.InputsRead(replace(inputs, **{name: getattr(CALM, name) for name in names})))
+def _calm(inputs: LaneInputs, names: frozenset[str]) -> Told | None:
+    calm = replace(inputs, **{name: getattr(CALM, name) for name in names.intersection(SIGNALS)})
+    return None if calm == inputs else Told("", e.InputsRead(calm))
 
 
 @cache
