@@ -20,7 +20,7 @@ from gate_controller.core.guards import Guards
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.table import TABLE, Row
-from gate_controller.core.values import Device, Door, DoorPosition, Modality, Outcome, PassFacts, Region
+from gate_controller.core.values import Device, Door, DoorPosition, Modality, Occupancy, Outcome, PassFacts, Region
 from tests.exploration.reads import asked_in
 
 NOW = 0.0
@@ -51,6 +51,8 @@ DECIDING = {PASSING, *INSIDE}
 """Where pass, entry and checks are asked for."""
 STOPPING = {OUT, READY, PASSING}
 """Where it is asked for whether a stop was requested; elsewhere that waits (unread.py)."""
+SOMEBODY = {OUT, State.CLEARING, State.RETURN_PATH, State.OFFICER_REFERRAL, State.EMERGENCY, State.MAINTENANCE}
+"""Where the counter is asked for nobody and for somebody, but not for how many."""
 CALLING = {OUT, State.OFFICER_REFERRAL}
 """Where the same call may be made again for another reason."""
 
@@ -128,7 +130,7 @@ class Codec:
         """What time alone would change in this state, by name."""
         named = []
         for (name, kind), value in zip(self.meaningful[key[0]], key[1:], strict=True):
-            if kind == "time" and value == PENDING:
+            if kind == "time" and value == PENDING and not (name == "occupied_since" and key[0] in SOMEBODY):
                 named.append(name)
             elif kind == "map" and value:
                 named += [
@@ -153,6 +155,11 @@ class Codec:
 
     def _tidy(self, lane: Actions, state: State) -> None:
         """Forget what cannot matter though its fact can (docs/exploration.md, "What a key leaves out")."""
+        counted = lane.inputs.occupancy
+        if state in SOMEBODY and counted is not Occupancy.ZERO:
+            lane.occupancy_since = -AGES if lane.occupied_since is None else lane.occupied_since
+        if counted is not Occupancy.UNKNOWN and state in {State.CLEARING, State.RETURN_PATH, State.OFFICER_REFERRAL} and lane.unknown_since is not None:
+            lane.unknown_since = NOW  # a door must be known before anything follows from it there
         if lane.occupancy_since < -1.0:
             lane.settled_at = -AGES
             lane.occupied_since = None if lane.occupied_since is None else -AGES

@@ -18,8 +18,8 @@ from gate_controller.core.machine import TRIGGERS
 from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.states import State
 from gate_controller.core.table import TABLE, Row
-from gate_controller.core.values import Device
-from tests.exploration.abstraction import NOW, Codec, Key, restore
+from gate_controller.core.values import Device, Occupancy
+from tests.exploration.abstraction import NOW, SOMEBODY, Codec, Key, restore
 from tests.exploration.direct import DirectController
 from tests.exploration.monitor import BrokenInvariantError, Monitor
 from tests.exploration.unread import Unread
@@ -219,7 +219,7 @@ class Search:
         unread = self.unread.waiting(facts)
         if Device.IO_BOARD not in missing:
             for signal, told in readings(inputs):
-                if signal not in unread:
+                if signal not in unread and not (key[0] in SOMEBODY and told.event.inputs.occupancy is Occupancy.MANY):
                     yield (told,)
         yield (BACK[Device.IO_BOARD] if Device.IO_BOARD in missing else LOST[Device.IO_BOARD],)
         for device, other in ((Device.FINGERPRINT, Device.TRUST), (Device.TRUST, Device.FINGERPRINT)):

@@ -114,6 +114,8 @@ class Walk:
         restore(self.forgetful.lane, self.codec.decode(key))
         if self.forgetful.lane.many_seen_at is None:
             self.whole._lane.many_seen_at = None  # so much time has passed
+        if self.whole._lane.unknown_since is not None:
+            self.whole._lane.unknown_since = self.forgetful.lane.unknown_since  # so little
         self.whole._lane.now = NOW
         return key
 

@@ -1,13 +1,12 @@
 """What no guard of a state reads may wait: such a signal, device or stop changes at the moment the state is left, not before.
 
 In a state whose guards do not read a signal, its changes are without effect until the state is left; so they commute with everything up to the event
-that leaves it. The search therefore holds such a signal at rest while the state lasts, and tells every combination of changes together with each
-event that leaves. Which guards read what is taken from the core's source (reads.py), and that the changes are without effect is checked whenever they are told.
+that leaves it. The search therefore holds such a signal at rest while the state lasts, and tells its change together with each event that leaves (one
+change at a time: more of them only keep out what one of them keeps out already). Which guards read what is taken from the core's source (reads.py), and that the changes are without effect is checked whenever they are told.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -17,8 +16,8 @@ from gate_controller.core import events as e
 from gate_controller.core.actions import Actions
 from gate_controller.core.states import State
 from gate_controller.core.table import Row
-from gate_controller.core.values import UNKNOWN_INPUTS, Device, LaneInputs
-from tests.exploration.abstraction import TOLD_APART
+from gate_controller.core.values import UNKNOWN_INPUTS, Device, DoorPosition, LaneInputs, Occupancy
+from tests.exploration.abstraction import NOW, SOMEBODY, TOLD_APART
 from tests.exploration.reads import decided_by
 from tests.exploration.world import BACK, CALM, LOST, STOP, VALUES, Told
 
@@ -26,6 +25,8 @@ SIGNALS = ("entry_door", "exit_door", "entry_beam", "exit_beam", "tamper")
 SERVICE = frozenset({"in_service", "must_close", "closed_reason", "stopping"})
 """Through these, and no others, guards ask for a device that only an admission needs."""
 NEEDED = SERVICE | {"lost_inside", "lost_reason"}
+ONE_FOR_MANY = {State.OUT_OF_SERVICE, State.CLEARING, State.OFFICER_REFERRAL}
+"""Where the beams are asked for only together with everything else that makes a chamber clear."""
 WATCHED = {"entry_door": {"ajar_since", "unconfirmed_since", "seen_shut"}, "exit_door": {"ajar_since", "unconfirmed_since", "seen_shut", "exit_doubted"}}
 """A door is read through these as well."""
 
@@ -43,9 +44,12 @@ class Unread:
     def waiting(self, facts: dict[str, Any]) -> frozenset[str]:
         """What waits now. An officer called for somebody who may have left late watches the exit beam until it was interrupted."""
         state = facts["state"]
+        waiting = self.of[state]
         if state is State.OFFICER_REFERRAL and (facts["reason"] not in TOLD_APART or facts["exit_beam_broken"]):
-            return self._referral
-        return self.of[state]
+            waiting = self._referral
+        if state in ONE_FOR_MANY and not _clear_but_for_beams(facts):
+            waiting = waiting | {"entry_beam"}
+        return waiting
 
     def calmed(self, lane: Actions) -> Iterator[Told]:
         """What brings the unread to rest: devices work, signals are as in a calm lane."""
@@ -54,27 +58,23 @@ class Unread:
             for device in (Device.FINGERPRINT, Device.TRUST):
                 if device.value in waiting and device in lane.missing:
                     yield BACK[device]
-        if inputs is not UNKNOWN_INPUTS and (told := _calm(inputs, waiting)) is not None:
+        if inputs is not UNKNOWN_INPUTS and (told := _calm(inputs, waiting, lane.state in SOMEBODY)) is not None:
             yield told
 
     def changes(self, passed: tuple[State, ...], facts: dict[str, Any]) -> Iterator[tuple[Told, ...]]:
-        """What may have changed unread in a state with these facts and is read in one of the states that were `passed`: signals in every combination, with one trouble at most."""
+        """What may have changed unread in a state with these facts and is read in one of the states that were `passed`: one thing at a time."""
         inputs, missing = facts["inputs"], facts["missing"]
         unread = self._newly_read(self.waiting(facts), passed)
-        signals: list[Told | None] = [None]
-        troubles: list[Told | None] = [None]
-        if inputs != UNKNOWN_INPUTS and Device.IO_BOARD not in missing:
-            signals += _other(inputs, tuple(name for name in SIGNALS if name in unread and name != "tamper"))
+        if inputs is not UNKNOWN_INPUTS and Device.IO_BOARD not in missing:
+            for name in SIGNALS:
+                if name in unread:
+                    yield from _other(inputs, name)
         if not missing:
-            troubles += [LOST[device] for device in (Device.FINGERPRINT, Device.TRUST) if device.value in unread]
+            for device in (Device.FINGERPRINT, Device.TRUST):
+                if device.value in unread:
+                    yield (LOST[device],)
         if "stopping" in unread and not facts["stopping"]:
-            troubles.append(STOP)
-        for combination in itertools.product(signals, troubles):
-            chosen = tuple([told for told in combination if told is not None])
-            if chosen:
-                yield chosen
-        if "tamper" in unread and signals and inputs != UNKNOWN_INPUTS:
-            yield _other(inputs, ("tamper",))
+            yield (STOP,)
 
     @cache  # noqa: B019 - lives as long as the search
     def _newly_read(self, waiting: frozenset[str], passed: tuple[State, ...]) -> frozenset[str]:
@@ -90,18 +90,27 @@ def _unread(decided: frozenset[str]) -> frozenset[str]:
     return frozenset(waits)
 
 
+def _clear_but_for_beams(facts: dict[str, Any]) -> bool:
+    """Whether the beams alone decide if the chamber is clear; as long as something else says no, nobody asks for them."""
+    inputs = facts["inputs"]
+    return (
+        inputs.occupancy is Occupancy.ZERO
+        and facts["occupancy_since"] < NOW
+        and inputs.entry_door is DoorPosition.CLOSED
+        and inputs.exit_door is DoorPosition.CLOSED
+        and Device.IO_BOARD not in facts["missing"]
+    )
+
+
 @cache
-def _calm(inputs: LaneInputs, names: frozenset[str]) -> Told | None:
+def _calm(inputs: LaneInputs, names: frozenset[str], somebody: bool) -> Told | None:
     calm = replace(inputs, **{name: getattr(CALM, name) for name in names.intersection(SIGNALS)})
+    if somebody and inputs.occupancy is Occupancy.MANY:
+        calm = replace(calm, occupancy=Occupancy.ONE)
     return None if calm == inputs else Told("", e.InputsRead(calm))
 
 
 @cache
-def _other(inputs: LaneInputs, names: tuple[str, ...]) -> tuple[Told, ...]:
-    told = []
-    for values in itertools.product(*[VALUES[name] for name in names]):
-        after = replace(inputs, **dict(zip(names, values, strict=True)))
-        if after != inputs:
-            changed = [f"{name} {value.value}" for name, value in zip(names, values, strict=True) if getattr(inputs, name) is not value]
-            told.append(Told(", ".join(changed), e.InputsRead(after)))
-    return tuple(told)
+def _other(inputs: LaneInputs, name: str) -> tuple[tuple[Told, ...], ...]:
+    others = [value for value in VALUES[name] if value is not getattr(inputs, name)]
+    return tuple((Told(f"{name} {value.value}", e.InputsRead(replace(inputs, **{name: value}))),) for value in others)
