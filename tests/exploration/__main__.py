@@ -11,13 +11,13 @@ import enum
 enum.Enum.__hash__ = object.__hash__  # type: ignore[method-assign]
 
 import argparse  # noqa: E402
-import multiprocessing  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 
 from gate_controller.core.policy import BiometricRule, CrossingPolicy  # noqa: E402
 from gate_controller.core.values import Direction, Region  # noqa: E402
-from tests.exploration.search import Found, Search  # noqa: E402
+from tests.exploration.run import explore_together  # noqa: E402
+from tests.exploration.search import Found  # noqa: E402
 
 LANE = {"region": Region.MO, "direction": Direction.HK_TO_MO}
 POLICIES = {
@@ -28,24 +28,16 @@ POLICIES = {
 }
 
 
-def explore(task: tuple[str, int | None]) -> Found:
-    """One policy's search, in a process of its own."""
-    name, most = task
-    found = Search(POLICIES[name], most_nodes=most).run()
-    found.name = name
-    return found
-
-
-def report(found: Found) -> str:
+def report(name: str, found: Found) -> str:
     """What is printed of one search."""
     lines = [
-        f"{found.name}: {'complete' if found.complete else 'NOT complete'}",
+        f"{name}: {'complete' if found.complete else 'NOT complete'}",
         f"  {found.core_states} states of the core, {found.nodes} with what the monitor remembers; {found.steps} transitions judged, {found.without_effect} of them without effect",
         f"  depth {found.depth}; {found.seconds:.0f} s of CPU; {found.occupied} states with somebody inside, helped after at most {found.longest_wait} times that run out",
         "  " + ", ".join(f"{state} {count}" for state, count in found.by_state.most_common()),
-        "" if found.violations else "  no violation",
+        "" if found.traces else "  no violation",
     ]
-    for what, trace in found.violations.items():
+    for what, trace in found.traces.items():
         lines += [f"  VIOLATION {what}", *[f"    {number}. {line}" for number, line in enumerate(trace, 1)]]
     return "\n".join(line for line in lines if line)
 
@@ -58,13 +50,13 @@ def main() -> int:
     given = arguments.parse_args()
     began = time.monotonic()
     names = list(POLICIES) if given.all else list(POLICIES)[:1]
-    with multiprocessing.get_context("fork").Pool(min(len(names), 2)) as pool:
-        everything = []
-        for found in pool.imap(explore, [(name, given.most) for name in names]):
-            everything.append(found)
-            print(report(found), flush=True)
+    well = True
+    for name in names:
+        found = explore_together(POLICIES[name], given.most)
+        print(report(name, found), flush=True)
+        well &= found.complete and not found.traces
     print(f"{time.monotonic() - began:.0f} s")
-    return 0 if all(found.complete and not found.violations for found in everything) else 1
+    return 0 if well else 1
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from gate_controller.core.guards import Guards
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.table import TABLE, Row
-from gate_controller.core.values import Device, Door, DoorPosition, Modality, Occupancy, Outcome, PassFacts, Region
+from gate_controller.core.values import UNKNOWN_INPUTS, Device, Door, DoorPosition, Modality, Occupancy, Outcome, PassFacts, Region
 from tests.exploration.reads import asked_in
 
 NOW = 0.0
@@ -119,6 +119,8 @@ class Codec:
         facts = {**self._made, **NEVER_KEPT, "state": state, "armed_for": state}
         for (name, kind), value in zip(self.meaningful[state], key[1:], strict=True):
             facts[name] = _thawed(kind, value)
+        if facts["inputs"] == UNKNOWN_INPUTS:
+            facts["inputs"] = UNKNOWN_INPUTS  # the very object, also for a key that comes from another process
         if "_called" in facts and facts["_called"] is not None:
             facts["_called"] = (facts["reason"] if facts["_called"] == "same" else Reason.INTERNAL_ERROR, 0)
         for name, places in KEPT_IN.items():

@@ -1,13 +1,12 @@
-"""Breadth-first through every state of the core and every event: which are reached, what the monitor says to each step, and the shortest way
-to the first violation. After it, from every state with somebody inside: does time alone lead to help (INV-4)?
+"""Breadth-first through every state of the core and every event: which are reached, and what the monitor says to each step.
 
-A node is a core's key and the monitor's memory. Keeps no opinion of its own: the core decides, the monitor judges.
+Keeps no opinion of its own: the core decides, the monitor judges; how far that reaches is argued in docs/exploration.md. Who is inside and helped
+when nothing but time passes is judged afterwards (help.py).
 """
 
 from __future__ import annotations
 
 import time
-from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from gate_controller.core.values import Device, Occupancy
 from tests.exploration.abstraction import NOW, SOMEBODY, Codec, Key, restore
 from tests.exploration.direct import DirectController
 from tests.exploration.monitor import BrokenInvariantError, Monitor
+from tests.exploration.nodes import NOBODY, Nodes
 from tests.exploration.unread import Unread
 from tests.exploration.world import ACTS, ANSWERS, BACK, LOST, STARTS, STOP, TIMER, Told, readings
 
@@ -36,16 +36,17 @@ class Found:
     """What a search found.
 
     Attributes:
-        nodes: Different states of core and monitor together; `core_states` of the core alone, by its State in `by_state`.
+        nodes: Different states of core and monitor together; `core_states` of the core alone, `by_state` by the lane's state.
         steps: Transitions judged, `without_effect` among them.
+        occupied: Nodes with somebody inside.
         depth: Events on the longest of the shortest ways.
-        seconds: CPU seconds of this process.
+        seconds: CPU seconds.
         complete: Nothing was left to explore.
-        violations: What the monitor said, each with the shortest trace to it.
+        violations: What the monitor said, each with the node it was at and what was told there.
+        traces: The same, with the shortest way to it.
         longest_wait: At most so many times run out one after another before whoever is inside is helped.
     """
 
-    name: str = ""
     nodes: int = 0
     core_states: int = 0
     by_state: Counter[str] = field(default_factory=Counter)
@@ -55,127 +56,129 @@ class Found:
     depth: int = 0
     seconds: float = 0.0
     complete: bool = False
-    violations: dict[str, list[str]] = field(default_factory=dict)
+    violations: dict[str, tuple[int, str]] = field(default_factory=dict)
+    traces: dict[str, list[str]] = field(default_factory=dict)
     longest_wait: int = 0
+
+    def add(self, other: Found) -> None:
+        """Take another share's findings in."""
+        for name in ("nodes", "core_states", "steps", "without_effect", "occupied", "seconds"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.by_state += other.by_state
+        self.depth = max(self.depth, other.depth)
+        self.violations = {**other.violations, **self.violations}
 
 
 class Search:
-    """One search under one policy.
+    """One search under one policy, or one share of it.
 
     Args:
         policy: The lane's rules; its times do not matter.
         table: The rows to explore; another than TABLE is for checking this check.
-        most_nodes: Stop after so many (`complete` is False then).
+        share: Which of how many shares of the nodes is expanded here.
     """
 
-    def __init__(self, policy: CrossingPolicy, table: tuple[Row, ...] = TABLE, most_nodes: int | None = None) -> None:
+    def __init__(self, policy: CrossingPolicy, table: tuple[Row, ...] = TABLE, share: tuple[int, int] = (0, 1)) -> None:
         self.core = DirectController(policy, table)
         self.lane = self.core.lane
         self.monitor = Monitor(policy)
         self.codec = Codec(self.lane, table)
-        self.passed: list[State] = []
-        self._left = False
-        arm = self.lane.arm
-        self.lane.arm = lambda state: (self.passed.append(state), arm(state))[1]  # type: ignore[method-assign] # to see which states an event leads through
-        self.most_nodes = most_nodes
-        self.found = Found()
-        self._triggered = {(row.trigger, source) for row in table for source in row.sources}
         self.unread = Unread(table)
-        self._core_ids: dict[Key, int] = {}
-        self._cores: list[Key] = []
-        self._memory_ids: dict[tuple[Any, ...], int] = {}
-        self._memories: list[tuple[Any, ...]] = []
-        self._nodes: dict[tuple[int, int], int] = {}
-        self._parent = array("l")
-        self._how: list[tuple[str, ...]] = []
-        self._how_ids: dict[tuple[str, ...], int] = {}
-        self._by = array("l")
-        self._depth = array("H")
-        self._list: list[tuple[int, int]] = []
+        self.nodes = Nodes(*share)
+        self.waiting: dict[int, list[int]] = {}
+        self._found = Found()
+        self._triggered = {(row.trigger, source) for row in table for source in row.sources}
         self._sampled: Counter[State] = Counter()
-        self._waiting: dict[int, list[int]] = {}
+        self._left = False
+        self._passed: list[State] = []
+        arm = self.lane.arm
+        self.lane.arm = lambda state: (self._passed.append(state), arm(state))[1]  # type: ignore[method-assign] # to see which states an event leads through
 
-    def run(self) -> Found:
-        """Explore until there is nothing new, or the first violation."""
-        began = time.process_time()
-        try:
-            self._begin()
-            at = 0
-            while at < len(self._list) and (self.most_nodes is None or len(self._nodes) < self.most_nodes):
-                self._expand(at)
-                at += 1
-            self.found.complete = at == len(self._list)
-            if self.found.complete:
-                self._everybody_is_helped()
-        except _ViolationError as violation:
-            self.found.violations.setdefault(*violation.args)
-        self._count()
-        self.found.seconds = time.process_time() - began
-        return self.found
-
-    # -- steps -------------------------------------------------------------------------------------------------------------
-
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Make the nodes from which everything starts."""
         for start in STARTS:
             fresh = DirectController(self.lane.policy)
             restore(self.lane, self.codec.decode(self.codec.encode(fresh.lane)))
             self.monitor = Monitor(self.lane.policy)
             for told in (start, *[BACK[device] for device in Device if device not in {Device.IO_BOARD, Device.TRUST}]):
                 self._tell(told)
-            self._keep(-1, (start.label,), 0)
+            self._keep(NOBODY, (start.label,), 0)
+
+    def round(self, most_nodes: int | None = None) -> None:
+        """Expand the nodes that are open now, until `most_nodes` are known here; what is found belongs to the next round."""
+        began = time.process_time()
+        for at in self.nodes.take_open():
+            if most_nodes is not None and self.nodes.own >= most_nodes:
+                self.nodes.put_back(at)
+            else:
+                self._expand(at)
+        self._found.seconds += time.process_time() - began
+
+    def found(self) -> Found:
+        """What was found in this share so far; `waiting` are its nodes with somebody inside who is not helped, and where time leads from there."""
+        found, keys = self._found, self.nodes.own_keys()
+        found.nodes, found.core_states = self.nodes.own, len(keys)
+        found.by_state = Counter(key[0].value for key in keys)
+        numbers = self.nodes.own_numbers()
+        found.depth = max(map(self.nodes.depth, numbers), default=0)
+        found.occupied = sum(self._occupied(self.nodes.at(number)[1]) for number in numbers)
+        found.complete = not self.nodes.open()
+        return found
+
+    def waits(self) -> dict[int, list[int]]:
+        """From each node with somebody inside who is not helped: where time alone leads. In global numbers."""
+        everywhere = self.nodes.everywhere
+        return {everywhere(at): [everywhere(after) for after in afters] for at, afters in self.waiting.items()}
+
+    # -- steps -------------------------------------------------------------------------------------------------------------
 
     def _expand(self, at: int) -> None:
-        core_id, memory_id = self._list[at]
-        key, memory = self._cores[core_id], self._memories[memory_id]
+        key, memory = self.nodes.at(at)
         facts = self.codec.decode(key)
         state = key[0]
         pending = self.codec.waits(key)
-        events = list(self._events(key, facts))
-        waited = []
         helped = self._helped(memory)
+        waited = []
         left = False
         for names in _runs(pending):
-            after = self._told(at, self.codec.age(facts, names), memory, names, (TIMER,), key)
+            waited.append(self._told(at, self.codec.age(facts, names), memory, names, (TIMER,), key))
             left = self._left
-            if not helped:
-                waited.append(after)
-        for told in events:
+        late = self.codec.age(facts, pending)
+        for told in self.events(key, facts):
             self._told(at, facts, memory, (), told, key)
-            if left:
+            if left and told[-1].alone:
                 # All its times are over, and the event comes before anybody has said so.
-                self._told(at, self.codec.age(facts, pending), memory, pending, told, key)
+                self._told(at, late, memory, pending, told, key)
         if not helped:
-            self._waiting[at] = waited
+            self.waiting[at] = waited
         if self._sampled[state] < INERT_SAMPLE:
             self._sampled[state] += 1
             self._try_inert(at, facts, memory, key)
 
     def _told(self, at: int, facts: dict[str, Any], memory: tuple[Any, ...], names: tuple[str, ...], told: tuple[Told, ...], key: Key) -> int:
         """One event; if it leaves the state, also together with what was not read in it and may have changed before."""
-        state, depth = key[0], self._depth[at]
-        self.passed.clear()
-        after = self._step(at, facts, memory, names, told, depth)
-        self._left = bool(self.passed) and self.passed != [state]
+        self._passed.clear()
+        after = self._step(at, facts, memory, names, told)
+        self._left = bool(self._passed) and self._passed != [key[0]]
         if self._left:
-            for before in self.unread.changes(tuple(self.passed), facts):
-                self._step(at, facts, memory, names, (*before, *told), depth)
+            for before in self.unread.changes(tuple(self._passed), facts):
+                self._step(at, facts, memory, names, (*before, *told))
         return after
 
-    def _step(self, at: int, facts: dict[str, Any], memory: tuple[Any, ...], names: tuple[str, ...], tolds: tuple[Told, ...], depth: int) -> int:
+    def _step(self, at: int, facts: dict[str, Any], memory: tuple[Any, ...], names: tuple[str, ...], tolds: tuple[Told, ...]) -> int:
         restore(self.lane, facts)
         self.monitor.load(memory)
         if "occupancy_since" in names:
             self.monitor.counter_is_steady()
-        self.found.steps += 1
-        how = (*(f"{name} over" for name in names), *[told.label for told in tolds])
+        self._found.steps += 1
+        how = (*[f"{name} over" for name in names], *[told.label for told in tolds])
         try:
             for told in tolds:
                 self._tell(told)
+            return self._keep(self.nodes.everywhere(at), how, self.nodes.depth(at) + 1)
         except BrokenInvariantError as broken:
-            if str(broken) not in self.found.violations:
-                self.found.violations[str(broken)] = [*self._trace(at), self._say(how)]
+            self._found.violations.setdefault(str(broken), (self.nodes.everywhere(at), say(how)))
             return at
-        return self._keep(at, how, depth + 1)
 
     def _tell(self, told: Told) -> None:
         event = told.event
@@ -190,31 +193,12 @@ class Search:
     def _keep(self, parent: int, how: tuple[str, ...], depth: int) -> int:
         for told in self.unread.calmed(self.lane):
             self._tell(told)
-        key = self.codec.encode(self.lane)
-        core_id = self._core_ids.setdefault(key, len(self._cores))
-        if core_id == len(self._cores):
-            self._cores.append(key)
-        memory = self.monitor.memory()
-        memory_id = self._memory_ids.setdefault(memory, len(self._memories))
-        if memory_id == len(self._memories):
-            self._memories.append(memory)
-        pair = (core_id, memory_id)
-        known = self._nodes.get(pair)
-        if known is not None:
-            return known
-        index = self._nodes[pair] = len(self._list)
-        self._list.append(pair)
-        self._parent.append(parent)
-        how_id = self._how_ids.setdefault(how, len(self._how))
-        if how_id == len(self._how):
-            self._how.append(how)
-        self._by.append(how_id)
-        self._depth.append(depth)
-        return index
+        return self.nodes.find(self.codec.encode(self.lane), self.monitor.memory(), parent, how, depth)
 
     # -- which events ------------------------------------------------------------------------------------------------------
 
-    def _events(self, key: Key, facts: dict[str, Any]) -> Iterator[tuple[Told, ...]]:
+    def events(self, key: Key, facts: dict[str, Any]) -> Iterator[tuple[Told, ...]]:
+        """What is told in a node, but for time and for what has no effect in its state."""
         inputs, missing = facts["inputs"], facts["missing"]
         unread = self.unread.waiting(facts)
         if Device.IO_BOARD not in missing:
@@ -243,68 +227,24 @@ class Search:
     def _try_inert(self, at: int, facts: dict[str, Any], memory: tuple[Any, ...], key: Key) -> None:
         for told in (*ACTS, *ANSWERS):
             if not self._heard(told.event, key):
-                self.found.without_effect += 1
-                if self._step(at, facts, memory, (), (told,), self._depth[at]) != at:
-                    raise _ViolationError("an event without a row had an effect", [*self._trace(at), told.label])
+                self._found.without_effect += 1
+                if self._step(at, facts, memory, (), (told,)) != at:
+                    self._found.violations.setdefault("an event without a row had an effect", (self.nodes.everywhere(at), told.label))
 
-    # -- help ----------------------------------------------------------------------------------------------------------------
+    # -- who is inside (INV-4) -----------------------------------------------------------------------------------------------
 
     def _helped(self, memory: tuple[Any, ...]) -> bool:
         self.monitor.load(memory)
         return not self.monitor.occupied() or self.monitor.helped()
 
-    def _everybody_is_helped(self) -> None:
-        """From every node with somebody inside who is not helped, time alone must lead to help: no way round in circles, no end before."""
-        waits_at: dict[int, int] = {}
-        self.found.occupied = sum(1 for _, memory_id in self._list if self._occupied(memory_id))
-        for start in self._waiting:
-            stack = [start]
-            path: set[int] = set()
-            while stack:
-                node = stack[-1]
-                if node in waits_at:
-                    stack.pop()
-                    path.discard(node)
-                    continue
-                nexts = [after for after in self._waiting[node] if after in self._waiting]
-                if not self._waiting[node]:
-                    raise _ViolationError("INV-4: somebody is inside, nobody is called, no door is open, and nothing will happen", self._trace(node))
-                open_ends = [after for after in nexts if after not in waits_at]
-                if any(after in path or after == node for after in open_ends):
-                    raise _ViolationError("INV-4: somebody is inside and time alone leads round in circles", self._trace(node))
-                if open_ends:
-                    path.add(node)
-                    stack.extend(open_ends[:1])
-                else:
-                    waits_at[node] = 1 + max((waits_at[after] for after in nexts), default=0)
-        self.found.longest_wait = max(waits_at.values(), default=0)
-
-    def _occupied(self, memory_id: int) -> bool:
-        self.monitor.load(self._memories[memory_id])
+    def _occupied(self, memory: tuple[Any, ...]) -> bool:
+        self.monitor.load(memory)
         return self.monitor.occupied()
 
-    # -- what is told of it ------------------------------------------------------------------------------------------------------
 
-    def _trace(self, at: int) -> list[str]:
-        lines = []
-        while at >= 0:
-            lines.append(f"{self._say(self._how[self._by[at]])}  -> {self._cores[self._list[at][0]][0].value}")
-            at = self._parent[at]
-        return lines[::-1]
-
-    @staticmethod
-    def _say(how: tuple[str, ...]) -> str:
-        return "; ".join(part for part in how if part != TIMER.label) or TIMER.label
-
-    def _count(self) -> None:
-        self.found.nodes = len(self._list)
-        self.found.core_states = len(self._cores)
-        self.found.by_state = Counter(key[0].value for key in self._cores)
-        self.found.depth = max(self._depth, default=0)
-
-
-class _ViolationError(Exception):
-    """Message and trace of the first violation."""
+def say(how: tuple[str, ...]) -> str:
+    """One line of a trace."""
+    return "; ".join(part for part in how if part not in {TIMER.label, ""}) or TIMER.label
 
 
 def _runs(pending: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

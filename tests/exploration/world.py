@@ -68,11 +68,19 @@ TOGETHER = (
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One event with its name in a trace; `mine` when it answers the open crossing."""
+    """One event with its name in a trace.
+
+    Attributes:
+        label: The name.
+        event: What the core is told.
+        mine: It answers the open crossing.
+        alone: It changes one thing, and is also told when times are over that nobody has told yet.
+    """
 
     label: str
     event: e.Event
     mine: bool = False
+    alone: bool = True
 
 
 def _answers(crossing_id: str, whose: str) -> list[Told]:
@@ -111,8 +119,8 @@ ACTS = (
     Told("stop now", e.StopRequested(now=True)),
 )
 STOP = Told("stop when idle", e.StopRequested())
-LOST = {device: Told(f"{device.value} lost", e.DeviceLost(device, "absent")) for device in Device}
-BACK = {device: Told(f"{device.value} works", e.DeviceReady(device)) for device in Device}
+LOST = {device: Told(f"{device.value} lost", e.DeviceLost(device, "absent"), alone=device is Device.IO_BOARD) for device in Device}
+BACK = {device: Told(f"{device.value} works", e.DeviceReady(device), alone=device is Device.IO_BOARD) for device in Device}
 TIMER = Told("time", e.TimerExpired())
 
 
@@ -120,14 +128,14 @@ TIMER = Told("time", e.TimerExpired())
 def readings(inputs: LaneInputs) -> tuple[tuple[str, Told], ...]:
     """Every next reading of a board that reports `inputs`, with the signal that changes ("" for several)."""
     if inputs == UNKNOWN_INPUTS:
-        return tuple(("", Told(_named(CALM, first) or "calm", e.InputsRead(first))) for first in FIRST_ANSWERS)
+        return tuple(("", Told(_named(CALM, first) or "calm", e.InputsRead(first), alone=False)) for first in FIRST_ANSWERS)
     single = [(name, replace(inputs, **{name: value})) for name, values in VALUES.items() for value in values]
     together = [("", replace(inputs, **changes)) for changes in TOGETHER]
     known = {}
     for name, after in single + together:
         if after != inputs:
             known.setdefault(after, name)
-    told = [(name, Told(_named(inputs, after), e.InputsRead(after))) for after, name in known.items()]
+    told = [(name, Told(_named(inputs, after), e.InputsRead(after), alone=name != "")) for after, name in known.items()]
     return (*told, ("", Told("inputs unknown", e.InputsRead(UNKNOWN_INPUTS))))
 
 
