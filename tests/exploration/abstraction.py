@@ -181,6 +181,7 @@ class Codec:
         told_apart = lane.reason in TOLD_APART
         if state is State.OFFICER_REFERRAL:
             told_apart = self._tidy_referral(lane, told_apart)
+        self._tidy_crossing(lane, state, told_apart and state is State.OFFICER_REFERRAL)
         called = lane._called
         if called is not None:
             lane._called = "same" if state in CALLING and called[0] is lane.reason else "other"
@@ -200,20 +201,35 @@ class Codec:
 
     def _tidy_referral(self, lane: Actions, told_apart: bool) -> bool:
         """What was seen of the doors tells how the chamber became empty: only while that is open, and for whoever came in by the entry or may have left late."""
-        crossing = lane.crossing
-        undecided = crossing is not None and lane.verdict is None
+        undecided = lane.crossing is not None and lane.verdict is None
         told_apart = told_apart and undecided
-        may_return = lane.may_return()
-        if not (undecided and may_return):
-            lane.entry_seen_ajar = False
-            lane.exit_doubted = False
+        may_have_gone_back = undecided and lane.may_return() and not lane.exit_seen_ajar and not lane.exit_doubted
+        lane.entry_seen_ajar &= may_have_gone_back
+        lane.exit_doubted = not may_have_gone_back
         if not told_apart:
             lane.exit_beam_broken = False
-            if not (undecided and may_return):
-                lane.exit_seen_ajar = False
-        if not may_return:
-            lane.unconfirmed_since = {}
+            lane.exit_seen_ajar = False
         return told_apart
+
+    @staticmethod
+    def _tidy_crossing(lane: Actions, state: State, told_apart: bool) -> None:
+        """What was verified, who decided and whether the way back was offered: kept while something may still follow from it."""
+        crossing = lane.crossing
+        if crossing is None or state in DECIDING:
+            return
+        if not lane.may_return():
+            crossing.way_back_offered = False
+            if "unconfirmed_since" in lane.__dict__ and state is not State.RETURN_PATH:
+                lane.unconfirmed_since.pop(Door.EXIT, None)
+        outcome = lane.verdict.outcome if lane.verdict is not None else None
+        if outcome is not Outcome.COMPLETED:
+            crossing.exited = False
+        if state is State.EXIT_OPEN or told_apart:
+            return
+        if outcome is not Outcome.COMPLETED:
+            crossing.verified = False
+        if outcome is not Outcome.RELEASED_BY_OFFICER:
+            crossing.officer = None
 
 
 UNCONFIRMED = {

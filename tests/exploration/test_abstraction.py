@@ -13,7 +13,7 @@ from gate_controller.core.machine import Controller
 from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.states import State
 from gate_controller.core.table import TABLE
-from gate_controller.core.values import Device, Direction, Door, DoorPosition, Region
+from gate_controller.core.values import Device, Direction, Door, DoorPosition, Outcome, Region
 from tests.exploration.abstraction import NOW, Codec, restore
 from tests.exploration.direct import DirectController
 from tests.exploration.search import Search
@@ -46,9 +46,8 @@ def told_world(out: list[c.Command], opened: set[Door]) -> list[object]:
     for command in out:
         match command:
             case c.RecordCrossing(record):
-                seen.append(
-                    (record.outcome is c.Outcome.COMPLETED, record.reason is None, record.admitted, record.verified, record.exited, record.chamber_empty)
-                )
+                completed = record.outcome is Outcome.COMPLETED
+                seen.append((completed, record.reason is None, record.admitted, record.chamber_empty, completed and (record.verified, record.exited)))
             case c.NoteEvent(kind):
                 seen.append(kind)
             case c.ShowPrompt() | c.CallOfficer() | c.EndOfficerCall():
