@@ -77,11 +77,11 @@ class Actions(DisplayActions):
 
     def close_entry(self) -> None:
         """End the entry's opening."""
-        self.out.append(c.CloseDoor(Door.ENTRY))
+        self._close(Door.ENTRY)
 
     def close_exit(self) -> None:
         """End the exit's opening."""
-        self.out.append(c.CloseDoor(Door.EXIT))
+        self._close(Door.EXIT)
 
     def close_both(self) -> None:
         """End every opening."""
@@ -97,10 +97,16 @@ class Actions(DisplayActions):
         """Open the doors that the policy opens in an emergency, again and again; close the others."""
         self.rearm("renew")
         hold = self.policy.emergency_hold_s + HOLD_MARGIN_S
-        for door, opens in ((Door.EXIT, self.policy.emergency_opens_exit), (Door.ENTRY, self.policy.emergency_opens_entry)):
-            self.out.append(c.OpenDoor(door, hold, emergency=True) if opens else c.CloseDoor(door))
+        for door in self.policy.doors:
+            self.out.append(c.OpenDoor(door, hold, emergency=True) if self.policy.emergency_opens(door) else c.CloseDoor(door))
+
+    def _close(self, door: Door) -> None:
+        if door in self.policy.doors:
+            self.out.append(c.CloseDoor(door))
 
     def _open(self, door: Door, hold_s: float) -> None:
+        if door not in self.policy.doors:
+            return  # a doorless entry is open
         other_closed = self.exit_closed() if door is Door.ENTRY else self.entry_closed()
         if not other_closed or self.emergency_reported():
             msg = f"{door.value} ordered open while the other is not confirmed closed"

@@ -140,7 +140,7 @@ class Facts:
         # What was seen of the exit while it was open still tells how the chamber became empty afterwards.
         late = self.armed_for is State.EXIT_OPEN and state is State.OFFICER_REFERRAL
         self.armed_for = state
-        self.entry_seen_ajar = self.inputs.entry_door in AJAR
+        self.entry_seen_ajar = self.inputs.entry_door in AJAR or Door.ENTRY not in self.policy.doors
         self.exit_seen_ajar = self.inputs.exit_door in AJAR or (late and self.exit_seen_ajar)
         self.exit_doubted = self.unconfirmed(Door.EXIT)
         self.exit_beam_broken = self.inputs.exit_beam is TriState.ACTIVE or (late and self.exit_beam_broken)

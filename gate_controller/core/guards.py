@@ -100,8 +100,12 @@ class Guards(Facts):
         """A housing is open."""
         return self.inputs.tamper is TriState.ACTIVE
 
+    def doorless_entry(self) -> bool:
+        """A single-door lane: only the beam in its entry tells who comes and goes there."""
+        return Door.ENTRY not in self.policy.doors
+
     def entry_was_ajar(self) -> bool:
-        """The entry was seen away from closed in this state."""
+        """The entry was seen away from closed in this state; one without a door always is."""
         return self.entry_seen_ajar
 
     def exit_was_ajar(self) -> bool:
@@ -115,6 +119,10 @@ class Guards(Facts):
     def entry_beam_clear(self) -> bool:
         """Nobody stands in the entry."""
         return self.inputs.entry_beam is TriState.INACTIVE
+
+    def entry_beam_interrupted(self) -> bool:
+        """Somebody stands in the entry."""
+        return self.inputs.entry_beam is TriState.ACTIVE
 
     def exit_beam_clear(self) -> bool:
         """Nobody stands in the exit."""
@@ -131,6 +139,11 @@ class Guards(Facts):
     def somebody_inside(self) -> bool:
         """The counter has shown at least one for long enough, be it one or more by turns."""
         return self.occupied_since is not None and self.now >= self.occupied_since + self.policy.stable_s
+
+    def walked_in(self) -> bool:
+        """Somebody came in by an entry without a door: since this state was entered the exit was shut, or nobody stood in it."""
+        by_exit = (self.exit_seen_ajar or self.exit_doubted) and self.exit_beam_broken
+        return self.doorless_entry() and self.somebody_inside() and self.exit_closed() and not by_exit
 
     def nobody_inside(self) -> bool:
         """The counter has steadily shown zero."""
@@ -256,6 +269,10 @@ class Guards(Facts):
         """The emergency loop is whole and the counter steadily shows nobody."""
         return self.emergency_over() and self.io_ready() and self.nobody_inside()
 
+    def counted_before(self) -> bool:
+        """Exactly one was counted in before; the checks began with them."""
+        return self.crossing is not None and self.crossing.entered
+
     def verified(self) -> bool:
         """The biometric rule was met in this crossing."""
         return self.crossing is not None and self.crossing.verified
@@ -269,7 +286,7 @@ class Guards(Facts):
         return self.reason in {Reason.NEVER_EXITED, Reason.BEAM_BLOCKED} and self.exit_seen_ajar and self.exit_beam_broken
 
     def backed_out(self) -> bool:
-        """The entry was seen open; the exit never was commanded, nor in doubt."""
+        """The entry was seen open, or has no door; the exit never was commanded, nor in doubt."""
         return self.entry_seen_ajar and not self.exit_seen_ajar and not self.exit_doubted and self.may_return()
 
     def by_officer(self) -> bool:

@@ -21,7 +21,7 @@ from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.table import EVALUATE, TABLE, Row
-from gate_controller.core.values import Door, LaneInputs
+from gate_controller.core.values import LaneInputs
 
 TRIGGERS: dict[type, str] = {
     e.DeviceReady: "device_ready",
@@ -125,7 +125,7 @@ class Controller:
         lane.reason = Reason.INTERNAL_ERROR
         lane.verdict = None
         crossing = lane.crossing
-        out: list[c.Command] = [c.CloseDoor(Door.EXIT), c.CloseDoor(Door.ENTRY), *kept]
+        out: list[c.Command] = [*map(c.CloseDoor, lane.policy.doors), *kept]
         if crossing is not None:
             out.append(c.EndBiometrics(crossing.crossing_id))
         lane._row_reason = Reason.INTERNAL_ERROR  # noqa: SLF001 - finish() names it in the record
@@ -144,8 +144,8 @@ class Controller:
                 lane.out = []
                 lane.deadlines = {}
                 hold = lane.policy.emergency_hold_s
-                doors = ((Door.EXIT, lane.policy.emergency_opens_exit), (Door.ENTRY, lane.policy.emergency_opens_entry))
-                return [c.OpenDoor(door, hold, emergency=True) if opens else c.CloseDoor(door) for door, opens in doors]
+                opens = lane.policy.emergency_opens
+                return [c.OpenDoor(door, hold, emergency=True) if opens(door) else c.CloseDoor(door) for door in lane.policy.doors]
         return []
 
     # -- what a status shows ---------------------------------------------------------------------------------------------

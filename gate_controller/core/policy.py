@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from gate_controller.core.values import Direction, Region
+from gate_controller.core.values import Direction, Door, Region
 
 
 class BiometricRule(Enum):
@@ -16,6 +16,14 @@ class BiometricRule(Enum):
     FACE_ONLY_WITH_OFFICER = "face_only_with_officer"
 
 
+class LaneKind(Enum):
+    """Which doors the lane has."""
+
+    TWO_DOOR = "two_door"
+    SINGLE_DOOR = "single_door"
+    """The exit only: the entry is an opening with a beam, through which whoever is inside can always go back. Its position reads CLOSED."""
+
+
 @dataclass(frozen=True, slots=True)
 class CrossingPolicy:
     """What the core decides by. Times are in seconds.
@@ -23,6 +31,7 @@ class CrossingPolicy:
     Attributes:
         region: Region the lane belongs to.
         direction: Direction of travel through it.
+        lane: Which doors it has.
         minimum_age: Completed years.
         low_risk_minimum_age: Completed years, while so little is known of the passes' status that only low-risk travellers are cleared.
         registered_min_s: A registration is usable only this long after it was made.
@@ -41,13 +50,14 @@ class CrossingPolicy:
         return_path_s: The entry stays open this long for the way back.
         officer_acknowledge_s: A call escalates when nobody took it for this long.
         officer_attend_s: And again when whoever took it did not act for this long.
-        emergency_opens_entry: Command the entry open in an emergency.
+        emergency_opens_entry: Command the entry open in an emergency; of no effect where there is none.
         emergency_opens_exit: Command the exit (border side) open in an emergency: the operator's decision.
         emergency_hold_s: Length of each of those openings; renewed until the lane is re-armed.
     """
 
     region: Region
     direction: Direction
+    lane: LaneKind = LaneKind.TWO_DOOR
     minimum_age: int = 11
     low_risk_minimum_age: int = 18
     registered_min_s: float = 10800.0
@@ -69,3 +79,12 @@ class CrossingPolicy:
     emergency_opens_entry: bool = True
     emergency_opens_exit: bool = False
     emergency_hold_s: float = 10.0
+
+    @property
+    def doors(self) -> tuple[Door, ...]:
+        """The doors the lane has, the border's first."""
+        return (Door.EXIT, Door.ENTRY) if self.lane is LaneKind.TWO_DOOR else (Door.EXIT,)
+
+    def emergency_opens(self, door: Door) -> bool:
+        """Whether `door` is commanded open in an emergency."""
+        return self.emergency_opens_exit if door is Door.EXIT else self.emergency_opens_entry

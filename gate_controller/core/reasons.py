@@ -77,11 +77,12 @@ class Reason(Enum):
     # Chamber
     NOBODY_ENTERED = ("nobody_entered", "the entry door opened and nobody came in", Prompt.SHOW_CODE)
     BACKED_OUT = ("backed_out", "the traveller went back out through the entry", Prompt.SHOW_CODE)
-    TAILGATING = ("tailgating", "the counter sees more than one person", Prompt.ONE_AT_A_TIME)
+    TAILGATING = ("tailgating", "the counter sees more than one person, or somebody stood in a doorless entry behind the traveller", Prompt.ONE_AT_A_TIME)
     OCCUPANCY_UNKNOWN = ("occupancy_unknown", "the counter gives no clear answer", Prompt.WAIT_FOR_OFFICER)
     LEFT_UNSEEN = ("left_unseen", "the chamber became empty while both doors were closed: counter at fault or a door forced", Prompt.LANE_CLOSED)
     STAYED_INSIDE = ("stayed_inside", "the chamber was not left in time", Prompt.WAIT_FOR_OFFICER)
     NEVER_EXITED = ("never_exited", "authorised, but did not leave through the exit in time", Prompt.WAIT_FOR_OFFICER)
+    WALKED_IN = ("walked_in", "single-door lane: somebody went in without a pass; they go back as they came, nobody is called", Prompt.GO_BACK)
     REVERSE_ENTRY = ("reverse_entry", "somebody is in the chamber who was not admitted", Prompt.LANE_CLOSED)
 
     # Biometrics

@@ -68,6 +68,10 @@ class Why(Guards):
         """Why a door that should be closed is not confirmed so: its contacts, unless nothing at all is known."""
         return Reason.INPUTS_UNKNOWN if self.inputs == UNKNOWN_INPUTS else Reason.DOOR_SENSORS_DISAGREE
 
+    def forced_reason(self) -> Reason:
+        """An exit forced while the entry is open: worse where the entry has a door, which should have excluded it."""
+        return Reason.DOOR_FORCED if self.doorless_entry() else Reason.BOTH_DOORS_OPEN
+
     def event_reason(self) -> Reason:
         """The reason the event carries."""
         reason = getattr(self.event, "reason", None)

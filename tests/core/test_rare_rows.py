@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.reasons import Reason
@@ -146,3 +148,12 @@ def test_whoever_vanishes_past_an_unbroken_exit_beam_has_not_completed(lane):
     assert lane.state is State.CLEARING, "nothing is left inside to wait for"
     lane.see(exit_door=DoorPosition.CLOSED)
     assert ended(lane) == (Outcome.ABORTED, Reason.LEFT_UNSEEN)
+
+
+def test_a_second_answer_of_the_enrolment_store_changes_nothing(lane, verified_pass, adult):
+    lane.tell(e.PassRead("x", "T"))
+    lane.tell(e.PassVerified("x", verified_pass))
+    lane.tell(e.EnrolmentFound("x", adult))
+    assert lane.tell(e.EnrolmentFound("x", adult)) == []
+    assert lane.tell(e.EnrolmentFound("x", replace(adult, suspended=True))) == []
+    assert len(lane.ordered(c.RecordAdmission)) == 1
