@@ -157,16 +157,21 @@ class Facts:
 
     def next_deadline(self) -> float | None:
         """The next time at which something may change without an event; None when there is none."""
-        times = [at for at in self.deadlines.values() if at > self.now]
-        times.append(self.occupancy_since + self.policy.stable_s)
-        times += [since + self.policy.stable_s for since in self.ajar_since.values()]
-        times += [since + self.policy.unknown_grace_s for since in self.unconfirmed_since.values()]
-        times += [since + self.policy.unknown_grace_s for since in (self.exit_beam_since,) if since is not None]
-        times += [since + self.policy.stable_s for since in (self.occupied_since,) if since is not None]
-        times += [since + self.policy.occupancy_settle_s for since in (self.many_seen_at,) if since is not None]
+        now, stable_s, grace_s = self.now, self.policy.stable_s, self.policy.unknown_grace_s
+        times = [*self.deadlines.values(), self.occupancy_since + stable_s]
+        if self.ajar_since:
+            times += [since + stable_s for since in self.ajar_since.values()]
+        if self.unconfirmed_since:
+            times += [since + grace_s for since in self.unconfirmed_since.values()]
+        if self.exit_beam_since is not None:
+            times.append(self.exit_beam_since + grace_s)
+        if self.occupied_since is not None:
+            times.append(self.occupied_since + stable_s)
+        if self.many_seen_at is not None:
+            times.append(self.many_seen_at + self.policy.occupancy_settle_s)
         if self.unknown_since is not None:
-            times.append(self.unknown_since + self.policy.unknown_grace_s)
-        return min((at for at in times if at > self.now), default=None)
+            times.append(self.unknown_since + grace_s)
+        return min([at for at in times if at > now], default=None)
 
     def stable(self, *values: Occupancy) -> bool:
         """Whether the counter has shown one of `values` for long enough to count."""

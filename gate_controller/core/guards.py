@@ -11,7 +11,7 @@ from gate_controller.core.facts import AJAR, Facts
 from gate_controller.core.policy import BiometricRule
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
-from gate_controller.core.values import CheckOutcome, Device, Door, DoorPosition, Modality, Occupancy, TriState
+from gate_controller.core.values import CheckOutcome, Device, Door, DoorPosition, Modality, Occupancy, Outcome, TriState
 
 NEEDED_INSIDE = (Device.IO_BOARD, Device.JOURNAL, Device.FINGERPRINT, Device.FACE_CAMERA)
 """Devices without which the traveller inside cannot be decided on. What only an admission needs (trust, enrolments, the QR camera) is not among them."""
@@ -296,6 +296,10 @@ class Guards(Facts):
     def verdict_reached(self) -> bool:
         """How the crossing ends is already decided; only the chamber has to be clear."""
         return self.verdict is not None
+
+    def to_be_completed(self) -> bool:
+        """All that is missing of a completed crossing is the chamber counted empty."""
+        return self.verdict is not None and self.verdict.outcome is Outcome.COMPLETED
 
     # -- deadlines (states.DEADLINES) ------------------------------------------------------------------------------
 

@@ -8,10 +8,10 @@ are dropped, both doors are closed and an officer is called (INV-4). Keeps no cl
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from operator import methodcaller
 
-from transitions import Machine
+from transitions import Event, Machine
 
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
@@ -49,6 +49,29 @@ MOST_ROWS = 16
 """No event leads through more rows than this; more means rows that chase each other."""
 
 
+@lru_cache(maxsize=4)
+def _choices(table: tuple[Row, ...]) -> dict[tuple[str, State], list[tuple[Asked, Event]]]:
+    """The rows to try, by trigger and state. Made once for all controllers: the machine has no model of its own, each trigger is handed one."""
+    machine = Machine(model=None, states=State, initial=State.OUT_OF_SERVICE, auto_transitions=False, ignore_invalid_triggers=True, send_event=False)
+    choices: dict[tuple[str, State], list[tuple[Asked, Event]]] = {}
+    for number, row in enumerate(table):
+        name = f"row_{number}"  # a trigger of its own: which row applies is looked up in _try, the transition is made by `transitions`
+        machine.add_transition(name, list(row.sources), row.target, before=partial(_apply, row), after=partial(_enter, row))
+        asked = tuple((methodcaller(guard.removeprefix("!")), not guard.startswith("!")) for guard in row.when)
+        for source in row.sources:
+            choices.setdefault((row.trigger, source), []).append((asked, machine.events[name]))
+    return choices
+
+
+def _apply(row: Row, lane: Actions) -> None:
+    lane.apply(row)
+
+
+def _enter(row: Row, lane: Actions) -> None:
+    if row.target is not None:
+        lane.enter(row.target)
+
+
 class Controller:
     """One lane. Not thread-safe: one thread hands it events.
 
@@ -60,22 +83,7 @@ class Controller:
     def __init__(self, policy: CrossingPolicy, table: tuple[Row, ...] = TABLE) -> None:
         self._lane = Actions(policy)
         self._failure: Exception | None = None
-        self._choices: dict[tuple[str, State], list[tuple[Asked, str]]] = {}
-        self._machine = Machine(
-            model=self._lane, states=State, initial=State.OUT_OF_SERVICE, auto_transitions=False, ignore_invalid_triggers=True, send_event=False
-        )
-        for number, row in enumerate(table):
-            name = f"row_{number}"  # a trigger of its own: which row applies is looked up in _try, the transition is made by `transitions`
-            asked = tuple((methodcaller(guard.removeprefix("!")), not guard.startswith("!")) for guard in row.when)
-            for source in row.sources:
-                self._choices.setdefault((row.trigger, source), []).append((asked, name))
-            self._machine.add_transition(
-                name,
-                list(row.sources),
-                row.target,
-                before=partial(self._lane.apply, row),
-                after=partial(self._lane.enter, row.target) if row.target is not None else None,
-            )
+        self._choices = _choices(table)
 
     def handle(self, event: e.Event, now: float) -> list[c.Command]:
         """Take one event at monotonic time `now` (seconds) and return what must be done, in order."""
@@ -104,12 +112,12 @@ class Controller:
     def _try(self, trigger: str) -> bool:
         """Take the first row of this trigger whose guards hold; False when there is none."""
         lane = self._lane
-        for asked, name in self._choices.get((trigger, lane.state), ()):
+        for asked, transition in self._choices.get((trigger, lane.state), ()):
             for guard, wanted in asked:
                 if bool(guard(lane)) is not wanted:
                     break
             else:
-                return bool(lane.trigger(name))  # type: ignore[attr-defined] # added by transitions
+                return bool(transition.trigger(lane, lane))
         return False
 
     def next_deadline(self) -> float | None:

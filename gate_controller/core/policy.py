@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
+from gate_controller.core.singletons import Singletons
 from gate_controller.core.values import Direction, Door, Region
 
 
-class BiometricRule(Enum):
+class BiometricRule(Singletons):
     """Which biometric checks must succeed."""
 
     BOTH = "both"
@@ -16,7 +16,7 @@ class BiometricRule(Enum):
     FACE_ONLY_WITH_OFFICER = "face_only_with_officer"
 
 
-class LaneKind(Enum):
+class LaneKind(Singletons):
     """Which doors the lane has."""
 
     TWO_DOOR = "two_door"

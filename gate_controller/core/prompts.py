@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from gate_controller.core.singletons import Singletons
 
 
-class Prompt(Enum):
+class Prompt(Singletons):
     """One thing to tell the traveller; the value is its stable name on the wire."""
 
     LANE_CLOSED = "lane_closed"

@@ -5,12 +5,11 @@ A traveller is never told that a presentation attack was suspected, nor which bi
 
 from __future__ import annotations
 
-from enum import Enum
-
 from gate_controller.core.prompts import Prompt
+from gate_controller.core.singletons import Singletons
 
 
-class Reason(Enum):
+class Reason(Singletons):
     """A stable reason code (the name, in lower case), with `advice` for the engineer and `prompt` for the traveller."""
 
     def __init__(self, code: str, advice: str, prompt: Prompt) -> None:

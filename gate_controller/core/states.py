@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from gate_controller.core.singletons import Singletons
 
 
-class State(Enum):
+class State(Singletons):
     """Where the lane is. One traveller at a time."""
 
     OUT_OF_SERVICE = "out_of_service"

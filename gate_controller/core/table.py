@@ -75,7 +75,7 @@ TABLE: tuple[Row, ...] = (
         (S.OUT_OF_SERVICE,),
         S.EXIT_OPEN,
         ("officer_may_release", "!nobody_inside"),
-        ("by_officer_hand", "open_exit"),
+        ("by_officer_hand", "close_entry", "open_exit"),  # a forced stop may have opened the way back
         O.RELEASED_BY_OFFICER,
         R.OFFICER_RELEASED,
     ),
@@ -92,7 +92,7 @@ TABLE: tuple[Row, ...] = (
     Row(EVALUATE, (S.PASS_CHECK,), S.READY, ("expired_pass_check",), ("show_refusal",), O.REFUSED, R.PASS_CHECK_TIMED_OUT),
     Row("pass_refused", (S.PASS_CHECK,), S.READY, ("mine",), ("show_refusal",), O.REFUSED, "event_reason"),
     Row("pass_verified", (S.PASS_CHECK,), None, ("mine", "!pass_known"), ("note_pass", "find_enrolment")),
-    Row("enrolment_not_found", (S.PASS_CHECK,), S.READY, ("mine",), ("show_refusal",), O.REFUSED, R.NOT_ENROLLED),
+    Row("enrolment_not_found", (S.PASS_CHECK,), S.READY, ("mine", "!authorised"), ("show_refusal",), O.REFUSED, R.NOT_ENROLLED),
     Row("enrolment_found", (S.PASS_CHECK,), S.READY, ("mine", "pass_known", "!authorised", "!eligible"), ("show_refusal",), O.REFUSED, "ineligible_reason"),
     Row("enrolment_found", (S.PASS_CHECK,), None, ("mine", "pass_known", "!authorised"), ("authorise", "record_admission")),
     Row("admission_recorded", (S.PASS_CHECK,), S.ENTRY_OPEN, ("mine", "authorised", "clear_to_admit"), ("admit", "open_entry", "prepare_biometrics")),
@@ -186,12 +186,12 @@ TABLE: tuple[Row, ...] = (
         O.RELEASED_BY_OFFICER,
         R.OFFICER_RELEASED,
     ),
-    # With a counter that gives no answer, the officer's re-arm is the word that the chamber was looked at and is empty.
+    # With a counter that gives no answer, the officer's re-arm is the word that the chamber was looked at and is empty; but it completes nothing.
     Row(
         "rearmed",
         (S.OFFICER_REFERRAL,),
         S.OUT_OF_SERVICE,
-        ("officer_may_release", "!somebody_inside", "verdict_reached"),
+        ("officer_may_release", "!somebody_inside", "verdict_reached", "!to_be_completed"),
         ("note_rearmed",),
         None,
         "present_reason",

@@ -7,10 +7,11 @@ an opaque id, and a template never enters the core.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+
+from gate_controller.core.singletons import Singletons
 
 
-class TriState(Enum):
+class TriState(Singletons):
     """A two-valued input that may also be unknown. UNKNOWN never counts in favour (INV-3)."""
 
     ACTIVE = "active"
@@ -18,7 +19,7 @@ class TriState(Enum):
     UNKNOWN = "unknown"
 
 
-class Door(Enum):
+class Door(Singletons):
     """One of the lane's two doors; ENTRY faces the queue, EXIT faces the border."""
 
     ENTRY = "entry_door"
@@ -30,7 +31,7 @@ class Door(Enum):
         return Door.EXIT if self is Door.ENTRY else Door.ENTRY
 
 
-class DoorPosition(Enum):
+class DoorPosition(Singletons):
     """Position reported by a door's contacts, never inferred from what was commanded."""
 
     CLOSED = "closed"
@@ -39,7 +40,7 @@ class DoorPosition(Enum):
     UNKNOWN = "unknown"
 
 
-class Occupancy(Enum):
+class Occupancy(Singletons):
     """People in the chamber by the configured counter; beams and faces never stand in for it."""
 
     ZERO = "zero"
@@ -48,21 +49,21 @@ class Occupancy(Enum):
     UNKNOWN = "unknown"
 
 
-class Region(Enum):
+class Region(Singletons):
     """An issuing region, and the region a lane belongs to."""
 
     HK = "HK"
     MO = "MO"
 
 
-class Direction(Enum):
+class Direction(Singletons):
     """Direction of travel through a lane; the value is the bit in the pass's directions claim."""
 
     HK_TO_MO = 1
     MO_TO_HK = 2
 
 
-class Device(Enum):
+class Device(Singletons):
     """A device (or store) whose loss the core must know about."""
 
     QR_CAMERA = "qr_camera"
@@ -75,7 +76,7 @@ class Device(Enum):
     JOURNAL = "journal"
 
 
-class CheckOutcome(Enum):
+class CheckOutcome(Singletons):
     """How one check ended (BSI TR-03135). ABORTED never feeds a decision."""
 
     SUCCESSFUL = "successful"
@@ -85,14 +86,14 @@ class CheckOutcome(Enum):
     ABORTED = "aborted"
 
 
-class Modality(Enum):
+class Modality(Singletons):
     """A biometric modality."""
 
     FINGERPRINT = "fingerprint"
     FACE = "face"
 
 
-class Outcome(Enum):
+class Outcome(Singletons):
     """How a crossing ended; every crossing has exactly one (INV-6)."""
 
     COMPLETED = "completed"
@@ -104,7 +105,7 @@ class Outcome(Enum):
     EMERGENCY = "emergency"
 
 
-class Lamp(Enum):
+class Lamp(Singletons):
     """A signal lamp the I/O board drives."""
 
     ENTRY_GREEN = "entry_green"

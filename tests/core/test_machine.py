@@ -63,11 +63,11 @@ def test_the_first_row_whose_guards_hold_is_taken_and_a_mark_negates(new_lane):
     taken = []
     for row in TABLE:
         for source in row.sources:
-            choices = [name for _, name in lane.controller._choices[row.trigger, source]]
+            choices = [event.name for _, event in lane.controller._choices[row.trigger, source]]
             assert choices == sorted(choices, key=lambda name: int(name.removeprefix("row_")))
             taken += choices
     assert len(set(taken)) == len(TABLE)
     negated = [(row, number) for number, row in enumerate(TABLE) if any(name.startswith("!") for name in row.when)]
     for row, number in negated:
-        asked = next(asked for asked, name in lane.controller._choices[row.trigger, row.sources[0]] if name == f"row_{number}")
+        asked = next(asked for asked, event in lane.controller._choices[row.trigger, row.sources[0]] if event.name == f"row_{number}")
         assert [wanted for _, wanted in asked] == [not name.startswith("!") for name in row.when]

@@ -157,3 +157,46 @@ def test_a_second_answer_of_the_enrolment_store_changes_nothing(lane, verified_p
     assert lane.tell(e.EnrolmentFound("x", adult)) == []
     assert lane.tell(e.EnrolmentFound("x", replace(adult, suspended=True))) == []
     assert len(lane.ordered(c.RecordAdmission)) == 1
+
+
+def test_an_enrolment_that_is_suddenly_not_found_changes_nothing_after_the_admission_was_ordered(lane, verified_pass, adult):
+    lane.tell(e.PassRead("x", "T"))
+    lane.tell(e.PassVerified("x", verified_pass))
+    lane.tell(e.EnrolmentFound("x", adult))
+    assert lane.tell(e.EnrolmentNotFound("x")) == []
+    lane.tell(e.AdmissionRecorded("x"))
+    assert lane.state is State.ENTRY_OPEN
+
+
+def test_an_officer_who_lets_somebody_out_after_a_forced_stop_takes_the_way_back_away_first(lane):
+    lane.admit()
+    lane.see(occupancy=Occupancy.ONE)
+    assert opened(lane.tell(e.StopRequested(now=True))) == [Door.ENTRY]
+    out = lane.tell(e.OfficerReleased("y", "officer 7", "was inside at the stop"))
+    moved = [command for command in out if isinstance(command, c.OpenDoor | c.CloseDoor)]
+    assert moved == [c.CloseDoor(Door.ENTRY), c.OpenDoor(Door.EXIT, 9.0)]
+
+
+def test_a_rearm_with_an_unanswered_counter_completes_nothing(lane):
+    lane.admit().enter().verify()
+    lane.see(exit_door=DoorPosition.OPEN, exit_beam=TriState.ACTIVE)
+    lane.see(exit_beam=TriState.INACTIVE, occupancy=Occupancy.ZERO)
+    lane.wait(0.5)
+    lane.see(exit_door=DoorPosition.CLOSED, exit_beam=TriState.ACTIVE)
+    lane.wait(lane.policy.clearing_s)
+    assert (lane.state, lane.controller.reason) == (State.OFFICER_REFERRAL, Reason.BEAM_BLOCKED)
+    lane.see(occupancy=Occupancy.UNKNOWN)
+    lane.tell(e.Rearmed("officer 7"))
+    assert ended(lane) == (Outcome.ABORTED, Reason.BEAM_BLOCKED)
+    assert lane.record().exited
+
+
+def test_a_chamber_that_is_counted_empty_late_still_completes(lane):
+    lane.admit().enter().verify()
+    lane.see(exit_door=DoorPosition.OPEN, exit_beam=TriState.ACTIVE)
+    lane.see(exit_beam=TriState.INACTIVE, occupancy=Occupancy.ZERO)
+    lane.wait(0.5)
+    lane.see(exit_door=DoorPosition.CLOSED, exit_beam=TriState.ACTIVE)
+    lane.wait(lane.policy.clearing_s)
+    lane.see(exit_beam=TriState.INACTIVE)
+    assert ended(lane) == (Outcome.COMPLETED, None)
