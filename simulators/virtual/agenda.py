@@ -20,10 +20,10 @@ class Agenda:
     def __init__(self) -> None:
         self.now = 0.0
         self.served = 0
-        self._heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._heap: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
         self._number = 0
 
-    def after(self, delay_s: float, act: Callable[..., None], *args: Any) -> None:
+    def after(self, delay_s: float, act: Callable[..., object], *args: Any) -> None:
         """Call `act(*args)` in `delay_s` seconds; a negative delay counts as none."""
         self._number += 1
         heappush(self._heap, (self.now + delay_s if delay_s > 0 else self.now, self._number, act, args))

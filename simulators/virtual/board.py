@@ -39,7 +39,7 @@ class Board:
         post: Where events for the core go.
     """
 
-    def __init__(self, agenda: Agenda, rng: Random, lane: Lane, profile: Profile, monitor: Monitor, post: Callable[[e.Event], None]) -> None:
+    def __init__(self, agenda: Agenda, rng: Random, lane: Lane, profile: Profile, monitor: Monitor, post: Callable[[e.Event], object]) -> None:
         self._agenda = agenda
         self._rng = rng
         self._lane = lane
@@ -54,9 +54,13 @@ class Board:
         self._silence = 0
         self._silent = True
         self._deaf = True
-        self._lost = False
+        self._lost = True
+        self._attached = False
         self._free_at = 0.0
         self._owed: dict[Door, c.OpenDoor | None] = {}
+        self._queued: dict[int, tuple[Door, c.OpenDoor | None, float]] = {}
+        self._orders = 0
+        self._ordered_open: dict[Door, None] = {}
         lane.on_wires = self._touch
 
     @property
@@ -70,15 +74,31 @@ class Board:
         """A new process opens the board: both doors released; ready after the first good reading."""
         self._process += 1
         self._last, self._polling, self._changed = None, False, False
-        self._owed = {}
-        self._lost = True
+        self._forget()
+        self._lost = self._attached = True
         if not self._silent or self._process == 1:
             self._silent = False
             self._reopen(self._process, self._silence)
 
+    def leave(self) -> None:
+        """The process ends in good order: closes both doors, but for one whose last order was to open; that is left to the board's timer."""
+        if self._lost or (self._silent and self._deaf):
+            return
+        for door, opening, ordered_at in list(self._queued.values()):
+            if opening is not None and door in self._ordered_open:
+                self._carry_out(door, opening, ordered_at)
+        for door in Door:
+            if door not in self._ordered_open:
+                self._switch_off(door, self._pulse[door])
+
     def detach(self) -> None:
-        """The process died: what it asked for goes on until the board's own timers end it."""
+        """The process is gone: what reached the board goes on until the board's own timers end it."""
         self._process += 1
+        self._lost, self._attached = True, False
+        self._forget()
+
+    def _forget(self) -> None:
+        self._owed, self._queued, self._ordered_open = {}, {}, {}
 
     # -- silence -----------------------------------------------------------------------------------------------------------
 
@@ -94,10 +114,12 @@ class Board:
         self._agenda.after(LOST_AFTER_S, self._lose, self._process, self._silence)
         self._agenda.after(lasts_s, self._speak, self._silence)
 
-    def garble(self) -> None:
-        """One reply cannot be understood; the next one can."""
-        if not self._silent:
+    def garble(self) -> bool:
+        """One reply cannot be understood; the next one can. False if there is none: the board is silent, or nobody asks it."""
+        asked = not self._silent and not self._lost
+        if asked:
             self._agenda.after(self._rng.uniform(0, POLL_S), self._unknown, self._process, self._silence)
+        return asked
 
     def _unknown(self, process: int, silence: int) -> None:
         if process != self._process or silence != self._silence or self._last is UNKNOWN_INPUTS or self._lost:
@@ -118,21 +140,22 @@ class Board:
         self._silence += 1
         self._silent = False
         self._monitor.board(answers=True)
+        if not self._attached:
+            return
         if self._lost:
             self._agenda.after(self._rng.uniform(0.05, 2.0), self._reopen, self._process, self._silence)
         else:
-            for door, command in self._owed.items():
-                self._agenda.after(self._exchange(), self._carry_out, self._process, door, command)
-            self._owed = {}
+            self._send_owed()
             self._touch()
 
     def _reopen(self, process: int, silence: int) -> None:
         if process != self._process or silence != self._silence or self._silent:
             return
         self._lost = False
-        self._owed = {}
+        self._queued = {}  # meant for the time before
         for door in Door:
             self._switch_off(door, self._pulse[door])
+        self._send_owed()
         self._last = None
         self._polling = False
         self._touch()
@@ -172,15 +195,35 @@ class Board:
 
     def submit(self, command: c.OpenDoor | c.CloseDoor) -> None:
         """Send an order for a door, in turn."""
-        opening = command if isinstance(command, c.OpenDoor) else None
-        self._free_at = max(self._agenda.now, self._free_at) + self._exchange() / 2
-        self._agenda.after(self._free_at - self._agenda.now, self._carry_out, self._process, command.door, opening, self._agenda.now)
+        opening, now = (command if isinstance(command, c.OpenDoor) else None), self._agenda.now
+        if opening is not None:
+            self._ordered_open[command.door] = None
+        else:
+            self._ordered_open.pop(command.door, None)
+        self._orders += 1
+        self._queued[self._orders] = command.door, opening, now
+        self._free_at = max(now, self._free_at) + self._exchange() / 2
+        self._agenda.after(self._free_at - now, self._send, self._process, self._orders)
 
     def _exchange(self) -> float:
         return self._rng.random() * POLL_S + self._latency.draw(self._rng)
 
-    def _carry_out(self, process: int, door: Door, opening: c.OpenDoor | None, ordered_at: float = -1e9) -> None:
-        if process != self._process or self._lost:
+    def _send(self, process: int, number: int) -> None:
+        order = self._queued.pop(number, None) if process == self._process else None
+        if order is not None:
+            self._carry_out(*order)
+
+    def _send_owed(self) -> None:
+        for door, opening in self._owed.items():
+            self._agenda.after(self._exchange(), self._send_again, self._process, door, opening)
+        self._owed = {}
+
+    def _send_again(self, process: int, door: Door, opening: c.OpenDoor | None) -> None:
+        if process == self._process and (opening is None or door in self._ordered_open):
+            self._carry_out(door, opening, self._agenda.now)
+
+    def _carry_out(self, door: Door, opening: c.OpenDoor | None, ordered_at: float) -> None:
+        if self._lost:
             return
         if self._silent:
             if opening is None or opening.emergency:
@@ -197,6 +240,7 @@ class Board:
         if not opening.emergency and (
             self._agenda.now > ordered_at + OPEN_WITHIN_S or self._last is None or self._last.door(door.other) is not DoorPosition.CLOSED
         ):
+            self._ordered_open.pop(door, None)
             return
         self._pulse[door] += 1
         self._lane.coil(door, on=True)

@@ -13,10 +13,10 @@ from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.table import TABLE, Row
-from gate_controller.core.values import CheckOutcome, Direction, Door, Modality, Region
+from gate_controller.core.values import CheckOutcome, Direction, Door, Modality, Outcome, Region
 from simulators.virtual.agenda import Agenda
 from simulators.virtual.body import BEYOND_M, OUTSIDE, QUEUE_M, READER_M, STAND_M, Body
-from simulators.virtual.faults import FAULTS, KINDS, maintenance
+from simulators.virtual.faults import FAULTS, KINDS, NO_PROCESS, maintenance
 from simulators.virtual.habits import HONEST, MISBEHAVING, WEIGHTS
 from simulators.virtual.host import Host
 from simulators.virtual.lane import Lane
@@ -116,13 +116,12 @@ class Episode:
         return self._result()
 
     def _result(self) -> Result:
-        outcomes: Counter[str] = Counter()
-        for record in self.host.records:
-            outcomes[record.outcome.value] += 1
-        cut_short = len(self.host.desk.cut_short)
-        if cut_short:
-            outcomes["aborted"] += cut_short
-            self.host.reasons[Reason.RESTARTED.code] += cut_short
+        durable = self.host.durable
+        ended = {
+            crossing_id: records[0].outcome.value if records[0] is not None else Outcome.ABORTED.value for crossing_id, records in durable.outcomes.items()
+        }
+        self.host.reasons[Reason.RESTARTED.code] += sum(records[0] is None for records in durable.outcomes.values())
+        self.others["refused, and the record died with the process"] += sum(record.crossing_id not in ended for record in self.host.records)
         self.others["officer restarted the controller"] += self.officer.restarts
         self.others["rescued by hand"] += self.officer.rescues
         result = Result(
@@ -131,7 +130,9 @@ class Episode:
             events=self.host.handled,
             calls=self.agenda.served,
             violations=[(self.number, violation) for violation in self.monitor.violations],
-            outcomes=outcomes,
+            outcomes=Counter(ended.values()),
+            admissions=len(durable.admitted),
+            admitted=Counter(ended[crossing_id] for crossing_id in durable.admitted if crossing_id in ended),
             reasons=self.host.reasons,
             visits=Counter({state.value: count for state, count in self.host.visits.items()}),
             habits=self.habits,
@@ -162,22 +163,27 @@ class Episode:
         rng = self.rng
         habit = rng.choices(MISBEHAVING, WEIGHTS)[0] if rng.random() < self.profile.misbehaving else HONEST
         self.habits[habit.name] += 1
-        heads = 2 if habit.companion == "on_arm" else 1
-        body = Body(f"t{self._come}", QUEUE_M, rng.uniform(0.8, 1.6), heads)
-        traveller = self._front = Traveller(self, body, habit, self._come)
-        self.lane.appear(body)
-        self.lane.walk(body, READER_M)
-        self.agenda.after(rng.uniform(*PATIENCE_S), self._impatient, traveller)
+        self._arrive(Traveller(self, Body(f"t{self._come}", QUEUE_M, rng.uniform(0.8, 1.6), 2 if habit.companion == "on_arm" else 1), habit, self._come))
         if rng.random() < self.profile.maintenance:
             maintenance(self)
+
+    def _arrive(self, traveller: Traveller) -> None:
+        self._front = traveller
+        self.host.say(f"TRAVELLER {traveller.body.name} {traveller.habit.name}")
+        self.lane.appear(traveller.body)
+        self.lane.walk(traveller.body, READER_M)
+        self.agenda.after(self.rng.uniform(*PATIENCE_S), self._impatient, traveller)
 
     def _impatient(self, traveller: Traveller) -> None:
         if not traveller.admitted and not traveller.gone:
             traveller.give_up()
 
     def left(self, mind: Mind) -> None:
-        """Somebody has gone their way; whoever stands behind them steps up, if they have not yet."""
-        if mind is self._front and mind is not self._followed:
+        """Somebody has gone their way; whoever stands behind them steps up, if they have not yet. Some come again."""
+        if isinstance(mind, Traveller) and mind is self._front and mind.comes_again > 0 and mind.admitted and mind.body.zone == OUTSIDE:
+            body = Body(mind.body.name, QUEUE_M, mind.body.pace_mps)
+            self.agenda.after(self.rng.uniform(1.0, 5.0), self._arrive, Traveller(self, body, mind.habit, mind.number, mind.comes_again - 1))
+        elif mind is self._front and mind is not self._followed:
             self.agenda.after(0.2, self._next)
 
     def _wind_down(self, rounds: int) -> None:
@@ -244,7 +250,7 @@ class Episode:
     # -- faults ----------------------------------------------------------------------------------------------------------------------
 
     def _entered(self, state: State) -> None:
-        if state is State.IDENTITY_CHECK and self._front is not self._followed and self._come < self._travellers:
+        if state is State.IDENTITY_CHECK and self._front is not self._followed and self._come < self._travellers and not self._front_comes_again():
             self._followed = self._front  # the entry has closed: the next one steps up to the reader and waits there
             self.agenda.after(self.rng.uniform(0.3, 2.0), self._next)
         rate = self.profile.fault_rates.get(state, 0.0)
@@ -254,6 +260,10 @@ class Episode:
             within = AT_ONCE_S if self.rng.random() < 0.3 else self.profile.fault_within_s[state]
             self.agenda.after(self.rng.random() * within, self._inject, kind)
 
+    def _front_comes_again(self) -> bool:
+        """Whoever does not let the next one step up behind them."""
+        return self._front is not None and self._front.comes_again > 0
+
     def _died(self) -> None:
         if self.rng.random() < self.profile.dead_fault_rate:
             self.agenda.after(self.rng.random(), self._inject, KINDS[self.rng.randrange(len(KINDS))])
@@ -262,10 +272,9 @@ class Episode:
         if self._over:
             return
         state = self.host.state
-        self.faults[kind, state.value if state is not None else "no process"] += 1
-        if self.host.trace is not None:
-            self.host.trace(f"{self.agenda.now:10.3f}  FAULT {kind}")
-        FAULTS[kind](self)
+        self.host.say(f"FAULT {kind}")
+        if FAULTS[kind](self):
+            self.faults[kind, state.value if state is not None else NO_PROCESS] += 1
 
     def ends(self, end: Callable[[], None], after_s: float) -> None:
         """A fault that ends by itself after a while, or when it is repaired before that."""

@@ -1,6 +1,7 @@
 """Faults of every kind the field knows (the nine groups of exceptions), each injected while the lane is in a state of its own choosing.
 
-A fault begins, and ends by itself after a while or when an officer has it repaired. What travellers do wrong is in habits.py, what passes are refused for in passes.py.
+A fault begins, and ends by itself after a while or when an officer has it repaired. It tells whether there was anything for it to befall; only then it counts as injected. What travellers
+do wrong is in habits.py, what passes are refused for in passes.py.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from simulators.virtual.counter import BLIND, MANY, ONE, ZERO
 if TYPE_CHECKING:
     from simulators.virtual.episode import Episode
 
-Inject = Callable[["Episode"], None]
+Inject = Callable[["Episode"], bool]
+NO_PROCESS = "no process"
+"""The state of a controller that is dead."""
 STORES = (Device.PASS_VERIFIER, Device.TRUST, Device.ENROLMENT, Device.JOURNAL)
 
 
@@ -26,7 +29,7 @@ def _lasting(scene: Episode) -> float:
 
 
 def _stick(wire: str, level: int) -> Inject:
-    def inject(scene: Episode) -> None:
+    def inject(scene: Episode) -> bool:
         scene.lane.stuck[wire] = level
         scene.lane.wires()
 
@@ -35,6 +38,7 @@ def _stick(wire: str, level: int) -> Inject:
                 scene.lane.wires()
 
         scene.ends(end, _lasting(scene))
+        return True
 
     return inject
 
@@ -43,9 +47,8 @@ def _disagree(door: Door) -> Inject:
     """Both contacts are made at once."""
     closed, opened = _stick(f"{door.value}_closed", 1), _stick(f"{door.value}_open", 1)
 
-    def inject(scene: Episode) -> None:
-        closed(scene)
-        opened(scene)
+    def inject(scene: Episode) -> bool:
+        return closed(scene) and opened(scene)
 
     return inject
 
@@ -53,7 +56,7 @@ def _disagree(door: Door) -> Inject:
 def _bounce(wire: str) -> Inject:
     """A contact that chatters for a moment."""
 
-    def inject(scene: Episode) -> None:
+    def inject(scene: Episode) -> bool:
         def flip(left: int) -> None:
             if left % 2:
                 scene.lane.stuck[wire] = scene.rng.randint(0, 1)
@@ -64,12 +67,13 @@ def _bounce(wire: str) -> Inject:
                 scene.agenda.after(scene.rng.uniform(0.01, 0.12), flip, left - 1)
 
         flip(2 * scene.rng.randint(1, 4) + 1)
+        return True
 
     return inject
 
 
 def _counter(shown: int) -> Inject:
-    def inject(scene: Episode) -> None:
+    def inject(scene: Episode) -> bool:
         scene.lane.counter.stuck = shown
         scene.lane.wires()
 
@@ -78,11 +82,12 @@ def _counter(shown: int) -> Inject:
             scene.lane.wires()
 
         scene.ends(end, _lasting(scene))
+        return True
 
     return inject
 
 
-def _counter_flickers(scene: Episode) -> None:
+def _counter_flickers(scene: Episode) -> bool:
     def flip(left: int) -> None:
         scene.lane.counter.stuck = scene.rng.choice((ZERO, ONE, MANY, BLIND)) if left else None
         scene.lane.wires()
@@ -90,10 +95,11 @@ def _counter_flickers(scene: Episode) -> None:
             scene.agenda.after(scene.rng.uniform(0.05, 0.5), flip, left - 1)
 
     flip(scene.rng.randint(2, 12))
+    return True
 
 
 def _door(door: Door, kind: str) -> Inject:
-    def inject(scene: Episode) -> None:
+    def inject(scene: Episode) -> bool:
         leaf = scene.lane.leaves[door]
         travel = leaf.travel_s
         if kind == "stuck":
@@ -108,100 +114,105 @@ def _door(door: Door, kind: str) -> Inject:
             leaf.act()
 
         scene.ends(end, _lasting(scene))
+        return True
 
     return inject
 
 
 def _forced(door: Door) -> Inject:
-    def inject(scene: Episode) -> None:
+    def inject(scene: Episode) -> bool:
         scene.force(door, scene.rng.uniform(0.05, 1.0), _lasting(scene))
+        return True
 
     return inject
 
 
 def _object(door: Door) -> Inject:
-    """Something is pushed into the doorway, where the door is open."""
+    """Something is pushed into the doorway, or leans against the door: the curtain of light is before it, too."""
 
-    def inject(scene: Episode) -> None:
-        scene.drop(door)
+    def inject(scene: Episode) -> bool:
+        scene.interrupt(door, scene.rng.uniform(1.0, 40.0))
+        return True
 
     return inject
 
 
 def _store(device: Device) -> Inject:
-    def inject(scene: Episode) -> None:
-        scene.host.desk.lose(device)
-        scene.ends(lambda: scene.host.desk.find_again(device), _lasting(scene))
+    def inject(scene: Episode) -> bool:
+        scene.host.desk.fail(device, at_once=scene.rng.random() < 0.7)
+        scene.ends(lambda: scene.host.desk.mend(device), _lasting(scene))
+        return True
 
     return inject
 
 
 def _reader(device: Device) -> Inject:
-    def inject(scene: Episode) -> None:
+    def inject(scene: Episode) -> bool:
         scene.host.biometrics.lose(device)
         scene.ends(lambda: scene.host.biometrics.find_again(device), _lasting(scene))
+        return True
 
     return inject
 
 
-def _camera(scene: Episode) -> None:
+def _camera(scene: Episode) -> bool:
     scene.host.lose_camera()
     scene.ends(scene.host.find_camera, _lasting(scene))
+    return True
 
 
 def _answer(outcome: CheckOutcome) -> Inject:
     """A check's answer out of turn: late, doubled or of a crossing that is over."""
 
-    def inject(scene: Episode) -> None:
+    def inject(scene: Episode) -> bool:
         reason = None if outcome is CheckOutcome.SUCCESSFUL else Reason.IDENTITY_TIMED_OUT
         modality = scene.rng.choice((Modality.FINGERPRINT, Modality.FACE))
         crossing_id = scene.rng.choice(scene.past_crossings or ("x0",)) if outcome is CheckOutcome.SUCCESSFUL else scene.present_crossing
-        scene.host.post(e.CheckEnded(crossing_id, modality, outcome, reason))
+        return scene.host.post(e.CheckEnded(crossing_id, modality, outcome, reason))
 
     return inject
 
 
-def _stale_answers(scene: Episode) -> None:
+def _stale_answers(scene: Episode) -> bool:
     """Answers of the desk that belong to a crossing that is over."""
     crossing_id = scene.rng.choice(scene.past_crossings or ("x0",))
     shown = scene.any_presentation()
-    if shown is None:
-        return
-    scene.host.post(e.PassVerified(crossing_id, shown.facts))
+    if shown is None or not scene.host.post(e.PassVerified(crossing_id, shown.facts)):
+        return False
     if shown.enrolment is not None:
         scene.host.post(e.EnrolmentFound(crossing_id, shown.enrolment))
+    return True
 
 
-def _officer_out_of_turn(scene: Episode) -> None:
-    act = scene.rng.randrange(5)
-    who = "officer-9"
-    if act == 0:
-        scene.host.post(e.OfficerAcknowledged(who))
-    elif act == 1:
-        scene.host.post(e.Rearmed(who))
-    elif act == 2:
-        scene.host.post(e.AssistanceRequested(who))
-    elif act == 3:
-        scene.host.post(e.OfficerReturned(f"officer-x{int(scene.agenda.now * 1000)}", who, "mistake"))
-    else:
-        scene.host.post(e.OfficerReleased(f"officer-x{int(scene.agenda.now * 1000)}", who, "mistake"))
+def _officer_out_of_turn(scene: Episode) -> bool:
+    who, number = "officer-9", f"officer-x{int(scene.agenda.now * 1000)}"
+    acts: tuple[e.Event, ...] = (
+        e.OfficerAcknowledged(who),
+        e.Rearmed(who),
+        e.AssistanceRequested(who),
+        e.OfficerReturned(number, who, "mistake"),
+        e.OfficerReleased(number, who, "mistake"),
+    )
+    return scene.host.post(scene.rng.choice(acts))
 
 
-def maintenance(scene: Episode) -> None:
+def maintenance(scene: Episode) -> bool:
     """An engineer takes the lane, and gives it back after a while."""
-    scene.host.post(e.MaintenanceSwitched(True, "engineer-3"))
+    if not scene.host.post(e.MaintenanceSwitched(True, "engineer-3")):
+        return False
     scene.agenda.after(scene.rng.uniform(5.0, 40.0), scene.host.post, e.MaintenanceSwitched(False, "engineer-3"))
+    return True
 
 
 def _stop(now: bool) -> Inject:
-    def inject(scene: Episode) -> None:
-        scene.host.ask_to_stop(now=now)
+    def inject(scene: Episode) -> bool:
+        return scene.host.ask_to_stop(now=now)
 
     return inject
 
 
 def _emergency(lasts_s: tuple[float, float]) -> Inject:
-    def inject(scene: Episode) -> None:
+    def inject(scene: Episode) -> bool:
         scene.lane.loop_open = True
         scene.lane.wires()
 
@@ -210,18 +221,39 @@ def _emergency(lasts_s: tuple[float, float]) -> Inject:
             scene.lane.wires()
 
         scene.ends(end, scene.rng.uniform(*lasts_s))
+        return True
 
     return inject
 
 
-def _power(scene: Episode) -> None:
-    scene.host.die(scene.rng.uniform(2.0, 20.0))
+def _killed(scene: Episode) -> bool:
+    return scene.host.die(scene.rng.uniform(2.0, 20.0))
 
 
-def _both_power(scene: Episode) -> None:
+def _silence(least_s: float, most_s: float, *, power_lost: bool = False) -> Inject:
+    def inject(scene: Episode) -> bool:
+        scene.host.board.fall_silent(scene.rng.uniform(least_s, most_s), deaf=power_lost or scene.rng.random() < 0.5, power_lost=power_lost)
+        return True
+
+    return inject
+
+
+def _power(scene: Episode) -> bool:
+    """Board and gate PC lose power together; a PC that is off already stays off."""
     lasts = scene.rng.uniform(2.0, 20.0)
     scene.host.board.fall_silent(lasts, power_lost=True)
     scene.host.die(lasts)
+    return True
+
+
+def _from_beyond(scene: Episode) -> bool:
+    scene.come_from_beyond()
+    return True
+
+
+def _housing(scene: Episode) -> bool:
+    scene.open_housing(_lasting(scene))
+    return True
 
 
 FAULTS: dict[str, Inject] = {
@@ -255,13 +287,13 @@ FAULTS: dict[str, Inject] = {
     "exit obstructed": _object(Door.EXIT),
     # Devices (group 7)
     "board garbled": lambda scene: scene.host.board.garble(),
-    "board silent": lambda scene: scene.host.board.fall_silent(scene.rng.uniform(0.05, 0.95), deaf=scene.rng.random() < 0.5),
-    "board lost": lambda scene: scene.host.board.fall_silent(scene.rng.uniform(1.2, 25.0), deaf=scene.rng.random() < 0.5),
-    "board without power": lambda scene: scene.host.board.fall_silent(scene.rng.uniform(0.5, 15.0), power_lost=True),
+    "board silent": _silence(0.05, 0.95),
+    "board lost": _silence(1.2, 25.0),
+    "board without power": _silence(0.5, 15.0, power_lost=True),
     "fingerprint reader lost": _reader(Device.FINGERPRINT),
     "face camera lost": _reader(Device.FACE_CAMERA),
     "QR camera lost": _camera,
-    "housing opened": lambda scene: scene.open_housing(_lasting(scene)),
+    "housing opened": _housing,
     "check aborted": _answer(CheckOutcome.ABORTED),
     "check answered for another crossing": _answer(CheckOutcome.SUCCESSFUL),
     "desk answers for another crossing": _stale_answers,
@@ -270,8 +302,8 @@ FAULTS: dict[str, Inject] = {
     "trust lost": _store(Device.TRUST),
     "enrolment lost": _store(Device.ENROLMENT),
     "journal lost, disk full": _store(Device.JOURNAL),
-    "process killed": _power,
-    "power lost": _both_power,
+    "process killed": _killed,
+    "power lost": _power,
     "stop": _stop(now=False),
     "stop at once": _stop(now=True),
     "maintenance": maintenance,
@@ -279,7 +311,23 @@ FAULTS: dict[str, Inject] = {
     "emergency": _emergency((2.0, 60.0)),
     "emergency flickers": _emergency((0.02, 0.5)),
     "officer acts out of turn": _officer_out_of_turn,
-    "somebody comes from beyond": lambda scene: scene.come_from_beyond(),
+    "somebody comes from beyond": _from_beyond,
 }
 """Every kind by name."""
 KINDS = tuple(FAULTS)
+_TOLD = "an event needs a process that hears it"
+UNREACHABLE: dict[tuple[str, str], str] = {
+    (kind, NO_PROCESS): why
+    for kind, why in (
+        ("process killed", "there is none to kill"),
+        ("stop", "there is none to stop"),
+        ("stop at once", "there is none to stop"),
+        ("board garbled", "nobody reads a reply"),
+        ("check aborted", _TOLD),
+        ("check answered for another crossing", _TOLD),
+        ("desk answers for another crossing", _TOLD),
+        ("maintenance", _TOLD),
+        ("officer acts out of turn", _TOLD),
+    )
+}
+"""Pairs of fault and state that cannot be, and why not."""

@@ -22,6 +22,7 @@ class Habit:
             lane asks for an officer), leaves_object (the counter takes it for a person).
         leaving: walks, stays, late, drops (an object in the doorway), turns_back (in the doorway), lets_in (somebody from beyond).
         returning: obeys, stays.
+        comes_again: How often they come again, with the same pass, when they were sent back.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Habit:
     inside: str = "waits"
     leaving: str = "walks"
     returning: str = "obeys"
+    comes_again: int = 0
 
 
 HONEST = Habit("honest")
@@ -64,6 +66,7 @@ MISBEHAVING = (
     Habit("shows another one's phone", finger="other", face="other"),
     Habit("wrong finger", finger="other"),
     Habit("wrong face", face="other"),
+    Habit("tries again and again", 0.5, finger="other", face="other", comes_again=5),
     Habit("two faces", face="two"),
     Habit("forces the exit", inside="forces_exit"),
     Habit("forces the entry", inside="forces_entry"),

@@ -9,21 +9,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.machine import Controller
 from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.prompts import Prompt
+from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.table import TABLE, Row
 from gate_controller.core.values import Device
 from simulators.virtual.agenda import Agenda
 from simulators.virtual.board import Board
+from simulators.virtual.desk import Desk, Durable
 from simulators.virtual.lane import Lane
 from simulators.virtual.monitor import Monitor
 from simulators.virtual.profile import Profile
-from simulators.virtual.services import Biometrics, Desk, Durable, Look, Presentation
+from simulators.virtual.services import Biometrics, Look, Presentation
+
+DRAIN_S = 60.0
+"""An open crossing may take so long to end when the process is to stop: the default of the settings."""
 
 
 class Host:
@@ -77,6 +83,7 @@ class Host:
         self.shown: Presentation | None = None
         self.camera_lost = False
         self.stopping = False
+        self._forced = False
         self.reasons: Counter[str] = Counter()
         self.visits: Counter[State] = Counter()
         self.records: list[c.CrossingRecord] = []
@@ -86,6 +93,20 @@ class Host:
         self.on_state: Callable[[State], None] = lambda _state: None
         self.on_death: Callable[[], None] = lambda: None
         self.trace: Callable[[str], None] | None = None
+        self._means: dict[type, Callable[[Any], None]] = {
+            c.OpenDoor: self.board.submit,
+            c.CloseDoor: self.board.submit,
+            c.ShowPrompt: lambda command: self._show(command.prompt),
+            c.VerifyPass: self.desk.submit,
+            c.FindEnrolment: self.desk.submit,
+            c.RecordAdmission: self.desk.submit,
+            c.NoteEvent: self._note,
+            c.RecordCrossing: self._record,
+            c.StartCheck: self.biometrics.submit,
+            c.EndBiometrics: self.biometrics.submit,
+            c.CallOfficer: self._call,
+            c.EndOfficerCall: lambda _command: self.on_call(False),
+        }
         self._crossings = 0
         self._taken = ""
         self._timer = 0
@@ -104,7 +125,9 @@ class Host:
         if self.controller is not None:
             return
         self.controller = Controller(self._policy, self._table)
-        self.stopping = False
+        if self.controller.reason is not None:
+            self.reasons[self.controller.reason.code] += 1
+        self.stopping, self._forced, self._taken = False, False, ""
         self._monitor.process(alive=True)
         self.post(e.Started(self.durable.latched_before()))
         self.board.attach()
@@ -117,11 +140,11 @@ class Host:
             if working:
                 self.post(e.DeviceReady(device))
 
-    def die(self, restart_s: float) -> None:
-        """The process is gone (power, kill -9, or its own end) and is started again after `restart_s`."""
+    def die(self, restart_s: float) -> bool:
+        """The process is gone (power, kill -9, or its own end) and is started again after `restart_s`; False if there was none."""
         if self.controller is None:
-            return
-        self._say("the process dies")
+            return False
+        self.say("the process dies")
         self.controller = None
         self.on_death()
         self._timer += 1
@@ -133,17 +156,18 @@ class Host:
         self._show(Prompt.LANE_CLOSED)
         self.on_call(False)
         self._agenda.after(restart_s, self.start)
+        return True
 
     # -- events ----------------------------------------------------------------------------------------------------------------
 
-    def post(self, event: e.Event) -> None:
-        """Hand an event to the core, carry out what it answers, and set the timer it asks for."""
+    def post(self, event: e.Event) -> bool:
+        """Hand an event to the core, carry out what it answers, and set the timer it asks for; False if there is no process that hears it."""
         controller = self.controller
         if controller is None:
-            return
+            return False
         before = controller.state
         if isinstance(event, e.PassRead) and before is not State.READY:
-            return
+            return True
         now = self._agenda.now
         self._monitor.told(event, self.shown if isinstance(event, e.PassRead) else None)
         self.handled += 1
@@ -154,7 +178,9 @@ class Host:
             self._tell(event, before, commands)
         self._monitor.answered(event, commands)
         for command in commands:
-            self._carry_out(command)
+            carry_out = self._means.get(type(command))
+            if carry_out is not None:
+                carry_out(command)
         self._set_timer(controller)
         state = controller.state
         if state is not before:
@@ -166,13 +192,35 @@ class Host:
             if state is State.READY and self.shown is not None:
                 self.look_for_code()
         if self.stopping and controller is self.controller and controller.idle:
-            self.die(self._rng.uniform(1.0, 10.0))
+            self._end(controller)
+        return True
 
-    def ask_to_stop(self, now: bool) -> None:
-        """The service manager stops the process; it is started again later."""
-        if self.controller is not None:
-            self.stopping = True
-            self.post(e.StopRequested(now))
+    def ask_to_stop(self, now: bool) -> bool:
+        """The service manager stops the process, at the latest when the time for an open crossing is over; it is started again later."""
+        controller = self.controller
+        if controller is None:
+            return False
+        second, self.stopping = self.stopping, True
+        if not second:
+            self._agenda.after(DRAIN_S, self._force, controller)
+            self.post(e.StopRequested(now=False))
+        if now or second:
+            self._force(controller)
+        return True
+
+    def _force(self, controller: Controller) -> None:
+        """The crossing may take no longer; said once, at the latest when the process ends."""
+        if controller is self.controller and not self._forced:
+            self._forced = True
+            self.post(e.StopRequested(now=True))
+
+    def _end(self, controller: Controller) -> None:
+        """The process ends in good order: what it owes is written, and the doors are closed but for those just ordered open."""
+        self.stopping = False
+        self._force(controller)
+        self.desk.end()
+        self.board.leave()
+        self.die(self._rng.uniform(1.0, 10.0))
 
     def _set_timer(self, controller: Controller) -> None:
         due = controller.next_deadline()
@@ -225,25 +273,20 @@ class Host:
 
     # -- commands ----------------------------------------------------------------------------------------------------------------
 
-    def _carry_out(self, command: c.Command) -> None:
-        if isinstance(command, (c.OpenDoor, c.CloseDoor)):
-            self.board.submit(command)
-        elif isinstance(command, c.ShowPrompt):
-            self._show(command.prompt)
-        elif isinstance(command, (c.VerifyPass, c.FindEnrolment, c.RecordAdmission, c.NoteEvent)):
-            self.desk.submit(command)
-        elif isinstance(command, c.RecordCrossing):
-            self.desk.submit(command)
-            self.records.append(command.record)
-            if command.record.reason is not None:
-                self.reasons[command.record.reason.code] += 1
-        elif isinstance(command, (c.StartCheck, c.EndBiometrics)):
-            self.biometrics.submit(command)
-        elif isinstance(command, c.CallOfficer):
-            self.reasons[command.reason.code] += 1
-            self.on_call(True)
-        elif isinstance(command, c.EndOfficerCall):
-            self.on_call(False)
+    def _record(self, command: c.RecordCrossing) -> None:
+        self.desk.submit(command)
+        self.records.append(command.record)
+        if command.record.reason is not None:
+            self.reasons[command.record.reason.code] += 1
+
+    def _note(self, command: c.NoteEvent) -> None:
+        self.desk.submit(command)
+        if command.kind == Reason.OFFICER_DID_NOT_COME.code:  # an event of its own; the crossing keeps the reason of the call
+            self.reasons[command.kind] += 1
+
+    def _call(self, command: c.CallOfficer) -> None:
+        self.reasons[command.reason.code] += 1
+        self.on_call(True)
 
     def _show(self, prompt: Prompt) -> None:
         self.prompt = prompt
@@ -258,8 +301,9 @@ class Host:
         after = controller.state
         change = before.value if after is before else f"{before.value} -> {after.value} ({controller.reason.code if controller.reason else ''})"
         orders = ", ".join(str(command) for command in commands if not isinstance(command, c.SetLamp))
-        self._say(f"{event}  [{change}]" + (f"\n{'':>12}=> {orders}" if orders else ""))
+        self.say(f"{event}  [{change}]" + (f"\n{'':>12}=> {orders}" if orders else ""))
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Write a line into the trace."""
         if self.trace is not None:
             self.trace(f"{self._agenda.now:10.3f}  {text}")

@@ -94,11 +94,20 @@ class Mind:
 
 
 class Traveller(Mind):
-    """Whoever has a pass and wants to cross."""
+    """Whoever has a pass and wants to cross.
 
-    def __init__(self, scene: Episode, body: Body, habit: Habit, number: int) -> None:
+    Args:
+        scene: The episode.
+        body: Whom it moves.
+        habit: How.
+        number: Of the pass.
+        comes_again: How often they come again when they were sent back; None: as the habit says.
+    """
+
+    def __init__(self, scene: Episode, body: Body, habit: Habit, number: int, comes_again: int | None = None) -> None:
         super().__init__(scene, body, habit)
         self.number = number
+        self.comes_again = habit.comes_again if comes_again is None else comes_again
         self.attempts = 0
         self.shown: Presentation | None = None
         self.admitted = False

@@ -31,9 +31,9 @@ from gate_controller.core.values import (
 )
 from simulators.virtual.agenda import Agenda
 from simulators.virtual.body import Body
-from simulators.virtual.counter import BLIND, MANY
 from simulators.virtual.leaf import AJAR, PASSABLE, SHUT, Leaf
 from simulators.virtual.ledger import Ledger, Violation
+from simulators.virtual.senses import Senses
 from simulators.virtual.services import Presentation
 
 if TYPE_CHECKING:
@@ -79,8 +79,9 @@ class Monitor:
         self._mute = True
         self._alive = False
         self._called = False
-        self._mistaken_since: float | None = None
-        self._lied_at = -1e9
+        self.senses = Senses(agenda, policy.stable_s)
+        self._exit_ordered_at = -1e9
+        self._excused = False
         self._helpless_since: float | None = None
         # From the moment the entry is passable no longer to the latest deadline that calls an officer, and the line's slowness on top.
         self.bound_s = policy.entry_open_s + policy.entry_close_s + policy.occupancy_settle_s + policy.identity_s + policy.exit_open_s + policy.clearing_s + 3.0
@@ -116,15 +117,8 @@ class Monitor:
 
     def wires(self) -> None:
         """The wires may have changed."""
-        shown = self.lane.counter.shown
-        wrong = shown != BLIND and shown != min(sum(1 for body in self.lane.bodies if body.inside), MANY)
+        self.senses.look(self.lane)
         now = self._agenda.now
-        if self._mistaken_since is not None and now - self._mistaken_since > self._policy.stable_s:
-            self._lied_at = now
-        if not wrong:
-            self._mistaken_since = None
-        elif self._mistaken_since is None:
-            self._mistaken_since = now
         for door, leaf in self.lane.leaves.items():
             shut = self.lane.position(leaf) == 0
             if shut is not self._shut[door]:
@@ -163,12 +157,6 @@ class Monitor:
             self._emergency = False
         self._able()
         self._look_for_help()
-
-    def lied(self, since: float) -> bool:
-        """A sensor told something wrong for longer than a value needs to count, since then."""
-        now = self._agenda.now
-        lying = self._mistaken_since is not None and now - self._mistaken_since > self._policy.stable_s
-        return bool(self.lane.stuck) or lying or self._lied_at >= since
 
     # -- the core's side ---------------------------------------------------------------------------------------------------
 
@@ -268,6 +256,7 @@ class Monitor:
 
     def _exit_opening(self, event: e.Event) -> None:
         inside = self.lane.inside
+        self._exit_ordered_at = self._agenda.now
         if isinstance(event, e.OfficerReleased):
             if not (event.identity.strip() and event.reason.strip()):
                 self._violated("INV-2", "an officer's release without identity or reason")
@@ -288,8 +277,8 @@ class Monitor:
         if [body.name for body in inside] == [ledger.shown.holder]:
             if inside[0].heads > 1:
                 self.exempt["INV-2: a child on the arm, whom no counter tells apart"] += 1
-        elif self.lied(ledger.began_at):
-            self.exempt["INV-2: the counter was wrong about who is inside"] += 1
+        elif self.senses.miscounts:
+            self.exempt["INV-2: the counter was wrong about how many are inside"] += 1
         else:
             self._violated("INV-2", f"the exit was released for {ledger.shown.holder} with {[body.name for body in inside]} inside")
 
@@ -301,10 +290,9 @@ class Monitor:
     def _went_out(self, body: Body) -> None:
         if self._everybody or body.name in self._cleared:
             return
-        since = self._current_began()
         if self._forced[Door.EXIT]:
             self.exempt["INV-2: somebody forced the exit and went out"] += 1
-        elif self.lied(since):
+        elif self.senses.miscounted(self._exit_ordered_at):
             self.exempt["INV-2: somebody whom the counter did not show went out"] += 1
         else:
             self._violated("INV-2", f"{body.name} went out through the exit and was not cleared")
@@ -322,9 +310,9 @@ class Monitor:
             wrong = f"recorded as {record.outcome.value}, though the traveller is beyond the exit"
         if wrong is None:
             return
-        if self.lied(ledger.began_at):
+        if self.senses.miscounted(ledger.began_at) or self.senses.wire_was_wrong(ledger.began_at):
             self.exempt["INV-6: a sensor was wrong, and the outcome with it"] += 1
-        elif self._came_in_at >= ledger.began_at:
+        elif self._came_in_at >= max(ledger.began_at, self._exit_ordered_at):
             self.exempt["INV-6: somebody from beyond took the traveller's place, and a counter counts only"] += 1
         elif self._forced_at[Door.EXIT] >= ledger.began_at:
             self.exempt["INV-6: the exit was forced, and the outcome does not know who went"] += 1
@@ -335,7 +323,7 @@ class Monitor:
         self._emergency = False
         self._everybody = False
         if self.lane.inside:
-            if self.lied(-1.0):
+            if self.senses.miscounts:
                 self.exempt["INV-5: re-armed on the word of a counter that was wrong"] += 1
             else:
                 self._violated("INV-5", "re-armed with somebody in the chamber")
@@ -380,22 +368,18 @@ class Monitor:
         helpless = not free and any(body.inside for body in self.lane.bodies)
         now = self._agenda.now
         if self._helpless_since is not None and now - self._helpless_since > self.bound_s:
-            if self.lied(self._helpless_since):
-                self.exempt["INV-4: the counter did not show who is inside"] += 1
-            else:
+            if not self.senses.hidden(self._helpless_since, self.bound_s):
                 self._violated("INV-4", f"somebody was inside for {now - self._helpless_since:.0f} s with no way out and no officer called")
-            self._helpless_since = None
+            elif not self._excused:
+                self.exempt["INV-4: the counter did not show who is inside"] += 1
+                self._excused = True
         if not helpless:
-            self._helpless_since = None
+            self._helpless_since, self._excused = None, False
         elif self._helpless_since is None:
             self._helpless_since = now
 
     def _current(self) -> Ledger | None:
         return next(reversed(self.ledgers.values()), None)
-
-    def _current_began(self) -> float:
-        ledger = self._current()
-        return ledger.began_at if ledger is not None else -1.0
 
     def _violated(self, invariant: str, what: str) -> None:
         self.violations.append(Violation(invariant, self._agenda.now, what))

@@ -13,10 +13,8 @@ from simulators.virtual.ledger import Violation
 
 CANNOT_OCCUR: dict[Reason, str] = {
     Reason.INTERNAL_ERROR: "only a bug gives it; one here ends the run with its traceback",
-    Reason.STARTING: "the reason while devices are opened, before the first crossing",
-    Reason.OFFICER_DID_NOT_COME: "journalled as an event; the crossing keeps the reason for which the officer was called",
 }
-"""Reasons that no crossing can hit, and why."""
+"""Reasons that no run can hit, and why."""
 
 
 @dataclass(slots=True)
@@ -30,6 +28,8 @@ class Result:
         events: Events handled by the core.
         calls: Entries of the agenda served.
         violations: Number of the episode, and what was violated.
+        admissions: Travellers admitted, by what is on the disk.
+        admitted: Their outcomes.
         outcomes, reasons, visits, habits, exempt, others: Counts by name.
         faults: Injections by kind and state.
         crossings: The records, where they were asked for.
@@ -42,6 +42,8 @@ class Result:
     events: int = 0
     calls: int = 0
     violations: list[tuple[int, Violation]] = field(default_factory=list)
+    admissions: int = 0
+    admitted: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     visits: Counter[str] = field(default_factory=Counter)
@@ -56,6 +58,11 @@ class Result:
     def crossed(self) -> int:
         """Crossings, each with its one outcome."""
         return sum(self.outcomes.values())
+
+    @property
+    def unaccounted(self) -> int:
+        """Admitted travellers without an outcome."""
+        return self.admissions - self.admitted.total()
 
     @property
     def identity_share(self) -> float:

@@ -9,7 +9,6 @@ import pytest
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.policy import CrossingPolicy
-from gate_controller.core.reasons import Reason
 from gate_controller.core.values import UNKNOWN_INPUTS, Device, Direction, Door, DoorPosition, Occupancy, Region, TriState
 from simulators.virtual.agenda import Agenda
 from simulators.virtual.board import Board
@@ -18,7 +17,6 @@ from simulators.virtual.lane import Lane
 from simulators.virtual.leaf import AJAR, SHUT, WIDE, Leaf
 from simulators.virtual.monitor import Monitor
 from simulators.virtual.profile import PROFILES
-from simulators.virtual.services import Durable
 
 POLICY = CrossingPolicy(Region.MO, Direction.HK_TO_MO)
 PROFILE = PROFILES["none"]
@@ -149,21 +147,6 @@ def test_an_emergency_opening_that_met_a_silent_board_is_repeated_another_is_not
     world.wait(1.0)
     assert world.lane.leaves[Door.ENTRY].commanded
     assert not world.lane.leaves[Door.EXIT].commanded
-
-
-def test_a_restart_is_told_an_emergency_first_then_a_crossing_cut_short_then_the_last_latch():
-    durable = Durable()
-    assert durable.latched_before() is None
-    durable.write(c.NoteEvent("latched", (("reason", "door_forced"),)))
-    assert durable.latched_before() is Reason.DOOR_FORCED
-    durable.admitted.append("x1")
-    assert durable.latched_before() is Reason.RESTARTED
-    durable.write(c.NoteEvent("emergency"))
-    assert durable.latched_before() is Reason.EMERGENCY
-    assert durable.close_open() == ["x1"]
-    assert durable.close_open() == []
-    durable.write(c.NoteEvent("rearmed"))
-    assert durable.latched_before() is None
 
 
 @pytest.mark.invariant("INV-1")
