@@ -62,4 +62,4 @@ def latched_before(path: Path) -> Reason | None:
             if reason is Reason.EMERGENCY:
                 return reason
             last = last or reason
-        return Reason.RESTARTED if journal.any_open_admission() else last
+        return Reason.RESTARTED if journal.any_open_crossing() else last

@@ -107,13 +107,13 @@ class JournalReader:
             yield entry
             before = entry.id
 
-    def any_open_admission(self) -> bool:
-        """Whether an admission has no outcome.
+    def any_open_crossing(self) -> bool:
+        """Whether an admission, or an officer's act for somebody who was not admitted, has no outcome.
 
         Raises:
             StoreError: It cannot be read.
         """
-        return bool(self._all(f"SELECT EXISTS ({schema.OPEN_ADMISSIONS})")[0][0])
+        return any(self._all(f"SELECT EXISTS ({query})")[0][0] for query in (schema.OPEN_ADMISSIONS, schema.OPEN_BY_HAND))
 
     def checkpoints(self) -> list[tuple[int, str]]:
         """Size and note of each checkpoint, oldest first.

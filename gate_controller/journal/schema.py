@@ -106,5 +106,13 @@ OFFICER_ACTS = """
     SELECT body FROM entries JOIN contents USING (id) WHERE id > ? AND label IN ('officer_released', 'officer_returned')
     AND json_extract(body, '$.fields.crossing_id') = ? ORDER BY id DESC LIMIT 1
 """
+OPEN_BY_HAND = """
+    SELECT id, body FROM entries JOIN contents USING (id) WHERE kind = 'event' AND label IN ('officer_released', 'officer_returned')
+    AND id > coalesce((SELECT id FROM entries WHERE kind = 'crossing' ORDER BY id DESC LIMIT 1), 0)
+    AND json_extract(body, '$.fields.crossing_id') IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM entries AS known WHERE known.kind = 'admission' AND known.crossing_id = json_extract(body, '$.fields.crossing_id')
+    ) ORDER BY id DESC
+"""
+"""An officer's acts for which no pass was admitted, newest first. Only those since the last outcome: a lane has one crossing at a time, and a restart ends it."""
 LEAVES = "SELECT id, kind, label, crossing_id, personal, wall_ms, commitment FROM entries WHERE id > ? AND id <= ? ORDER BY id"
 LAST_DELETION = f"{ROWS} WHERE label = 'contents_deleted' ORDER BY id DESC LIMIT 1"

@@ -113,16 +113,16 @@ class SqliteJournal:
         """
         self._append(rows.event(kind, fields, wall))
 
-    def close_open(self, wall: float) -> list[str]:
+    def close_open(self, wall: float, direction: Direction) -> list[str]:
         """See ports.services.Journal. All of them and the note that the lane is latched, or none when it fails.
 
         Raises:
-            StoreError: An admission cannot be read, or its end not be made durable.
+            StoreError: An admission or an act cannot be read, or its end not be made durable.
         """
         closed = []
         with self._appending() as batch:
-            for columns in self._connection.execute(schema.OPEN_ADMISSIONS).fetchall():
-                cut_short = _cut_short(columns, self._connection, self._path)
+            admitted = [_cut_short(columns, self._connection, self._path) for columns in self._connection.execute(schema.OPEN_ADMISSIONS).fetchall()]
+            for cut_short in (*admitted, *_cut_short_by_hand(self._connection.execute(schema.OPEN_BY_HAND).fetchall(), direction)):
                 batch.add(rows.crossing(cut_short, wall))
                 closed.append(cut_short.crossing_id)
             if closed:
@@ -282,6 +282,25 @@ def _cut_short(columns: tuple[Any, ...], connection: sqlite3.Connection, path: P
         officer=officer.get("identity"),
         officer_reason=officer.get("reason"),
     )
+
+
+def _cut_short_by_hand(acts: list[tuple[int, str]], direction: Direction) -> list[CrossingRecord]:
+    """The crossings that are known from an officer's act alone; the newest act on each counts."""
+    fields = [json.loads(body)["fields"] for _, body in acts]
+    newest = {act["crossing_id"]: act for act in reversed(fields)}
+    return [
+        CrossingRecord(
+            crossing_id=crossing_id,
+            outcome=Outcome.ABORTED,
+            reason=Reason.RESTARTED,
+            admitted=False,
+            issuer=None,
+            direction=direction,
+            officer=act.get("identity"),
+            officer_reason=act.get("reason"),
+        )
+        for crossing_id, act in newest.items()
+    ]
 
 
 def _lock(path: Path) -> int:

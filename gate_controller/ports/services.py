@@ -164,10 +164,11 @@ class Journal(Protocol):
         """Durably note a crossing's trace, from which its decision can be derived again. JSON whose numbers are integers."""
         ...
 
-    def close_open(self, wall: float) -> list[str]:
-        """After a restart: end every admission without an outcome as ABORTED; returns their crossing ids.
+    def close_open(self, wall: float, direction: Direction) -> list[str]:
+        """After a restart: end every crossing without an outcome as ABORTED; returns their ids.
 
-        If there was one, somebody may be inside: the event "latched" with the reason "restarted" is noted at the same instant.
+        Those are the admissions, and what an officer did for somebody who was not admitted (`direction`: the lane's). If there was one, somebody
+        may be inside: the event "latched" with the reason "restarted" is noted at the same instant.
         """
         ...
 

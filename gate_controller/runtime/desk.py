@@ -20,7 +20,7 @@ import structlog
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.reasons import Reason
-from gate_controller.core.values import Device, EnrolmentFacts
+from gate_controller.core.values import Device, Direction, EnrolmentFacts
 from gate_controller.ports.control import EventSink
 from gate_controller.ports.devices import FaceModel
 from gate_controller.ports.errors import GateError, StoreError
@@ -69,10 +69,18 @@ class Desk(threading.Thread):
         sink: Where changes of the trust are published.
         finger_format: The template format of the reader in place, asked when a record is looked at.
         face_model: The face model in use.
+        direction: The lane's.
     """
 
     def __init__(
-        self, stores: Stores, session: Session, around: Surroundings, sink: EventSink, finger_format: Callable[[], str], face_model: FaceModel
+        self,
+        stores: Stores,
+        session: Session,
+        around: Surroundings,
+        sink: EventSink,
+        finger_format: Callable[[], str],
+        face_model: FaceModel,
+        direction: Direction,
     ) -> None:
         super().__init__(name="desk", daemon=True)
         self._stores = stores
@@ -82,7 +90,8 @@ class Desk(threading.Thread):
         self._attempts = Attempts(around.options.attempts, around.options.attempts_within_s)
         self._finger_format = finger_format
         self._face_model = face_model
-        self._commands: queue.SimpleQueue[c.Command | Trace | None] = queue.SimpleQueue()
+        self._direction = direction
+        self._commands: queue.SimpleQueue[tuple[c.Command | Trace | None, threading.Event]] = queue.SimpleQueue()
         self._backlog: deque[_Entry] = deque()
         self._suspect: _Entry | None = None
         self._refused: deque[_Entry] = deque(maxlen=SET_ASIDE)
@@ -93,13 +102,15 @@ class Desk(threading.Thread):
         self._probed_at = around.clock.monotonic()
         self.beat = around.clock.monotonic()
 
-    def submit(self, command: c.Command | Trace) -> None:
-        """Queue a command, or a crossing's trace."""
-        self._commands.put(command)
+    def submit(self, command: c.Command | Trace) -> threading.Event:
+        """Queue a command, or a crossing's trace. What is returned is set once it was dealt with: written, or kept because the journal is lost."""
+        done = threading.Event()
+        self._commands.put((command, done))
+        return done
 
     def stop(self) -> None:
         """End after everything queued before has been done."""
-        self._commands.put(None)
+        self._commands.put((None, threading.Event()))
 
     def report_anew(self) -> None:
         """Report the journal ready once more as soon as it works: the decision thread has taken it for lost. For any thread."""
@@ -133,11 +144,12 @@ class Desk(threading.Thread):
         if self.beat >= self._probed_at + PROBE_S:
             self._probe()
         try:
-            command = self._commands.get(timeout=PROBE_S)
+            command, done = self._commands.get(timeout=PROBE_S)
         except queue.Empty:
             return True
         if command is not None:
             self._obey(command)
+            done.set()
             return True
         self._probe()
         if Device.JOURNAL not in self._lost:
@@ -322,7 +334,7 @@ class Desk(threading.Thread):
     def _check_journal(self) -> None:
         journal, now = self._stores.journal, self._around.clock.wall()
         if not self._recovered:
-            for crossing_id in journal.close_open(now):
+            for crossing_id in journal.close_open(now, self._direction):
                 log.warning("crossing was cut short by a restart", crossing_id=crossing_id)
             self._recovered = True
         journal.event("journal_ready", {}, now)

@@ -106,12 +106,13 @@ class Gate:
         self._session = Session()
         self._stop_asked = False
         self._failure: Exception | None = None
+        self._act_noted: threading.Event | None = None
         self._finished = threading.Event()
         self._closing = threading.Event()
         self._started_at = self._state_since = self._turned_at = clock.monotonic()
         around = Surroundings(clock, self._post, options)
         self._trust = stores.trust
-        self._desk = Desk(stores, self._session, around, sink, lambda: devices.fingerprint.template_format, devices.face_matcher.model)
+        self._desk = Desk(stores, self._session, around, sink, lambda: devices.fingerprint.template_format, devices.face_matcher.model, policy.direction)
         self._io = IoWorker(devices.io_board, around)
         self._fingerprint = FingerprintWorker(devices.fingerprint, self._session, around)
         self._face = FaceWorker(devices.face_camera, devices.face_matcher, self._session, around)
@@ -229,7 +230,7 @@ class Gate:
             if letter is not None and letter.answer is not None and not letter.answer.done():
                 letter.answer.set_result([c.NoteEvent("act_refused")])
 
-    def _guarded(self, act: Callable[..., None], *arguments: object) -> None:
+    def _guarded(self, act: Callable[..., object], *arguments: object) -> None:
         """A command that cannot be handed on is a bug, but the commands after it are handed on all the same."""
         try:
             act(*arguments)
@@ -275,6 +276,7 @@ class Gate:
         trace = self._recorder.after(event, now, commands)
         if isinstance(event, e.PassRead) and self._controller.crossing_id == event.crossing_id:
             self._qr.presentations.handed_on(event.text, now)
+        self._act_noted = None
         for command in commands:
             self._guarded(self._dispatch, command)
         if trace is not None:
@@ -314,8 +316,12 @@ class Gate:
 
     def _dispatch(self, command: c.Command) -> None:
         match command:
-            case c.OpenDoor() | c.CloseDoor() | c.SetLamp():
+            case c.OpenDoor():
+                self._io.submit(command, once=self._act_noted)
+            case c.CloseDoor() | c.SetLamp():
                 self._io.submit(command)
+            case c.NoteEvent("officer_released" | "officer_returned"):
+                self._act_noted = self._desk.submit(command)  # who let somebody out, and why, is on record before the door opens
             case c.ShowPrompt(prompt):
                 self._display.show(prompt)
                 self._sink.publish("prompt", {"prompt": prompt.value})

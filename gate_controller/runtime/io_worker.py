@@ -22,6 +22,8 @@ CALL_WITHIN_S = 2.0
 
 OPEN_WITHIN_S = 1.0
 """An opening that could not be sent for this long is dropped: what it was decided on is no longer known to hold."""
+NOTED_WITHIN_S = 0.5
+"""An opening waits this long for the note it must come after; then whoever is inside is let out without."""
 PASSING = (DeviceTimeoutError, DeviceProtocolError, DeviceUntrustedError)
 """A missing, a garbled or a late answer: nothing is known at once, but the board is lost only when it lasts."""
 log = structlog.get_logger("gate.io")
@@ -43,6 +45,7 @@ class IoWorker(DeviceWorker):
         self._ordered_at: dict[Door, float] = {}
         self._ordered_open: set[Door] = set()
         self._owed: dict[Door, c.OpenDoor] = {}
+        self._latest: dict[Door, tuple[c.OpenDoor, threading.Event | None]] = {}
         self._read_anew = threading.Event()
 
     def opened(self) -> None:
@@ -75,8 +78,11 @@ class IoWorker(DeviceWorker):
             if command is not None:
                 self._obey(command)
 
-    def submit(self, command: c.Command) -> None:
-        """Lamps and call are kept as a wish, so that a board that comes back gets them again; doors are queued."""
+    def submit(self, command: c.Command, once: threading.Event | None = None) -> None:
+        """Lamps and call are kept as a wish, so that a board that comes back gets them again; doors are queued.
+
+        An opening with `once` waits until that is set; no emergency's does, and none for longer than NOTED_WITHIN_S.
+        """
         match command:
             case c.SetLamp(lamp, on):
                 self._lamps[lamp] = on
@@ -87,6 +93,7 @@ class IoWorker(DeviceWorker):
             case c.OpenDoor(door):
                 self._ordered_at[door] = self.clock.monotonic()
                 self._ordered_open.add(door)
+                self._latest[door] = (command, None if command.emergency else once)
                 super().submit(command)
             case c.CloseDoor(door):
                 self._ordered_open.discard(door)
@@ -120,7 +127,7 @@ class IoWorker(DeviceWorker):
     def _obey_queued(self) -> None:
         owed, self._owed = self._owed, {}
         for opening in owed.values():
-            if opening.door in self._ordered_open:
+            if opening.door in self._ordered_open and self._latest[opening.door][0] is opening:
                 self._obey(opening)
         while (command := self.take(0)) is not None:
             self._obey(command)
@@ -131,6 +138,8 @@ class IoWorker(DeviceWorker):
                 case c.OpenDoor(door) if (objection := self._objection(command)) is not None:
                     self._ordered_open.discard(door)
                     log.warning("opening dropped", door=door.value, why=objection)
+                case c.OpenDoor(door) if self._must_wait(command):
+                    self._owed[door] = command
                 case c.OpenDoor(door, hold_s):
                     self._closings = [closing for closing in self._closings if closing is not door]
                     self._board.hold_open(door, hold_s, self._deadline())
@@ -143,6 +152,11 @@ class IoWorker(DeviceWorker):
             self._publish(UNKNOWN_INPUTS)
             if isinstance(command, c.OpenDoor) and command.emergency:
                 self._owed[command.door] = command  # the one opening that is repeated: people are to get out (INV-5)
+
+    def _must_wait(self, command: c.OpenDoor) -> bool:
+        latest, once = self._latest[command.door]
+        waits = latest is command and once is not None and not once.is_set()
+        return waits and self.clock.monotonic() <= self._ordered_at[command.door] + NOTED_WITHIN_S
 
     def _objection(self, command: c.OpenDoor) -> str | None:
         """Why an opening must not be carried out any more; an emergency's always is.

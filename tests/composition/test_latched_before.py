@@ -40,8 +40,16 @@ def test_a_lane_that_lost_power_while_idle_comes_back_by_itself(journal, path):
 def test_one_that_lost_power_with_a_traveller_admitted_waits_for_an_officer(journal, path):
     journal.admit("a", Region.HK, Direction.HK_TO_MO, 1.0)
     assert latched_before(path) is Reason.RESTARTED
-    assert journal.close_open(2.0) == ["a"]
+    assert journal.close_open(2.0, Direction.HK_TO_MO) == ["a"]
     assert latched_before(path) is Reason.RESTARTED, "also when it loses power once more before the officer comes"
+    note(journal, "rearmed", identity="officer 7")
+    assert latched_before(path) is None
+
+
+def test_so_does_one_whose_officer_was_letting_somebody_out_by_hand(journal, path):
+    note(journal, "officer_released", identity="officer 7", reason="papers seen", crossing_id="by-hand")
+    assert latched_before(path) is Reason.RESTARTED
+    assert journal.close_open(2.0, Direction.HK_TO_MO) == ["by-hand"]
     note(journal, "rearmed", identity="officer 7")
     assert latched_before(path) is None
 
@@ -53,7 +61,7 @@ def test_an_emergency_stays_the_reason_whatever_came_after_it(journal, path, aft
     for what in after:
         if what == "admission":
             journal.admit("a", Region.HK, Direction.HK_TO_MO, 1.0)
-            journal.close_open(2.0)
+            journal.close_open(2.0, Direction.HK_TO_MO)
         else:
             note(journal, what, reason="door_forced")
     assert latched_before(path) is Reason.EMERGENCY

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gate_controller.core.values import Direction
 from gate_controller.journal import EntryKind, JournalReader, SqliteJournal
 from gate_controller.journal.key_file import signer_beside
 from gate_controller.journal.verify import verify
@@ -43,14 +44,14 @@ def run(body: str, path: Path) -> subprocess.CompletedProcess[str]:
 def test_an_admission_survives_a_kill_right_after_it_returned(journal_path: Path) -> None:
     assert run("admit('a'); record('a'); admit('b'); die()", journal_path).returncode == -signal.SIGKILL
     with contextlib.closing(SqliteJournal(journal_path)) as journal:
-        assert journal.close_open(10.0) == ["b"]
+        assert journal.close_open(10.0, Direction.HK_TO_MO) == ["b"]
 
 
 @pytest.mark.invariant("INV-6")
 def test_an_outcome_survives_a_kill_right_after_it_returned(journal_path: Path) -> None:
     assert run("admit('a'); record('a'); die()", journal_path).returncode == -signal.SIGKILL
     with contextlib.closing(SqliteJournal(journal_path)) as journal:
-        assert journal.close_open(10.0) == []
+        assert journal.close_open(10.0, Direction.HK_TO_MO) == []
 
 
 @pytest.mark.invariant("INV-6")
@@ -65,7 +66,7 @@ die()
 """
     assert run(body, journal_path).returncode == -signal.SIGKILL
     with contextlib.closing(SqliteJournal(journal_path)) as journal:
-        assert journal.close_open(10.0) == ["a"]
+        assert journal.close_open(10.0, Direction.HK_TO_MO) == ["a"]
 
 
 @pytest.mark.invariant("INV-6")
@@ -78,7 +79,7 @@ def test_every_admission_has_one_outcome_whenever_the_writer_was_killed(journal_
         writer.kill()
         said += [line.split() for line in writer.stdout.read().splitlines() if line.count(" ") == 1]
     with contextlib.closing(SqliteJournal(journal_path)) as journal:
-        cut_short = journal.close_open(10.0)
+        cut_short = journal.close_open(10.0, Direction.HK_TO_MO)
     assert len(cut_short) <= 1
     with JournalReader(journal_path) as reader:
         found = list(reader.entries())

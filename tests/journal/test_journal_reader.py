@@ -53,19 +53,19 @@ def test_some_events_are_found_newest_first(journal: SqliteJournal, journal_path
 
 def test_an_admission_without_an_outcome_is_open(journal: SqliteJournal, journal_path: Path) -> None:
     with JournalReader(journal_path) as reader:
-        assert not reader.any_open_admission()
+        assert not reader.any_open_crossing()
         journal.admit("a", Region.HK, Direction.HK_TO_MO, 1.0)
         journal.admit("b", Region.HK, Direction.HK_TO_MO, 1.0)
         journal.record(CrossingRecord("a", Outcome.COMPLETED, None, admitted=True, issuer=None, direction=Direction.HK_TO_MO), 2.0)
-        assert reader.any_open_admission()
-        assert journal.close_open(3.0) == ["b"]
-        assert not reader.any_open_admission()
+        assert reader.any_open_crossing()
+        assert journal.close_open(3.0, Direction.HK_TO_MO) == ["b"]
+        assert not reader.any_open_crossing()
         assert next(reader.latest_events("latched")).body["fields"] == {"reason": "restarted"}
 
 
 def test_nothing_cut_short_latches_nothing(journal: SqliteJournal, journal_path: Path) -> None:
     with JournalReader(journal_path) as reader:
-        assert journal.close_open(3.0) == []
+        assert journal.close_open(3.0, Direction.HK_TO_MO) == []
         assert list(reader.latest_events("latched")) == []
 
 

@@ -192,7 +192,7 @@ def test_a_crossing_cut_short_keeps_what_an_officer_did(journal, journal_path):
     for name in ("a", "b"):
         journal.admit(name, Region.HK, Direction.HK_TO_MO, 1.0)
     journal.event("officer_released", {"identity": "officer 7", "reason": "papers", "crossing_id": "b"}, 2.0)
-    assert journal.close_open(3.0) == ["a", "b"]
+    assert journal.close_open(3.0, Direction.HK_TO_MO) == ["a", "b"]
     with JournalReader(journal_path) as reader:
         acts = [(entry.body["officer"], entry.body["officer_reason"]) for entry in reader.entries(since=3) if entry.kind is EntryKind.CROSSING]
     assert acts == [(None, None), ("officer 7", "papers")]

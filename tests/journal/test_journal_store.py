@@ -87,8 +87,8 @@ def test_open_admissions_are_ended_once(journal: SqliteJournal, journal_path: Pa
     admit(journal, "b")
     journal.admit("c", Region.HK, Direction.HK_TO_MO, 1.0, degraded=True)
     journal.record(ended("b"), 1.0)
-    assert journal.close_open(50.0) == ["a", "c"]
-    assert journal.close_open(51.0) == []
+    assert journal.close_open(50.0, Direction.HK_TO_MO) == ["a", "c"]
+    assert journal.close_open(51.0, Direction.HK_TO_MO) == []
     closed = [entry.body for entry in entries(journal_path, since=4) if entry.kind is EntryKind.CROSSING]
     assert [(body["crossing_id"], body["outcome"], body["reason"], body["issuer"], body["direction"], body["degraded"]) for body in closed] == [
         ("a", "aborted", "restarted", "HK", "hk_to_mo", False),
@@ -159,6 +159,30 @@ def test_the_file_itself_refuses_a_second_outcome(journal: SqliteJournal, outsid
             )
 
 
+@pytest.mark.invariant("INV-6")
+def test_what_an_officer_did_for_somebody_without_an_admission_is_ended_too(journal: SqliteJournal, journal_path: Path) -> None:
+    """A traveller whom the lane knew nothing of after a restart, let through by hand when the plug was pulled once more."""
+    act = {"identity": "officer 7", "reason": "papers seen"}
+    admit(journal, "a")
+    journal.record(ended("a"), 1.0)
+    journal.event("officer_returned", {**act, "crossing_id": "by-hand", "reason": "present"}, 2.0)
+    journal.event("officer_released", {**act, "crossing_id": "by-hand"}, 3.0)
+    assert journal.close_open(4.0, Direction.MO_TO_HK) == ["by-hand"]
+    assert journal.close_open(5.0, Direction.MO_TO_HK) == []
+    (body,) = [entry.body for entry in entries(journal_path, since=4) if entry.kind is EntryKind.CROSSING]
+    assert (body["outcome"], body["reason"], body["direction"], body["admitted"], body["issuer"]) == ("aborted", "restarted", "mo_to_hk", False, None)
+    assert (body["officer"], body["officer_reason"]) == ("officer 7", "papers seen")
+
+
+@pytest.mark.invariant("INV-6")
+def test_an_officers_act_on_an_admitted_crossing_makes_no_crossing_of_its_own(journal: SqliteJournal, journal_path: Path) -> None:
+    admit(journal, "a")
+    journal.event("officer_released", {"identity": "officer 7", "reason": "papers seen", "crossing_id": "a"}, 2.0)
+    journal.event("officer_acknowledged", {"identity": "officer 7"}, 2.0)
+    assert journal.close_open(4.0, Direction.HK_TO_MO) == ["a"]
+    assert [entry.label for entry in entries(journal_path) if entry.kind is EntryKind.CROSSING] == ["aborted"]
+
+
 def test_a_second_writer_is_refused_until_the_first_is_gone(journal: SqliteJournal, journal_path: Path) -> None:
     admit(journal, "a")
     with pytest.raises(StoreError, match="another process writes it") as caught:
@@ -166,7 +190,7 @@ def test_a_second_writer_is_refused_until_the_first_is_gone(journal: SqliteJourn
     assert caught.value.remedy
     journal.close()
     with contextlib.closing(SqliteJournal(journal_path, SIGNER)) as second:
-        assert second.close_open(1.0) == ["a"]
+        assert second.close_open(1.0, Direction.HK_TO_MO) == ["a"]
 
 
 def test_a_full_disk_is_an_error_and_leaves_no_half_of_an_entry(journal: SqliteJournal, journal_path: Path) -> None:
@@ -185,7 +209,7 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_of_an_entry(journal: SqliteJ
     journal._connection.execute("PRAGMA max_page_count=1000000")
     journal.record(ended("a"), 2.0)  # the same crossing may now end
     assert entries(journal_path)[:-1] == before
-    assert journal.close_open(3.0) == []
+    assert journal.close_open(3.0, Direction.HK_TO_MO) == []
 
 
 def test_a_failing_recovery_ends_none(journal: SqliteJournal, journal_path: Path, outsider: sqlite3.Connection) -> None:
@@ -193,9 +217,9 @@ def test_a_failing_recovery_ends_none(journal: SqliteJournal, journal_path: Path
         admit(journal, crossing_id)
     outsider.execute("CREATE TRIGGER failing BEFORE INSERT ON entries WHEN NEW.crossing_id = 'b' BEGIN SELECT RAISE(ABORT, 'no'); END")
     with pytest.raises(StoreError):
-        journal.close_open(1.0)
+        journal.close_open(1.0, Direction.HK_TO_MO)
     outsider.execute("DROP TRIGGER failing")
-    assert journal.close_open(1.0) == ["a", "b"]
+    assert journal.close_open(1.0, Direction.HK_TO_MO) == ["a", "b"]
     assert [entry.label for entry in entries(journal_path)] == ["", "", "aborted", "aborted", "latched"]
 
 
@@ -249,7 +273,7 @@ def test_a_damaged_file_is_an_error_not_an_end(journal: SqliteJournal, journal_p
     with pytest.raises(StoreError, match="damaged"):
         entries(journal_path)
     with pytest.raises(StoreError, match="damaged"), contextlib.closing(SqliteJournal(journal_path, SIGNER)) as reopened:
-        reopened.close_open(1.0)
+        reopened.close_open(1.0, Direction.HK_TO_MO)
 
 
 def test_a_file_replaced_under_the_gate_is_an_error(journal: SqliteJournal, journal_path: Path) -> None:
@@ -291,7 +315,7 @@ def test_threads_may_write_at_once(journal: SqliteJournal, journal_path: Path) -
         thread.join()
     found = entries(journal_path)
     assert [entry.id for entry in found] == list(range(1, 161))
-    assert journal.close_open(1.0) == []
+    assert journal.close_open(1.0, Direction.HK_TO_MO) == []
 
 
 def test_the_file_is_not_for_everybody(journal: SqliteJournal, journal_path: Path) -> None:

@@ -229,7 +229,7 @@ class FakeStores:
         self._may("journal")
         self.written.append(("trace", crossing_id))
 
-    def close_open(self, wall):
+    def close_open(self, wall, direction):
         self._may("journal")
         return []
 

@@ -20,7 +20,7 @@ RECORD = c.RecordCrossing(c.CrossingRecord("x", Outcome.COMPLETED, None, admitte
 
 @pytest.fixture
 def desk(stores, trust, session, around, sink, matcher, reader):
-    desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: reader.template_format, matcher.model)
+    desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: reader.template_format, matcher.model, Direction.HK_TO_MO)
     desk._recover()
     return desk
 
@@ -192,10 +192,10 @@ def test_a_bug_anywhere_at_the_desk_loses_the_journal_and_not_the_thread(desk, i
 
 
 def test_crossings_cut_short_are_closed_before_the_journal_counts_as_ready(stores, trust, session, around, sink, matcher, inbox):
-    desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: "", matcher.model)
+    desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: "", matcher.model, Direction.HK_TO_MO)
     closings = []
 
-    def close_open(wall):
+    def close_open(wall, direction):
         closings.append(wall)
         if len(closings) == 1:
             raise StoreError("journal: locked", "wait")

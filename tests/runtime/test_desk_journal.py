@@ -8,7 +8,7 @@ import pytest
 
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
-from gate_controller.core.values import Device
+from gate_controller.core.values import Device, Direction
 from gate_controller.journal import EntryKind, JournalReader, SqliteJournal
 from gate_controller.runtime.desk import Desk, Stores
 from gate_controller.runtime.rederive import rederive
@@ -17,7 +17,7 @@ from tests.runtime.test_trace import Recorded
 
 @pytest.fixture
 def desk(stores, trust, session, around, sink, matcher):
-    desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: "", matcher.model)
+    desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: "", matcher.model, Direction.HK_TO_MO)
     desk._recover()
     return desk
 

@@ -266,3 +266,21 @@ def test_whoever_watches_sees_that_a_decision_was_degraded(ready, sink):
     ready._dispatch(c.RecordCrossing(record))
     assert sink.published[-1][0] == "crossing_recorded"
     assert sink.published[-1][1]["degraded"] is True
+
+
+@pytest.mark.invariant("INV-2")
+def test_an_officers_release_is_on_record_before_the_exit_opens(ready, board, clock, stores):
+    """Killed in between, the journal would not know who let somebody through."""
+    board.inputs = dataclasses.replace(EMPTY, occupancy=Occupancy.ONE)
+    for _ in range(3):
+        work(ready)
+        clock.now += 0.4
+    assert ready._status["state"] == "officer_referral"
+    ready._decide(_Letter(e.OfficerReleased("by-hand", "officer 7", "papers seen")))
+    ready._io.step()
+    assert ("open", Door.EXIT) not in board.log
+    while not ready._desk._commands.empty():
+        ready._desk._turn()
+    assert ("event", "officer_released") in stores.written
+    ready._io.step()
+    assert ("open", Door.EXIT) in board.log

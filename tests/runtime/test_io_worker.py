@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 
 import pytest
 
@@ -9,7 +10,7 @@ from gate_controller.core import events as e
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import UNKNOWN_INPUTS, Door, DoorPosition, Lamp, LaneInputs, Occupancy, TriState
 from gate_controller.ports.errors import DeviceProtocolError, DeviceRejectedError, DeviceTimeoutError, DeviceUntrustedError
-from gate_controller.runtime.io_worker import IoWorker
+from gate_controller.runtime.io_worker import NOTED_WITHIN_S, IoWorker
 
 EMPTY = LaneInputs(DoorPosition.CLOSED, DoorPosition.CLOSED, TriState.INACTIVE, TriState.INACTIVE, TriState.INACTIVE, TriState.INACTIVE, Occupancy.ZERO)
 SILENT = DeviceTimeoutError("io_board: no answer", "check the cable")
@@ -31,6 +32,10 @@ def worker(board, around):
 def order(worker, command):
     worker.submit(command)
     worker._obey(worker.take(0))
+
+
+def opened(board):
+    return [entry[1] for entry in board.log if entry[0] == "open"]
 
 
 def test_inputs_are_posted_when_they_change_only(worker, board, inbox):
@@ -240,3 +245,50 @@ def test_unless_the_door_was_ordered_closed_meanwhile(worker, board):
     worker.submit(c.CloseDoor(Door.ENTRY))
     worker.step()
     assert ("open", Door.ENTRY) not in board.log
+
+
+@pytest.mark.invariant("INV-2")
+def test_an_opening_by_an_officers_hand_waits_until_the_act_is_on_record(worker, board):
+    worker.step()
+    noted = threading.Event()
+    worker.submit(c.OpenDoor(Door.EXIT, 5.0), once=noted)
+    worker.step()
+    assert opened(board) == []
+    noted.set()
+    worker.step()
+    assert opened(board) == [Door.EXIT]
+
+
+def test_but_nobody_stays_inside_because_a_note_cannot_be_written(worker, board, clock):
+    worker.step()
+    worker.submit(c.OpenDoor(Door.EXIT, 5.0), once=threading.Event())
+    worker.step()
+    clock.now += NOTED_WITHIN_S + 0.01
+    worker.step()
+    assert opened(board) == [Door.EXIT]
+
+
+@pytest.mark.invariant("INV-1")
+def test_an_opening_that_waits_is_dropped_when_the_door_is_ordered_closed(worker, board):
+    worker.step()
+    noted = threading.Event()
+    worker.submit(c.OpenDoor(Door.EXIT, 5.0), once=noted)
+    worker.step()
+    worker.submit(c.CloseDoor(Door.EXIT))
+    noted.set()
+    worker.step()
+    worker.step()
+    assert opened(board) == []
+
+
+@pytest.mark.invariant("INV-5")
+def test_an_emergency_waits_for_no_note_and_takes_the_place_of_what_does(worker, board):
+    worker.step()
+    noted = threading.Event()
+    worker.submit(c.OpenDoor(Door.ENTRY, 5.0), once=noted)
+    worker.step()
+    worker.submit(c.OpenDoor(Door.ENTRY, 11.0, emergency=True), once=noted)
+    worker.step()
+    noted.set()
+    worker.step()
+    assert opened(board) == [Door.ENTRY]
