@@ -1,0 +1,107 @@
+"""What the motion of a stretch says: does all of it move as one plane, does anything near the face stand still, does the surround tremble.
+
+The thought behind it: a person has depth and stands before a wall that the camera does not lose; a picture is one plane, and what is around the
+face moves with it, with the tremor of the hand that holds it. All lengths are in faces (face widths).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.pad.tracks import AROUND, FACE, FAR, Stretch
+
+FLOOR = 0.0007
+"""Length below which motion is the tracker's own noise: measured on still scenes with a camera's noise, in faces."""
+
+_FEW = 6  # points below which nothing is said of a region
+
+
+@dataclass(frozen=True, slots=True)
+class MotionCues:
+    """None where there was too little to follow.
+
+    Attributes:
+        face_motion: How far the face moved about its mean place (root mean square).
+        face_depth: What is left of the face's motion after the best plane (root mean square).
+        misfit: What is left of the motion of face and surround after the best plane, as a share of that motion.
+        shake: Tremor of the surround: its common motion above about 3 Hz (root mean square).
+        face_shake: The same of the face.
+        still: Share of the points near the head, beside or above it, that stood still while the face moved.
+    """
+
+    face_motion: float | None
+    face_depth: float | None
+    misfit: float | None
+    shake: float | None
+    face_shake: float | None
+    still: float | None
+
+
+def cues(stretch: Stretch) -> MotionCues:
+    """The cues of one stretch."""
+    places, regions = stretch.places, stretch.regions
+    if len(places) < 4:
+        return MotionCues(None, None, None, None, None, None)
+    moved = places - places[0]
+    face, around = regions == FACE, regions == AROUND
+    enough_face, enough_around = int(face.sum()) >= _FEW, int(around.sum()) >= _FEW
+    about = places - places.mean(axis=0)
+    each = np.sqrt((about**2).sum(axis=2).mean(axis=0))  # of every point over time
+    face_motion = float(np.median(each[face])) if enough_face else None
+    depth = _left(places[0][face], moved[:, face]) if int(face.sum()) >= 2 * _FEW else None
+    near = face | around
+    misfit = None
+    if enough_face and enough_around:
+        left = _left(places[0][near], moved[:, near])
+        misfit = float(_size(left) / max(float(np.sqrt((each[near] ** 2).mean())), 3 * FLOOR))
+    beside = around & (places[0][:, 1] < 0.55)
+    still = None
+    if face_motion is not None and face_motion > 4 * FLOOR and int(beside.sum()) >= _FEW:
+        still = float((each[beside] < max(2.5 * FLOOR, 0.2 * face_motion)).mean())
+    surround = around | (regions == FAR) if not enough_around else around
+    return MotionCues(
+        face_motion,
+        _size(depth) if depth is not None else None,
+        misfit,
+        _tremor(moved[:, surround]) if int(surround.sum()) >= _FEW else None,
+        _tremor(moved[:, face]) if enough_face else None,
+        still,
+    )
+
+
+def _left(start: NDArray[np.float64], moved: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Motion that no plane explains: frames x points x 2.
+
+    A plane seen by a camera moves its points by a homography; for small motion that is linear in eight numbers: a shift, a linear map, and the two
+    terms of perspective. One least squares for all frames; points that no tracker could follow so badly by chance are left out and it is done again.
+    """
+    x, y = start[:, 0], start[:, 1]
+    zero, one = np.zeros_like(x), np.ones_like(x)
+    rows_x = np.stack([one, x, y, zero, zero, zero, x * x, x * y], axis=1)
+    rows_y = np.stack([zero, zero, zero, one, x, y, x * y, y * y], axis=1)
+    keep = np.ones(len(x), bool)
+    left = moved
+    for _ in range(2):
+        design = np.concatenate([rows_x[keep], rows_y[keep]])
+        seen = np.concatenate([moved[:, keep, 0], moved[:, keep, 1]], axis=1).T
+        solved, *_ = np.linalg.lstsq(design, seen, rcond=1e-6)
+        left = np.stack([moved[..., 0] - (rows_x @ solved).T, moved[..., 1] - (rows_y @ solved).T], axis=-1)
+        size = np.sqrt((left**2).sum(axis=2).mean(axis=0))
+        keep = size < max(6 * float(np.median(size)), 6 * FLOOR)
+        if keep.all() or int(keep.sum()) < _FEW:
+            break
+    return left[:, keep]
+
+
+def _size(left: NDArray[np.float64]) -> float:
+    return float(np.sqrt((left**2).sum(axis=2).mean()))
+
+
+def _tremor(moved: NDArray[np.float64]) -> float:
+    """Common second difference of a group of points, scaled to an amplitude (white noise passes unchanged)."""
+    second = moved[2:] - 2 * moved[1:-1] + moved[:-2]
+    common = np.median(second, axis=1)
+    return float(np.sqrt((common**2).sum(axis=1).mean() / 6))

@@ -1,0 +1,167 @@
+"""The passive judge: watches frames, asks nothing of the traveller.
+
+Keeps one small grey picture, the places of some 200 points over less than a second, and sums; nothing of a frame is kept beyond that, and all of it
+is dropped at the end. Evidence belongs to one face: when the face jumps, changes size at once or stays away, all evidence is dropped and gathering
+begins again, lest a live face earn the score and a picture take its place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import cv2
+import numpy as np
+
+from drivers.pad import eyes, motion, texture
+from drivers.pad.fusion import Coefficients
+from drivers.pad.motion import FLOOR, MotionCues
+from drivers.pad.tracks import Tracker
+from gate_controller.ports.devices import Frame, Image
+from gate_controller.ports.errors import DeviceRejectedError
+from gate_controller.ports.pad import FacePlace, PadAssessment
+
+STRETCH_S = 0.75
+MOTION_EVERY_S = 0.055
+"""Frames nearer than this to the last one are not followed: 15 to 18 a second show a tremor, more only cost."""
+TEXTURE_EVERY_S = 0.18
+AWAY_S = 0.5
+"""A face that was away for longer is another presentation."""
+JUMP = 0.6
+"""A face that moved further between two frames, in its own widths, is another one; so is one that grew or shrank by half."""
+_KEPT = 16
+
+
+class PassiveJudge:
+    """A PadJudge.
+
+    Args:
+        coefficients: Of the fusion.
+        digest: sha256 of their file.
+    """
+
+    def __init__(self, coefficients: Coefficients, digest: str) -> None:
+        self._coefficients = coefficients
+        self._name = f"{coefficients.name} ({digest[:8]})"
+        self._tracker = Tracker(STRETCH_S)
+        self._blinks = eyes.Blinks()
+        self.begin()
+
+    @property
+    def name(self) -> str:
+        """See PadJudge."""
+        return self._name
+
+    def begin(self) -> None:
+        """See PadJudge."""
+        self._stamp = -math.inf
+        self.restarts = -1
+        self._restart()
+
+    def end(self) -> None:
+        """See PadJudge."""
+        self.begin()
+
+    def observe(self, frame: Frame, face: FacePlace | None) -> None:
+        """See PadJudge.
+
+        Raises:
+            ValueError: Not an image, or a stamp that does not grow.
+            DeviceRejectedError: OpenCV failed on the frame.
+        """
+        check_image(frame.image)
+        if not frame.stamp > self._stamp:
+            msg = f"stamp {frame.stamp:g} after {self._stamp:g}: stamps grow"
+            raise ValueError(msg)
+        self._stamp = frame.stamp
+        if face is None or not sound(face):
+            return
+        if self._face is not None and (frame.stamp - self._seen > AWAY_S or _another(self._face, face)):
+            self._restart()
+        try:
+            self._look(frame.image, face, frame.stamp)
+        except cv2.error as error:
+            msg = f"presentation attack detection failed on a {frame.image.shape[1]}x{frame.image.shape[0]} frame: {error.err}"
+            raise DeviceRejectedError(msg, "report this frame size as a bug") from error
+
+    def assess(self) -> PadAssessment:
+        """See PadJudge. No score before the first stretch of motion is complete."""
+        span = self._seen - self._since if self._frames else 0.0
+        if not self._motions:
+            return PadAssessment(None, self._frames, span)
+        cues = self._coefficients.contributions(self.values())
+        return PadAssessment(self._coefficients.score(cues), self._frames, span, cues)
+
+    def values(self) -> dict[str, float | None]:
+        """Every cue over the presentation so far, by name; None where it could not be measured."""
+        shakes = [m.shake for m in self._motions if m.shake is not None]
+        misfits = [m.misfit for m in self._motions if m.misfit is not None]
+        depths = [m.face_depth for m in self._motions if m.face_depth is not None]
+        stills = [m.still for m in self._motions if m.still is not None]
+        grids = [t.grid for t in self._textures]
+        return {
+            "shake": _log(np.mean(shakes)) if shakes else None,
+            "misfit": float(np.mean(np.log(np.maximum(misfits, 0.01)))) if misfits else None,
+            "depth": _log(max(depths)) if depths else None,
+            "still": float(np.mean(stills)) if stills else None,
+            "grid": float(np.quantile(grids, 0.75)) if grids else None,
+            "blink": float(self._blinks.count > 0) if self._seen - self._since >= 1 else None,
+        }
+
+    def _restart(self) -> None:
+        self.restarts += 1
+        self._tracker.forget()
+        self._blinks.forget()
+        self._face: FacePlace | None = None
+        self._since = self._seen = 0.0
+        self._followed = self._textured = -math.inf
+        self._frames = 0
+        self._motions: deque[MotionCues] = deque(maxlen=_KEPT)
+        self._textures: deque[texture.TextureCues] = deque(maxlen=4 * _KEPT)
+
+    def _look(self, image: Image, face: FacePlace, stamp: float) -> None:
+        if self._frames == 0:
+            self._since = stamp
+        self._face, self._seen = face, stamp
+        self._frames += 1
+        if stamp - self._followed >= MOTION_EVERY_S:
+            self._followed = stamp
+            stretch = self._tracker.follow(image, face, stamp)
+            if stretch is not None:
+                self._motions.append(motion.cues(stretch))
+        if stamp - self._textured >= TEXTURE_EVERY_S:
+            self._textured = stamp
+            found = texture.cues(image, face)
+            if found is not None:
+                self._textures.append(found)
+        opened = eyes.openness(image, face)
+        if opened is not None:
+            self._blinks.take(opened, stamp)
+
+
+def check_image(image: Image) -> None:
+    """Refuse what is no image.
+
+    Raises:
+        ValueError: Not height x width x 3, uint8.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        msg = f"an image is height x width x 3, uint8; this is {image.shape}, {image.dtype}"
+        raise ValueError(msg)
+
+
+def sound(face: FacePlace) -> bool:
+    """Whether the place is one: finite, with a size."""
+    return bool(np.isfinite(face.box).all() and np.isfinite(face.landmarks).all() and min(face.box[2:]) >= 8 and face.landmarks.shape == (5, 2))
+
+
+def _another(before: FacePlace, now: FacePlace) -> bool:
+    x, y, width, height = before.box
+    at = now.box[0] + now.box[2] / 2, now.box[1] + now.box[3] / 2
+    moved = math.hypot(at[0] - x - width / 2, at[1] - y - height / 2)
+    return moved > JUMP * width or not 0.5 < now.box[2] / width < 2
+
+
+def _log(length: float | np.floating) -> float:
+    """Of a length against the tracker's noise."""
+    return math.log(max(float(length), 0.1 * FLOOR) / FLOOR)

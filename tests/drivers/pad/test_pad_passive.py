@@ -1,0 +1,20 @@
+"""The passive judge on a few sequences of people it was not tuned on; `make pad` judges all of them."""
+
+import pytest
+
+from gate_controller.ports.pad import PadDecision, PadLimits, decide
+
+LIMITS = PadLimits(live_at=0.4, attack_at=0.6, least_frames=15, least_span_s=0.75)
+
+
+def judged(judge, sequence):
+    judge.begin()
+    for frame, face in sequence:
+        judge.observe(frame, face)
+    return judge.assess()
+
+
+@pytest.mark.parametrize(("kind", "person"), [("live_still", "person07"), ("print", "person08"), ("screen_replay", "person09")])
+def test_live_passes_and_attacks_do_not(passive, seen, kind, person):
+    assessment = judged(passive, seen(kind, person))
+    assert decide(assessment, LIMITS) is (PadDecision.LIVE if kind.startswith("live") else PadDecision.ATTACK), assessment
