@@ -68,6 +68,10 @@ kill: $(runtime)  ## kill -9 during pass use and key import, over and over; e.g.
 explore: $(dev)  ## every state of the core against every event, judged by a monitor; ARGS=--all for every policy
 	@exec $(bin)/python -m tests.exploration $(ARGS)
 
+.PHONY: mutate
+mutate: $(dev)  ## put every mistake into the core and see that a check finds it; writes docs/mutation.md; goes on where it was interrupted
+	@exec nice -n 15 $(bin)/python -m tests.mutation $(ARGS)
+
 .PHONY: test-long
 test-long: $(dev)  ## the core against its monitor, 10,000 examples of each policy (an hour)
 	@STATEFUL_EXAMPLES=10000 $(bin)/pytest -n 3 tests/core/test_stateful.py $(ARGS)
