@@ -83,5 +83,6 @@ def modbus_options(port: str, /, **changes: Any) -> dict[str, Any]:
         "port": port,
         "inputs": {each.name.lower(): pin(each) for each in loops_and_doors},
         "outputs": {each.name.lower(): each.value for each in Coil},
+        "locks": {Coil.ENTRY_DOOR.name.lower(): "fail_secure", Coil.EXIT_DOOR.name.lower(): "fail_secure"},
         "occupancy": {"by": "contacts", "zero": pin(Input.OCCUPANCY_ZERO), "one": pin(Input.OCCUPANCY_ONE), "many": pin(Input.OCCUPANCY_MANY)},
     } | changes

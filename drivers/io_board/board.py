@@ -1,7 +1,11 @@
 """IoBoard port over Modbus RTU: doors, lamps, beams, loops and the people counter, as configured.
 
 A door is held open by a pulse the board times itself; a controller that dies cannot keep it open. With pulse "held" the
-coil is switched off by whatever call comes first after the time, and by the board's watchdog when no call comes.
+coil is switched back by whatever call comes first after the time, and off by the board's watchdog when no call comes.
+
+A fail-secure door is opened by its coil on, a fail-safe one by its coil off: without power, and when a watchdog switches
+all coils off, it is open. So a fail-safe door is shut by a command that has to stand: its coil is read back once a second
+and switched on again when the board has forgotten it (restarted, or its watchdog acted).
 
 Releases are never lost: one that failed, or was asked for in quarantine, is remembered (its call still raises) and sent
 before anything else once the line may be used. A `hold_open` whose reply was lost may have been carried out, so it is
@@ -19,6 +23,9 @@ from gate_controller.core.values import Door, Lamp, LaneInputs
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.errors import DeviceError, DeviceProtocolError, DeviceRejectedError, DeviceTimeoutError, DeviceUntrustedError
 
+LOOK_EVERY_S = 1.0
+"""How often the coil of a fail-safe door is read back."""
+
 
 class ModbusIoBoard:
     """One I/O board.
@@ -33,19 +40,24 @@ class ModbusIoBoard:
         self._clock = clock
         self._line = ModbusLine(options, clock)
         self._coils = options.coils
-        self._door_coils = {door: self._coils[door.value] for door in Door}
+        self._door_coils = {door: self._coils[door.value] for door in Door if door.value in self._coils}
+        self._shut_level = {door: getattr(options.locks, door.value) == "fail_safe" for door in self._door_coils}
+        self._fail_safe = [door for door, level in self._shut_level.items() if level]
         channels = [pin.channel for pin in options.pins.values()]
         self._first_input, self._input_count = min(channels), max(channels) - min(channels) + 1
         self._registers = _runs(_counter_addresses(options))
         self._releases: set[Door] = set()
         self._held_until: dict[Door, float] = {}
+        self._open_until: dict[Door, float] = {}
+        self._look_at = 0.0
         self._heartbeat: tuple[int, float | None] | None = None
 
     def open(self, deadline: float) -> None:
         """See IoBoard: releases both doors, reads their coils back, sets the watchdog, reads every input once."""
         self._heartbeat = None
         self._held_until.clear()
-        self._releases = set(Door)
+        self._open_until.clear()
+        self._releases = set(self._door_coils)
         try:
             self._line.open(deadline)
             self._settle(deadline)
@@ -71,7 +83,7 @@ class ModbusIoBoard:
         """See IoBoard."""
         options = self._options
         timed = {
-            "flash_on": f"timed by the board (coil {options.flash_on_base:#06x} + channel)",
+            "flash_on": f"timed by the board (coil {options.flash_on_base:#06x}, fail-safe {options.flash_off_base:#06x}, + channel)",
             "held": "held; ended by this driver or the board's watchdog",
         }
         not_wired = [name for name in type(options.inputs).model_fields if getattr(options.inputs, name) == "not_wired"]
@@ -83,12 +95,14 @@ class ModbusIoBoard:
             "door_pulse": timed[options.pulse],
             "watchdog": "none" if options.watchdog is None else f"{options.watchdog.timeout_s:g} s",
             "occupancy": options.occupancy.by,
+            "locks": ", ".join(f"{door.value} {getattr(options.locks, door.value)}" for door in self._door_coils),
             "not_wired": ", ".join(not_wired) or "nothing",
         }
 
     def read(self, deadline: float) -> LaneInputs:
         """See IoBoard. The discrete inputs are one reply; a counter's registers were read just before, in another."""
         self._settle(deadline)
+        self._look_at_coils(deadline)
         registers: dict[int, int] = {}
         for start, count in self._registers:
             registers |= dict(enumerate(self._line.read_input_registers(start, count, deadline), start))
@@ -100,22 +114,27 @@ class ModbusIoBoard:
         """See IoBoard. `duration_s` is rounded down to 0.1 s; a second call starts the time anew.
 
         Raises:
-            DeviceRejectedError: The board refused, or cannot time such a duration (0.1 s to 3276.7 s).
+            DeviceRejectedError: The board refused, cannot time such a duration (0.1 s to 3276.7 s), or there is no such door.
             DeviceError: As `read()`.
         """
         if not PULSE_UNIT_S <= duration_s <= PULSE_MAX_UNITS * PULSE_UNIT_S:
             msg = f"{door.value} cannot be held open for {duration_s} s"
             raise DeviceRejectedError(msg, "ask for 0.1 s to 3276.7 s")
+        if door not in self._door_coils:
+            msg = f"{door.value} is not wired: it cannot be held open"
+            raise DeviceRejectedError(msg, "set [gate] lane as the lane is built")
         units = int(round(duration_s / PULSE_UNIT_S, 6))
         self._settle(deadline, about_to_open=door)
+        self._open_until[door] = self._clock.monotonic() + self._options.reply_timeout_s + units * PULSE_UNIT_S
         try:
             if self._options.pulse == "flash_on":
-                self._line.write_coil(self._options.flash_on_base + self._door_coils[door], units, deadline)
+                base = self._options.flash_off_base if self._shut_level[door] else self._options.flash_on_base
+                self._line.write_coil(base + self._door_coils[door], units, deadline)
             else:
                 # Set anew each time: a board that restarted unnoticed has forgotten it.
                 self._arm_watchdog(deadline)
                 until = self._clock.monotonic() + units * PULSE_UNIT_S
-                self._line.write_coil(self._door_coils[door], COIL_ON, deadline)
+                self._write_door(door, shut=False, deadline=deadline)
                 self._held_until[door] = until
         except (DeviceTimeoutError, DeviceProtocolError):
             self._releases.add(door)
@@ -123,8 +142,9 @@ class ModbusIoBoard:
         self._releases.discard(door)
 
     def release(self, door: Door, deadline: float) -> None:
-        """See IoBoard. When it raises, the release is kept and sent before anything else by a later call."""
-        self._releases.add(door)
+        """See IoBoard. When it raises, the release is kept and sent before anything else by a later call. Nothing for a door that is not wired."""
+        if door in self._door_coils:
+            self._releases.add(door)
         self._settle(deadline)
 
     def set_lamp(self, lamp: Lamp, on: bool, deadline: float) -> None:
@@ -153,11 +173,12 @@ class ModbusIoBoard:
         self._releases |= {door for door, until in self._held_until.items() if until <= now}
         released = [door for door in Door if door in self._releases and door is not about_to_open]
         for door in released:
-            self._line.write_coil(self._door_coils[door], COIL_OFF, deadline)
+            self._write_door(door, shut=True, deadline=deadline)
         if self._line.suspect:
             levels = self._line.read_coils(0, max(self._coils.values()) + 1, deadline)
-            if still_on := [door.value for door in released if levels[self._door_coils[door]]]:
-                msg = f"I/O board on {self._options.port}: released {' and '.join(still_on)}, whose coil still reads on"
+            reads = {door: levels[self._door_coils[door]] for door in released}
+            if wrong := [f"{door.value}, whose coil still reads {'on' if on else 'off'}" for door, on in reads.items() if on is not self._shut_level[door]]:
+                msg = f"I/O board on {self._options.port}: released {' and '.join(wrong)}"
                 raise DeviceUntrustedError(
                     msg,
                     "compare io_board's outputs with the board; another master may be on the line",
@@ -166,6 +187,23 @@ class ModbusIoBoard:
         for door in released:
             self._releases.discard(door)
             self._held_until.pop(door, None)
+            self._open_until.pop(door, None)
+
+    def _write_door(self, door: Door, *, shut: bool, deadline: float) -> None:
+        level = self._shut_level[door] is shut
+        self._line.write_coil(self._door_coils[door], COIL_ON if level else COIL_OFF, deadline)
+
+    def _look_at_coils(self, deadline: float) -> None:
+        """Shut each fail-safe door again that the board has opened without a command: it restarted, or its watchdog acted."""
+        now = self._clock.monotonic()
+        if not self._fail_safe or now < self._look_at:
+            return
+        self._look_at = now + LOOK_EVERY_S
+        levels = self._line.read_coils(0, max(self._coils.values()) + 1, deadline)
+        fallen = {door for door in self._fail_safe if not levels[self._door_coils[door]] and now >= self._open_until.get(door, now)}
+        if fallen:
+            self._releases |= fallen
+            self._settle(deadline)
 
     def _arm_watchdog(self, deadline: float) -> None:
         if self._options.watchdog is not None:

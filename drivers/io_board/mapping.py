@@ -13,6 +13,7 @@
 | not made | not made | MOVING |
 | made | made | UNKNOWN: the contacts disagree |
 | made / not made | not wired | CLOSED / OPEN |
+| not wired | not wired | CLOSED: there is no such door |
 
 People: exactly one of the three contacts, or a register within range from a counter that is alive and well; anything
 else is UNKNOWN. A silent board never gets here: its call raises.
@@ -42,7 +43,7 @@ def lane_inputs(options: IoBoardOptions, bits: Bits, registers: Registers, heart
     """
     wiring: Inputs = options.inputs
     return LaneInputs(
-        entry_door=door_position(_level(wiring.entry_door_closed, bits), _optional(wiring.entry_door_open, bits)),
+        entry_door=door_position(_optional(wiring.entry_door_closed, bits), _optional(wiring.entry_door_open, bits)),
         exit_door=door_position(_level(wiring.exit_door_closed, bits), _optional(wiring.exit_door_open, bits)),
         entry_beam=active_unless(_level(wiring.entry_beam_clear, bits)),
         exit_beam=active_unless(_level(wiring.exit_beam_clear, bits)),
@@ -54,8 +55,10 @@ def lane_inputs(options: IoBoardOptions, bits: Bits, registers: Registers, heart
     )
 
 
-def door_position(closed: bool | None, opened: bool | NotWired | None) -> DoorPosition:
+def door_position(closed: bool | NotWired | None, opened: bool | NotWired | None) -> DoorPosition:
     """Position of a door from its contacts; None stands for a contact that was not reported."""
+    if closed == "not_wired":
+        return DoorPosition.CLOSED  # nothing there that could be open: the other door has nothing to be interlocked with
     if closed is None or opened is None:
         return DoorPosition.UNKNOWN
     if opened == "not_wired":

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 NotWired = Literal["not_wired"]
+Lock = Literal["fail_safe", "fail_secure"]
 PULSE_UNIT_S = 0.1
 PULSE_MAX_UNITS = 0x7FFF
 """Largest duration a pulse may have, in units of 100 ms (Waveshare Modbus RTU Relay, "flash on")."""
@@ -33,7 +34,9 @@ class InputPin(_Options):
 class Inputs(_Options):
     """Which contact is wired to which input. What is not wired must be said in so many words: there is no silent default."""
 
-    entry_door_closed: InputPin = Field(description="Contact made while the entry door is closed.")
+    entry_door_closed: InputPin | NotWired = Field(
+        description='Contact made while the entry door is closed; "not_wired": a lane without an entry door, whose position then reads closed.'
+    )
     exit_door_closed: InputPin = Field(description="Contact made while the exit door is closed.")
     entry_door_open: InputPin | NotWired = Field(description='Contact made while the entry door is fully open; "not_wired": a door not closed is OPEN.')
     exit_door_open: InputPin | NotWired = Field(description="As entry_door_open, for the exit door.")
@@ -46,12 +49,19 @@ class Inputs(_Options):
 class Outputs(_Options):
     """Which coil drives what. A lamp or officer call left out is not wired, and switching it does nothing."""
 
-    entry_door: Channel = Field(description="Coil that opens the entry door while it is on.")
-    exit_door: Channel = Field(description="Coil that opens the exit door while it is on.")
+    entry_door: Channel | NotWired = Field(description='Coil of the entry door; "not_wired": a lane without an entry door.')
+    exit_door: Channel = Field(description="Coil of the exit door.")
     entry_green: Channel | None = Field(None, description="Green lamp at the entry.")
     entry_red: Channel | None = Field(None, description="Red lamp at the entry.")
     exit_green: Channel | None = Field(None, description="Green lamp at the exit.")
     officer_call: Channel | None = Field(None, description="Lamp or buzzer that calls an officer.")
+
+
+class Locks(_Options):
+    """What a door does without power, which is also which level of its coil keeps it shut."""
+
+    entry_door: Lock = Field("fail_safe", description='"fail_safe": open without power, its coil on keeps it shut; "fail_secure": as for the exit.')
+    exit_door: Lock = Field("fail_secure", description='"fail_secure": shut without power, its coil on opens it; "fail_safe": as for the entry.')
 
 
 class ContactCounter(_Options):
@@ -119,12 +129,14 @@ class IoBoardOptions(_Options):
     quarantine_s: float = Field(0.3, ge=0.02, le=5, description="Silence after a lost or garbled reply: no request, every input unknown.")
     inputs: Inputs = Field(description="Wiring of the contacts.")
     outputs: Outputs = Field(description="Wiring of the coils.")
+    locks: Locks = Field(default_factory=Locks, description="Fail-safe or fail-secure, a door.")
     occupancy: Annotated[ContactCounter | RegisterCounter, Field(discriminator="by")] = Field(description="The people counter.")
     pulse: Literal["flash_on", "held"] = Field(
         "flash_on",
         description='How a door is held open: "flash_on": the board times the pulse; "held": the coil is written on and off, only with a watchdog.',
     )
-    flash_on_base: Address = Field(0x0200, description="Coil address of the pulse of channel 0 (Waveshare: 0x0200).")
+    flash_on_base: Address = Field(0x0200, description="Coil address of the on-pulse of channel 0, for a fail-secure door (Waveshare: 0x0200).")
+    flash_off_base: Address = Field(0x0400, description="Coil address of the off-pulse of channel 0, for a fail-safe door (Waveshare: 0x0400).")
     watchdog: Watchdog | None = Field(None, description="The board's own watchdog, if it has one.")
 
     @property
@@ -142,7 +154,12 @@ class IoBoardOptions(_Options):
     @property
     def coils(self) -> dict[str, int]:
         """Every wired coil by name."""
-        return {name: channel for name in Outputs.model_fields if (channel := getattr(self.outputs, name)) is not None}
+        return {name: channel for name in Outputs.model_fields if isinstance(channel := getattr(self.outputs, name), int)}
+
+    @property
+    def has_entry_door(self) -> bool:
+        """Whether the lane has an entry door, as far as it is wired."""
+        return self.outputs.entry_door != "not_wired"
 
     @property
     def character_s(self) -> float:
@@ -157,8 +174,26 @@ class IoBoardOptions(_Options):
                 'Use a board that times pulses (pulse = "flash_on"), or configure the watchdog of the board'
             )
             raise ValueError(msg)
-        if self.pulse == "flash_on" and self.flash_on_base <= max(self.coils.values()):
-            msg = f"flash_on_base = {self.flash_on_base:#06x} lies among the coils: a duration would be written as a plain level, and the door stay open"
+        if self.watchdog is not None and self.locks.exit_door == "fail_safe":
+            msg = (
+                'locks: exit_door = "fail_safe" with a watchdog: the board would open the border whenever it hears nothing of this controller. '
+                'Make it "fail_secure", or use a board that times pulses and leave out the watchdog'
+            )
+            raise ValueError(msg)
+        wired = {name for name in ("entry_door_closed", "entry_door_open") if isinstance(getattr(self.inputs, name), InputPin)}
+        if (wired and not self.has_entry_door) or (self.has_entry_door and "entry_door_closed" not in wired):
+            msg = (
+                "an entry door is wired in part: entry_door of outputs and entry_door_closed of inputs belong together. "
+                'For a lane without an entry door say "not_wired" for both, and for entry_door_open'
+            )
+            raise ValueError(msg)
+        for name in ("flash_on_base", "flash_off_base"):
+            base, most = getattr(self, name), max(self.coils.values())
+            if self.pulse == "flash_on" and base <= most:
+                msg = f"{name} = {base:#06x} lies among the coils: a duration would be written as a plain level, and the door stay open"
+                raise ValueError(msg)
+        if abs(self.flash_on_base - self.flash_off_base) <= max(self.coils.values()):
+            msg = f"flash_off_base = {self.flash_off_base:#06x} overlaps the pulses of flash_on_base: one channel's would be taken for another's"
             raise ValueError(msg)
         for what, channels in (
             ("inputs", {name: pin.channel for name, pin in self.pins.items()}),

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from gate_controller.core.policy import LaneKind
 from gate_controller.core.values import Region
 from gate_controller.settings.types import DirectionName, FilePath, Section
 
@@ -37,6 +38,7 @@ class GateSection(Section):
     region: Region = Field(description="Region whose lane it is")
     checkpoint: str = Field(pattern=r"^(HK|MO)-[A-Z]{2,4}$", description="Checkpoint the gate stands at; presentations name it or the gate")
     direction: DirectionName = Field(description="Direction of travel through the lane")
+    lane: LaneKind = Field(LaneKind.TWO_DOOR, description="Which doors the lane has; single_door: the exit only, the entry is an opening with a beam")
     mode: Literal["production", "simulation"] = Field(description="production refuses everything simulated; simulation may override the policy")
     policy: FilePath = Field(description="The policy file")
     stop_drain_s: float = Field(60.0, ge=0, le=600, description="When asked to stop, how long an open crossing may take to end")
@@ -121,9 +123,9 @@ class SyncSection(Section):
 
 
 class EnrolmentSection(Section):
-    """The enrolment store."""
+    """The enrolments."""
 
-    store: FilePath = Field(description="The database of enrolments")
+    store: FilePath = Field(description="Directory of the enrolments: each region's sealed records; gatectl enrolment import makes and fills it")
     master_key_file: FilePath | None = Field(None, description="File of the store's master key, readable by its owner alone (mode 0600)")
     master_key_credential: CredentialName | None = Field(
         None, description="Name of the systemd credential that holds the master key (LoadCredentialEncrypted= in the unit)"

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from gate_controller.core.policy import BiometricRule, CrossingPolicy
+from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind
 from gate_controller.core.values import Region
 from gate_controller.settings import gate_file, messages
 from gate_controller.settings.devices import ConfiguredDevice, Drivers, configure_devices
@@ -58,7 +58,7 @@ class Settings:
 
     def crossing_policy(self) -> CrossingPolicy:
         """What the core decides by."""
-        return self.policy.crossing_policy(self.gate.region, self.gate.direction)
+        return self.policy.crossing_policy(self.gate.region, self.gate.direction, self.gate.lane)
 
     def admitted_issuers(self) -> frozenset[Region]:
         """Regions whose passes this lane admits."""
@@ -173,6 +173,7 @@ def _cross_rules(settings: Settings) -> Iterator[Problem]:
         if other != key:
             yield source.problem(key, f"is the same file as [{other[0]}] {other[1]}", "give each a file of its own")
     yield from _trust_rules(settings)
+    yield from _lane_rules(settings)
     if settings.gate.mode == "production":
         yield from _production_rules(settings)
     least = settings.policy.biometrics.fingerprint_security_level
@@ -188,6 +189,19 @@ def _cross_rules(settings: Settings) -> Iterator[Problem]:
             settings.face_threshold(matcher_model)
         except InvalidConfigurationError as error:
             yield from error.problems
+
+
+def _lane_rules(settings: Settings) -> Iterator[Problem]:
+    has_entry_door = getattr(_options(settings, "io_board"), "has_entry_door", None)  # a driver that does not tell is not judged here
+    if has_entry_door is None or has_entry_door is (settings.gate.lane is LaneKind.TWO_DOOR):
+        return
+    where = ("gate", "lane")
+    if has_entry_door:
+        remedy = 'wire no entry door: "not_wired" for entry_door, entry_door_closed and entry_door_open in [devices.io_board]; or set lane = "two_door"'
+        yield settings.source.problem(where, 'is "single_door", and the I/O board has an entry door', remedy)
+    else:
+        remedy = 'set lane = "single_door", or wire the entry door in [devices.io_board]: its output and its contacts'
+        yield settings.source.problem(where, 'is "two_door", and the I/O board has no entry door', remedy)
 
 
 def _trust_rules(settings: Settings) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from gate_controller.core.policy import BiometricRule, CrossingPolicy
+from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind
 from gate_controller.core.values import Direction, Region
 from gate_controller.settings.types import Section
 
@@ -160,7 +160,7 @@ class TimesSection(Section):
 class EmergencySection(Section):
     """What the doors do in an emergency. Fire release is hard-wired beside this program."""
 
-    emergency_opens_entry: bool = Field(description="Command the entry open in an emergency")
+    emergency_opens_entry: bool = Field(description="Command the entry open in an emergency; of no effect in a single-door lane")
     emergency_opens_exit: bool = Field(description="Command the exit, which is the border side, open in an emergency: the operator's decision")
     emergency_hold_s: float = Field(ge=1, le=60, description="Length of each of those openings; renewed until the lane is re-armed")
 
@@ -178,10 +178,10 @@ class PolicyFile(Section):
     times: TimesSection = Field(description="How long each part of a crossing may take")
     emergency: EmergencySection = Field(description="What the doors do in an emergency")
 
-    def crossing_policy(self, region: Region, direction: Direction) -> CrossingPolicy:
+    def crossing_policy(self, region: Region, direction: Direction, lane: LaneKind) -> CrossingPolicy:
         """What the core decides by: every field of CrossingPolicy that bears a key's name."""
         named = {field.name for field in fields(CrossingPolicy)}
         values = {}
         for section in (self.admission, self.freshness, self.biometrics, self.times, self.emergency):
             values.update({name: value for name, value in section if name in named})
-        return CrossingPolicy(region=region, direction=direction, **values)
+        return CrossingPolicy(region=region, direction=direction, lane=lane, **values)

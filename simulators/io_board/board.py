@@ -2,8 +2,8 @@
 
 Two kinds of board exist in the field, and a Board is one of them:
 
-* a relay board that times pulses itself ("flash on": coil address 0x0200 + channel takes a duration in units of
-  100 ms), without a watchdog (Waveshare Modbus RTU Relay, development protocol V2/V3);
+* a relay board that times pulses itself ("flash on" and "flash off": coil address 0x0200 or 0x0400 + channel takes a
+  duration in units of 100 ms), without a watchdog (Waveshare Modbus RTU Relay, development protocol V2/V3);
 * a remote-I/O module without pulses, with a watchdog in a holding register: milliseconds without a request after
   which every output goes off, 0 (the default after power-up) means never.
 
@@ -70,7 +70,7 @@ class Board:
         self.on_coil = on_coil
         self._wired = [False] * inputs
         self._stuck: dict[int, bool] = {}
-        self._pulse_ends: dict[int, float] = {}
+        self._pulse_ends: dict[int, tuple[float, bool]] = {}
         self._heard_at = 0.0
 
     @property
@@ -118,16 +118,16 @@ class Board:
 
     def advance(self, now: float) -> None:
         """End the pulses whose time is over, in their order, and let the watchdog act."""
-        for channel, end in sorted(self._pulse_ends.items(), key=lambda item: item[1]):
+        for channel, (end, level) in sorted(self._pulse_ends.items(), key=lambda item: item[1]):
             if end <= now:
-                self._switch(channel, on=False)
+                self._switch(channel, on=level)
         if self.watchdog_ms and now >= self._heard_at + self.watchdog_ms / 1000:
             for channel in range(len(self.coils)):
                 self._switch(channel, on=False)
 
     def next_change(self) -> float | None:
         """When `advance` has something to do next, or None."""
-        times = list(self._pulse_ends.values())
+        times = [end for end, _ in self._pulse_ends.values()]
         if self.watchdog_ms and any(self.coils):
             times.append(self._heard_at + self.watchdog_ms / 1000)
         return min(times, default=None)
@@ -144,16 +144,16 @@ class Board:
         for offset, on in enumerate(wanted):
             self._switch(start + offset, on=on)
 
-    def pulse(self, channel: int, units: int, now: float) -> None:
-        """Switch a coil on for `units` of 100 ms; a pulse on a pulsing coil starts the time anew."""
+    def pulse(self, channel: int, units: int, now: float, *, on: bool = True) -> None:
+        """Switch a coil on (or off) for `units` of 100 ms, then back; a pulse on a pulsing coil starts the time anew."""
         if not self.has_pulses:
             raise IllegalAddressError("this board has no pulses")
         _check_range(channel, 1, len(self.coils))
         if not 1 <= units <= PULSE_MAX_UNITS:
             msg = f"a pulse lasts 1..{PULSE_MAX_UNITS} units, not {units}"
             raise IllegalValueError(msg)
-        self._switch(channel, on=True)
-        self._pulse_ends[channel] = now + units * PULSE_UNIT_S
+        self._switch(channel, on=on)
+        self._pulse_ends[channel] = (now + units * PULSE_UNIT_S, not on)
 
     def read_coils(self, start: int, count: int) -> list[bool]:
         """Levels of consecutive coils."""

@@ -17,6 +17,7 @@ from simulators.io_board.board import Board, BoardError, IllegalAddressError, Il
 
 SHORTEST_FRAME = 4
 PULSE_ON_BASE = 0x0200
+PULSE_OFF_BASE = 0x0400
 COIL_ON = 0xFF00
 COIL_OFF = 0x0000
 _FIXED_LENGTH = {1: 8, 2: 8, 3: 8, 4: 8, 5: 8, 6: 8}
@@ -111,6 +112,8 @@ def _write_coil(board: Board, data: bytes, now: float) -> bytes:
     address, value = struct.unpack(">HH", data)
     if board.has_pulses and PULSE_ON_BASE <= address < PULSE_ON_BASE + len(board.coils):
         board.pulse(address - PULSE_ON_BASE, value, now)
+    elif board.has_pulses and PULSE_OFF_BASE <= address < PULSE_OFF_BASE + len(board.coils):
+        board.pulse(address - PULSE_OFF_BASE, value, now, on=False)
     elif address >= len(board.coils):
         msg = f"no coil {address}"
         raise IllegalAddressError(msg)

@@ -96,8 +96,13 @@ class RegisterCounter(_Options):
 class IoBoardOptions(_Options):
     port: str = Field(pattern=r"^/", description="Serial device")
     counter: Annotated[MatCounter | RegisterCounter, Field(discriminator="by")] = Field(description="The people counter")
+    entry_door: Literal["wired", "not_wired"] = Field("wired", description="The entry door")
     low_s: float = Field(1.0, description="Shortest")
     high_s: float = Field(2.0, description="Longest")
+
+    @property
+    def has_entry_door(self) -> bool:
+        return self.entry_door == "wired"
 
     @model_validator(mode="after")
     def _ordered(self) -> IoBoardOptions:

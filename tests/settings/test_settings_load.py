@@ -65,7 +65,11 @@ def test_settings_do_not_change(laboratory: Any) -> None:
         ('mode = "simulation"', "mode = true", "[gate] mode: Input should be 'production' or 'simulation'"),
         ('mode = "simulation"', "mode = 2024-01-01", "[gate] mode: Input should be 'production' or 'simulation'"),
         ('mode = "simulation"\n', "", "[gate] mode: is missing (production refuses everything simulated; simulation may override the policy"),
-        ('mode = "simulation"', 'mode = "simulation"\nmodus = 1', '[gate] modus: no such key (did you mean "mode"? known: checkpoint, direction, id, mode,'),
+        (
+            'mode = "simulation"',
+            'mode = "simulation"\nmodus = 1',
+            '[gate] modus: no such key (did you mean "mode"? known: checkpoint, direction, id, lane, mode,',
+        ),
         ('"trust"', '""', "[keys] cache: Input should be a path, and is empty"),
         ('"trust"', '"tru\\u0000st"', "[keys] cache: Input should be a path of printable characters"),
         ('"00112233', '"0011223', "[keys] pinned_root_sha256: Input should match ^[0-9a-f]{64}$ (SHA-256 of the pinned root"),
@@ -113,6 +117,17 @@ def test_settings_do_not_change(laboratory: Any) -> None:
         ('port = "/dev/gate/io"', 'port = "/dev/gate/io"\nlow_s = 9', "[devices.io_board]: low_s is larger than high_s"),
         ("password = 123456789", "password = 99999999999", "[devices.fingerprint] password: Input should be less than or equal to 4294967295"),
         ("password = 123456789", "security_level = 1", "[devices.fingerprint] security_level: is 1, and the policy demands at least 3 (raise it"),
+        (
+            'mode = "simulation"',
+            'mode = "simulation"\nlane = "single_door"',
+            '[gate] lane: is "single_door", and the I/O board has an entry door (wire no entry door: "not_wired" for entry_door,',
+        ),
+        (
+            'port = "/dev/gate/io"',
+            'port = "/dev/gate/io"\nentry_door = "not_wired"',
+            '[gate] lane: is "two_door", and the I/O board has no entry door (set lane = "single_door", or wire the entry door in',
+        ),
+        ('mode = "simulation"', 'mode = "simulation"\nlane = "no_door"', "[gate] lane: Input should be 'two_door' or 'single_door' (Which doors the lane has"),
         (
             '[devices.face_matcher]\ndriver = "eyes"',
             '[devices.face_matcher]\ndriver = "eyes"\nmodel = "mine"',

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
-from gate_controller.core.policy import BiometricRule, CrossingPolicy
+from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind
 from gate_controller.core.values import Direction, Region
 from gate_controller.runtime.options import RuntimeOptions
 from gate_controller.settings.gate_file import RuntimeSection
 from gate_controller.settings.policy_file import AdmissionSection, BiometricsSection, EmergencySection, FreshnessSection, TimesSection
+
+OF_THE_GATE = {"region", "direction", "lane"}
+"""Fields that are keys of gate.toml."""
 
 
 def test_the_shipped_policy_is_the_cores_default(laboratory: Any) -> None:
@@ -21,10 +24,10 @@ def test_every_field_of_the_cores_policy_comes_from_a_key(laboratory: Any) -> No
     """Each key is changed in turn: a field that no key reaches would keep its default."""
     default = CrossingPolicy(Region.MO, Direction.HK_TO_MO)
     keys = {name for section in (AdmissionSection, FreshnessSection, BiometricsSection, TimesSection, EmergencySection) for name in section.model_fields}
-    assert {field.name for field in fields(CrossingPolicy)} - {"region", "direction"} <= keys
+    assert {field.name for field in fields(CrossingPolicy)} - OF_THE_GATE <= keys
     text = laboratory.policy.read_text(encoding="utf-8")
     for field in fields(CrossingPolicy):
-        if field.name in {"region", "direction"}:
+        if field.name in OF_THE_GATE:
             continue
         old = getattr(default, field.name)
         changed_value = not old if isinstance(old, bool) else "either" if old is BiometricRule.BOTH else old + 1
@@ -40,6 +43,12 @@ def test_every_option_of_the_runtime_has_a_key_with_its_default() -> None:
     for name, field in RuntimeSection.model_fields.items():
         assert options.pop(name) == field.default
     assert set(options) - set(BiometricsSection.model_fields) - set(AdmissionSection.model_fields) == {"gate_id", "face_threshold"}
+
+
+def test_a_single_door_lane_is_set_where_the_gate_is(laboratory: Any) -> None:
+    laboratory.change('mode = "simulation"', 'mode = "simulation"\nlane = "single_door"')
+    laboratory.change('port = "/dev/gate/io"', 'port = "/dev/gate/io"\nentry_door = "not_wired"')
+    assert laboratory.load().crossing_policy() == CrossingPolicy(Region.MO, Direction.HK_TO_MO, LaneKind.SINGLE_DOOR)
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,13 @@ class WeldedRelayBoard(Board):
             super().write_coil(channel, on)
 
 
+class BurntRelayBoard(Board):
+    """Acknowledges that a coil is switched on, and it stays off."""
+
+    def write_coil(self, channel: int, on: bool) -> None:
+        super().write_coil(channel, False)
+
+
 class ForgetfulBoard(Board):
     """Acknowledges the watchdog and leaves it off."""
 
@@ -225,6 +232,11 @@ def test_an_honest_board_opens(open_driver: Callable[..., None]) -> None:
 def test_a_door_coil_that_does_not_read_back_off_is_not_trusted(open_driver: Callable[..., None]) -> None:
     with pytest.raises(DeviceUntrustedError, match="released exit_door, whose coil still reads on"):
         open_driver(WeldedRelayBoard())
+
+
+def test_a_fail_safe_coil_that_does_not_read_back_on_is_not_trusted(open_driver: Callable[..., None]) -> None:
+    with pytest.raises(DeviceUntrustedError, match="released entry_door, whose coil still reads off"):
+        open_driver(BurntRelayBoard(), locks={"entry_door": "fail_safe"})
 
 
 def test_a_watchdog_that_does_not_read_back_is_not_trusted(open_driver: Callable[..., None]) -> None:

@@ -106,3 +106,40 @@ def test_every_option_says_what_it_is() -> None:
     schema = IoBoardOptions.model_json_schema()
     for part in (schema, *schema["$defs"].values()):
         assert undescribed(part) == []
+
+
+NO_ENTRY_DOOR = {"entry_door_closed": "not_wired", "entry_door_open": "not_wired"}
+
+
+def test_a_lane_without_an_entry_door_says_so_in_every_place() -> None:
+    wiring = modbus_options("/dev/gate-io")
+    doorless = options(inputs=wiring["inputs"] | NO_ENTRY_DOOR, outputs=wiring["outputs"] | {"entry_door": "not_wired"})
+    assert (doorless.has_entry_door, options().has_entry_door) == (False, True)
+    assert "entry_door" not in doorless.coils
+    for changes in (
+        {"outputs": wiring["outputs"] | {"entry_door": "not_wired"}},
+        {"inputs": wiring["inputs"] | NO_ENTRY_DOOR},
+        {"inputs": wiring["inputs"] | {"entry_door_closed": "not_wired"}, "outputs": wiring["outputs"] | {"entry_door": "not_wired"}},
+    ):
+        with pytest.raises(ValidationError, match="wired in part"):
+            options(**changes)
+
+
+def test_the_entry_is_fail_safe_and_the_border_fail_secure_unless_said_otherwise() -> None:
+    wiring = modbus_options("/dev/gate-io")
+    del wiring["locks"]
+    assert IoBoardOptions.model_validate(wiring).locks.model_dump() == {"entry_door": "fail_safe", "exit_door": "fail_secure"}
+
+
+def test_a_watchdog_may_not_open_the_border() -> None:
+    fail_safe = {"entry_door": "fail_safe", "exit_door": "fail_safe"}
+    assert options(locks=fail_safe).locks.exit_door == "fail_safe"
+    with pytest.raises(ValidationError, match="would open the border"):
+        options(locks=fail_safe, watchdog={"register_address": 9, "timeout_s": 1.0})
+
+
+def test_pulses_do_not_overlap() -> None:
+    with pytest.raises(ValidationError, match="overlaps the pulses of flash_on_base"):
+        options(flash_off_base=0x0205)
+    with pytest.raises(ValidationError, match="flash_off_base = 0x0005 lies among the coils"):
+        options(flash_off_base=5)
