@@ -39,6 +39,7 @@ COLOURS = {"completed": "green", "refused": "yellow", "returned": "yellow", "aba
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a crossing on standard output, nothing else; with --virtual one for the whole run.")
 @click.option("--virtual", is_flag=True, help="In virtual time: the core alone against a simulated lane, thousands of travellers, judged by a monitor.")
 @click.option("--faults", type=click.Choice(["none", "mild", "harsh"]), default="none", show_default=True, help="With --virtual: what goes wrong.")
+@click.option("--single-door", is_flag=True, help="With --virtual: every lane has a single door, the exit; without it one in twenty where anything goes wrong.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="With --virtual: processes. The result does not depend on it.")
 @click.option("--only", type=click.IntRange(0), default=None, help="With --virtual: play this one episode, with a trace.")
 def simulate_command(
@@ -52,6 +53,7 @@ def simulate_command(
     as_json: bool,
     virtual: bool,
     faults: str,
+    single_door: bool,
     jobs: int,
     only: int | None,
 ) -> int:
@@ -59,13 +61,13 @@ def simulate_command(
 
     Exit code 0 when every crossing ended as it must and no invariant was violated, 1 otherwise.
     """
-    if not virtual and (faults != "none" or jobs != 1 or only is not None):
-        raise click.UsageError("--faults, --jobs and --only belong to --virtual")
+    if not virtual and (faults != "none" or single_door or jobs != 1 or only is not None):
+        raise click.UsageError("--faults, --single-door, --jobs and --only belong to --virtual")
     if virtual:
         from gate_controller.cli.virtual import DEFAULT_TRAVELLERS, replay, simulate_virtually
         from simulators.virtual.batch import Run
 
-        run = Run(faults, seed, travellers or DEFAULT_TRAVELLERS)
+        run = Run(faults, seed, travellers or DEFAULT_TRAVELLERS, single_door=single_door)
         return replay(run, only) if only is not None else simulate_virtually(run, jobs, as_json=as_json)
     plan = Plan(Region(lane.upper()), travellers or ENDLESS, seed, Family(family), kiosk_port, models, log=log)
     screen = Console(stderr=True) if as_json else Console()

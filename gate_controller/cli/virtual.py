@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from simulators.virtual.batch import TRAVELLERS, Run, play_all
 from simulators.virtual.episode import Episode
-from simulators.virtual.faults import KINDS
-from simulators.virtual.profile import PROFILES
+from simulators.virtual.faults import KINDS, NO_PROCESS, UNREACHABLE
 from simulators.virtual.result import CANNOT_OCCUR, Result
 
 DEFAULT_TRAVELLERS = 1000
@@ -25,7 +25,7 @@ MOST_SHOWN = 20
 
 
 def simulate_virtually(run: Run, jobs: int, *, as_json: bool = False) -> int:
-    """Play the whole run, print the report; 0 only with no violation.
+    """Play the whole run, print the report; 0 only with no violation and every admitted traveller accounted for.
 
     Raises:
         click.Abort: Ctrl-C; what came in until then was reported.
@@ -47,12 +47,12 @@ def simulate_virtually(run: Run, jobs: int, *, as_json: bool = False) -> int:
         report(Console(width=200) if not Console().is_terminal else Console(), run, total, taken, jobs)
     if not whole:
         raise click.Abort
-    return ExitCode.CHECK_FAILED if total.violations else ExitCode.OK
+    return ExitCode.CHECK_FAILED if total.violations or total.unaccounted else ExitCode.OK
 
 
 def replay(run: Run, number: int) -> int:
     """Play one episode with a trace of every event and what the core answered."""
-    result = Episode(PROFILES[run.faults], run.seed, number, TRAVELLERS).run(click.echo)
+    result = Episode(run.profile, run.seed, number, TRAVELLERS).run(click.echo)
     click.echo(f"episode {number} of seed {run.seed}: {result.crossed} crossings in {result.seconds:.1f} virtual seconds, digest {result.digest[:16]}")
     for _, violation in result.violations:
         click.echo(f"violation: {violation}")
@@ -61,13 +61,15 @@ def replay(run: Run, number: int) -> int:
 
 def replay_command(run: Run, number: int) -> str:
     """The command that plays that episode again."""
-    return shlex.join(["gatectl", "simulate", "--virtual", "--faults", run.faults, "--seed", str(run.seed), "--only", str(number)])
+    lane = ["--single-door"] if run.single_door else []
+    return shlex.join(["gatectl", "simulate", "--virtual", "--faults", run.faults, *lane, "--seed", str(run.seed), "--only", str(number)])
 
 
 def as_object(run: Run, total: Result, taken_s: float, jobs: int) -> dict[str, object]:
     """The report as one JSON object."""
     return {
         "faults": run.faults,
+        "single_door": run.single_door,
         "seed": run.seed,
         "travellers": total.travellers,
         "crossings": total.crossed,
@@ -78,6 +80,7 @@ def as_object(run: Run, total: Result, taken_s: float, jobs: int) -> dict[str, o
         "virtual_hours": round(total.seconds / 3600, 1),
         "identity_check_share": round(total.identity_share, 4),
         "digest": total.digest,
+        "admitted": {"travellers": total.admissions, "outcomes": dict(total.admitted.most_common()), "unaccounted": total.unaccounted},
         "outcomes": dict(total.outcomes.most_common()),
         "reasons": dict(total.reasons.most_common()),
         "never_given": [reason.code for reason in total.never_given],
@@ -85,6 +88,7 @@ def as_object(run: Run, total: Result, taken_s: float, jobs: int) -> dict[str, o
         "travellers_by_habit": dict(total.habits.most_common()),
         "exempt": dict(total.exempt.most_common()),
         "others": {name: count for name, count in total.others.items() if count},
+        "unreachable": {f"{kind} / {state}": why for (kind, state), why in UNREACHABLE.items()},
         "faults_by_state": {f"{kind} / {state}": count for (kind, state), count in sorted(total.faults.items())},
         "violations": [{"episode": number, "what": str(violation), "replay": replay_command(run, number)} for number, violation in total.violations],
     }
@@ -93,12 +97,18 @@ def as_object(run: Run, total: Result, taken_s: float, jobs: int) -> dict[str, o
 def report(screen: Console, run: Run, total: Result, taken_s: float, jobs: int) -> None:
     """The report for people."""
     screen.print(
-        f"{total.crossed} crossings of {total.travellers} travellers, faults {run.faults}, seed {run.seed}: {taken_s:.0f} s with {jobs} jobs,"
+        f"{total.crossed} crossings of {total.travellers} travellers, faults {run.faults}, {'single-door lanes, ' if run.single_door else ''}seed {run.seed}:"
+        f" {taken_s:.0f} s with {jobs} jobs,"
         f" {_rate(total):.0f} a second of processor time, {total.seconds / 3600:.0f} virtual hours, {total.events} events",
         highlight=False,
     )
     screen.print(f"{total.identity_share:.1%} of the crossings reached identity_check; digest {total.digest[:16]}", highlight=False)
+    ends = " + ".join(f"{count} {name}" for name, count in total.admitted.most_common())
+    missing = f"[red]{total.unaccounted} unaccounted for[/red]" if total.unaccounted else "each with exactly one outcome"
+    screen.print(f"{total.admissions} travellers admitted = {ends}; {missing}", highlight=False)
     screen.print(_counts("outcome", total.outcomes), _counts("reason code", total.reasons))
+    given = sum(total.reasons[reason.code] > 0 for reason in Reason)
+    screen.print(f"{given} of {len(Reason)} reason codes given", highlight=False)
     for reason in total.never_given:
         screen.print(f"reason never given: {reason.code}", highlight=False)
     for reason, why in CANNOT_OCCUR.items():
@@ -116,20 +126,19 @@ def report(screen: Console, run: Run, total: Result, taken_s: float, jobs: int) 
 
 
 def _report_faults(screen: Console, total: Result) -> None:
-    states = [state.value for state in State] + ["no process"]
-    table = Table(title=f"faults by the state in which they were injected ({total.faults.total()} in all)", title_justify="left")
+    states = [*(state.value for state in State), NO_PROCESS]
+    table = Table(title=f"faults by the state in which they were injected ({total.faults.total()} in all; - cannot be)", title_justify="left")
     table.add_column("fault")
     for state in states:
         table.add_column(state.replace("_", "\n"), justify="right")
     for kind in KINDS:
-        table.add_row(kind, *(str(total.faults[kind, state]) for state in states))
+        table.add_row(kind, *("-" if (kind, state) in UNREACHABLE else str(total.faults[kind, state]) for state in states))
     screen.print(table)
-    few = [(total.faults[kind, state], kind, state) for kind in KINDS for state in states if total.faults[kind, state] < ENOUGH]
-    pairs = len(KINDS) * len(states)
-    screen.print(
-        f"{pairs - len(few)} of {pairs} pairs at least {ENOUGH} times; fewest {min(total.faults[kind, state] for kind in KINDS for state in states)}",
-        highlight=False,
-    )
+    pairs = {(kind, state): total.faults[kind, state] for kind in KINDS for state in states if (kind, state) not in UNREACHABLE}
+    few = [(count, *pair) for pair, count in pairs.items() if count < ENOUGH]
+    screen.print(f"{len(pairs) - len(few)} of {len(pairs)} pairs that can be at least {ENOUGH} times; fewest {min(pairs.values())}", highlight=False)
+    for (kind, state), why in UNREACHABLE.items():
+        screen.print(f"[dim]pair that cannot be: {kind}, {state} ({why})[/dim]", highlight=False)
     if total.crossed >= 1_000_000:
         for count, kind, state in sorted(few):
             screen.print(f"below {ENOUGH}: {kind} in {state}: {count}", highlight=False)

@@ -7,10 +7,10 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulators.virtual.episode import Episode
-from simulators.virtual.profile import PROFILES
+from simulators.virtual.profile import PROFILES, Profile
 from simulators.virtual.result import Result
 
 TRAVELLERS = 25
@@ -28,12 +28,20 @@ class Run:
         seed: Seed.
         travellers: How many come in all.
         records: Whether the records are to be handed back, too.
+        single_door: All lanes have a single door, the exit; otherwise the profile says how many.
     """
 
     faults: str
     seed: int
     travellers: int
     records: bool = False
+    single_door: bool = False
+
+    @property
+    def profile(self) -> Profile:
+        """How often things go wrong."""
+        profile = PROFILES[self.faults]
+        return replace(profile, single_door=1.0) if self.single_door else profile
 
     @property
     def episodes(self) -> int:
@@ -45,7 +53,7 @@ def play(run: Run, first: int, beyond: int) -> Result:
     """Play the episodes from `first` up to, not including, `beyond`."""
     total, began = Result(), time.process_time()
     for number in range(first, beyond):
-        result = Episode(PROFILES[run.faults], run.seed, number, min(TRAVELLERS, run.travellers - number * TRAVELLERS)).run()
+        result = Episode(run.profile, run.seed, number, min(TRAVELLERS, run.travellers - number * TRAVELLERS)).run()
         if not run.records:
             result.crossings = []
         total.add(result)

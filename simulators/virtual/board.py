@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 POLL_S = 0.03
 LOST_AFTER_S = 1.0
 OPEN_WITHIN_S = 1.0
+NOTED_WITHIN_S = 0.5
 REPLY_TIMEOUT_S = 0.1
 
 
@@ -58,7 +59,7 @@ class Board:
         self._attached = False
         self._free_at = 0.0
         self._owed: dict[Door, c.OpenDoor | None] = {}
-        self._queued: dict[int, tuple[Door, c.OpenDoor | None, float]] = {}
+        self._queued: dict[int, tuple[Door, c.OpenDoor | None, float, list[bool] | None]] = {}
         self._orders = 0
         self._ordered_open: dict[Door, None] = {}
         lane.on_wires = self._touch
@@ -84,7 +85,7 @@ class Board:
         """The process ends in good order: closes both doors, but for one whose last order was to open; that is left to the board's timer."""
         if self._lost or (self._silent and self._deaf):
             return
-        for door, opening, ordered_at in list(self._queued.values()):
+        for door, opening, ordered_at, _ in list(self._queued.values()):
             if opening is not None and door in self._ordered_open:
                 self._carry_out(door, opening, ordered_at)
         for door in Door:
@@ -193,15 +194,15 @@ class Board:
 
     # -- commands --------------------------------------------------------------------------------------------------------------
 
-    def submit(self, command: c.OpenDoor | c.CloseDoor) -> None:
-        """Send an order for a door, in turn."""
+    def submit(self, command: c.OpenDoor | c.CloseDoor, once: list[bool] | None = None) -> None:
+        """Send an order for a door, in turn; an opening with `once` waits until that is no longer empty, but not longer than NOTED_WITHIN_S."""
         opening, now = (command if isinstance(command, c.OpenDoor) else None), self._agenda.now
         if opening is not None:
             self._ordered_open[command.door] = None
         else:
             self._ordered_open.pop(command.door, None)
         self._orders += 1
-        self._queued[self._orders] = command.door, opening, now
+        self._queued[self._orders] = command.door, opening, now, once
         self._free_at = max(now, self._free_at) + self._exchange() / 2
         self._agenda.after(self._free_at - now, self._send, self._process, self._orders)
 
@@ -210,8 +211,15 @@ class Board:
 
     def _send(self, process: int, number: int) -> None:
         order = self._queued.pop(number, None) if process == self._process else None
-        if order is not None:
-            self._carry_out(*order)
+        if order is None:
+            return
+        door, opening, ordered_at, once = order
+        if once is not None and not once and self._agenda.now <= ordered_at + NOTED_WITHIN_S:
+            if door in self._ordered_open:
+                self._queued[number] = order
+                self._agenda.after(POLL_S, self._send, process, number)
+            return
+        self._carry_out(door, opening, ordered_at)
 
     def _send_owed(self) -> None:
         for door, opening in self._owed.items():

@@ -38,6 +38,8 @@ HIS_OWN = frozenset(
 """Reasons that lie with whoever was inside."""
 STORES = (Device.TRUST, Device.ENROLMENT, Device.JOURNAL, Device.PASS_VERIFIER)
 """In the order in which the desk looks at them."""
+BY_HAND = frozenset({"officer_released", "officer_returned"})
+"""Notes of who let somebody out, and why: on the disk before the door opens."""
 _BY_CODE = {reason.code: reason for reason in Reason}
 
 
@@ -49,24 +51,26 @@ class Durable:
         used: The newest use of each pass.
         admitted: Crossings admitted, in order.
         outcomes: What was recorded of each crossing (None: cut short by a restart, closed as aborted); more than one entry is a violation.
+        by_hand: Crossings that an officer's act began since the last outcome.
         latches: What closed the lane since it was last re-armed, in order.
     """
 
     used: dict[bytes, int] = field(default_factory=dict)
     admitted: list[str] = field(default_factory=list)
     outcomes: dict[str, list[c.CrossingRecord | None]] = field(default_factory=dict)
+    by_hand: dict[str, None] = field(default_factory=dict)
     latches: list[Reason] = field(default_factory=list)
 
     @property
-    def open_admissions(self) -> list[str]:
-        """Crossings that were admitted and have no outcome."""
-        return [crossing_id for crossing_id in self.admitted if crossing_id not in self.outcomes]
+    def open_crossings(self) -> list[str]:
+        """Crossings that were admitted, or begun by an officer's act, and have no outcome."""
+        return [crossing_id for crossing_id in (*self.admitted, *self.by_hand) if crossing_id not in self.outcomes]
 
     def latched_before(self) -> Reason | None:
         """What a new process is told: an emergency first, then a crossing that was cut short, then the last latch (ADR 13)."""
         if Reason.EMERGENCY in self.latches:
             return Reason.EMERGENCY
-        if self.open_admissions:
+        if self.open_crossings:
             return Reason.RESTARTED
         return self.latches[-1] if self.latches else None
 
@@ -74,6 +78,11 @@ class Durable:
         """Write one entry; a second outcome of a crossing is refused as the real journal refuses it, and kept for the monitor."""
         if isinstance(command, c.RecordCrossing):
             self.outcomes.setdefault(command.record.crossing_id, []).append(command.record)
+            self.by_hand.clear()
+        elif command.kind in BY_HAND:
+            crossing_id = dict(command.fields)["crossing_id"]
+            if crossing_id not in self.admitted:
+                self.by_hand[crossing_id] = None
         elif command.kind == "rearmed":
             self.latches.clear()
         elif command.kind in {"emergency", "latched"}:
@@ -81,10 +90,11 @@ class Durable:
             self.latches.append(_BY_CODE.get(code, Reason.EMERGENCY))
 
     def close_open(self) -> None:
-        """After a restart: crossings that were admitted and have no outcome are closed as aborted, and the lane is latched, in one transaction."""
-        cut_short = self.open_admissions
+        """After a restart: crossings without an outcome are closed as aborted, and the lane is latched, in one transaction."""
+        cut_short = self.open_crossings
         for crossing_id in cut_short:
             self.outcomes[crossing_id] = [None]
+        self.by_hand.clear()
         if cut_short:
             self.latches.append(Reason.RESTARTED)
 
@@ -193,18 +203,20 @@ class Desk:
 
     # -- commands --------------------------------------------------------------------------------------------------------------
 
-    def submit(self, command: c.Command) -> None:
-        """Queue a command."""
+    def submit(self, command: c.Command) -> list[bool]:
+        """Queue a command. What is returned is no longer empty once an entry for the journal was written, or kept because the journal is lost."""
         profile = self._profile
+        done: list[bool] = []
         if isinstance(command, (c.RecordCrossing, c.NoteEvent)):
             self._backlog.append(command)
-            self._queue(profile.record_latency, self._write, command)
+            self._queue(profile.record_latency, self._write, command, done)
         elif isinstance(command, c.VerifyPass):
             self._queue(profile.verify_latency, self._verify, command)
         elif isinstance(command, c.FindEnrolment):
             self._queue(profile.enrolment_latency, self._find, command)
         elif isinstance(command, c.RecordAdmission):
             self._queue(profile.admission_latency, self._admit, command)
+        return done
 
     def _queue(self, latency: Latency, act: Callable[..., None], *args: object) -> None:
         now = self._agenda.now
@@ -215,11 +227,12 @@ class Desk:
         if process == self._process:
             act(*args)
 
-    def _write(self, command: c.RecordCrossing | c.NoteEvent) -> None:
+    def _write(self, command: c.RecordCrossing | c.NoteEvent, done: list[bool]) -> None:
         if isinstance(command, c.RecordCrossing):
             self._count_attempt(command.record)
         if Device.JOURNAL not in self._lost and self._works(Device.JOURNAL):
             self._flush()
+        done.append(True)
 
     def _flush(self) -> None:
         while self._backlog and Device.JOURNAL not in self._lost and Device.JOURNAL not in self.broken:

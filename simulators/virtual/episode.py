@@ -8,7 +8,7 @@ from dataclasses import replace
 from random import Random
 
 from gate_controller.core import events as e
-from gate_controller.core.policy import BiometricRule, CrossingPolicy
+from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
@@ -17,7 +17,7 @@ from gate_controller.core.values import CheckOutcome, Direction, Door, Modality,
 from simulators.virtual.agenda import Agenda
 from simulators.virtual.body import BEYOND_M, OUTSIDE, QUEUE_M, READER_M, STAND_M, Body
 from simulators.virtual.faults import FAULTS, KINDS, NO_PROCESS, maintenance
-from simulators.virtual.habits import HONEST, MISBEHAVING, WEIGHTS
+from simulators.virtual.habits import somebody
 from simulators.virtual.host import Host
 from simulators.virtual.lane import Lane
 from simulators.virtual.ledger import Violation
@@ -68,7 +68,7 @@ class Episode:
         self.policy = policy or self._some_policy()
         self.travel_s = self.rng.uniform(0.5, 0.9)
         self.monitor = Monitor(self.agenda, self.policy)
-        self.lane = Lane(self.agenda, self.rng, profile, self.monitor, self.travel_s)
+        self.lane = Lane(self.agenda, self.rng, profile, self.monitor, self.travel_s, self.policy.doors)
         self.host: Host = Host(self.agenda, self.rng, profile, self.policy, self.lane, self.monitor, self.look, table)
         self.officer = Officer(self)
         self.phones = Phones(self.rng, self.policy)
@@ -96,7 +96,8 @@ class Episode:
         rng = self.rng
         rule = rng.choices(list(BiometricRule), (8, 1, 1))[0] if self.profile.name != "none" else BiometricRule.BOTH
         region, direction = rng.choice(((Region.MO, Direction.HK_TO_MO), (Region.HK, Direction.MO_TO_HK)))
-        return replace(CrossingPolicy(region, direction), biometric_rule=rule, emergency_opens_exit=rng.random() < 0.3)
+        lane = LaneKind.SINGLE_DOOR if rng.random() < self.profile.single_door else LaneKind.TWO_DOOR
+        return replace(CrossingPolicy(region, direction), biometric_rule=rule, emergency_opens_exit=rng.random() < 0.3, lane=lane)
 
     # -- the run -------------------------------------------------------------------------------------------------------------
 
@@ -161,7 +162,7 @@ class Episode:
     def _step_up(self) -> None:
         self._come += 1
         rng = self.rng
-        habit = rng.choices(MISBEHAVING, WEIGHTS)[0] if rng.random() < self.profile.misbehaving else HONEST
+        habit = somebody(rng, self.profile.misbehaving, self.lane.doors)
         self.habits[habit.name] += 1
         self._arrive(Traveller(self, Body(f"t{self._come}", QUEUE_M, rng.uniform(0.8, 1.6), 2 if habit.companion == "on_arm" else 1), habit, self._come))
         if rng.random() < self.profile.maintenance:

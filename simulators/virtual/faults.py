@@ -43,6 +43,11 @@ def _stick(wire: str, level: int) -> Inject:
     return inject
 
 
+def _of_entry(inject: Inject) -> Inject:
+    """A fault of the entry door, where the lane has one."""
+    return lambda scene: Door.ENTRY in scene.lane.doors and inject(scene)
+
+
 def _disagree(door: Door) -> Inject:
     """Both contacts are made at once."""
     closed, opened = _stick(f"{door.value}_closed", 1), _stick(f"{door.value}_open", 1)
@@ -258,13 +263,13 @@ def _housing(scene: Episode) -> bool:
 
 FAULTS: dict[str, Inject] = {
     # Sensors (group 6)
-    "entry contact stuck closed": _stick("entry_door_closed", 1),
-    "entry contact stuck open": _stick("entry_door_closed", 0),
+    "entry contact stuck closed": _of_entry(_stick("entry_door_closed", 1)),
+    "entry contact stuck open": _of_entry(_stick("entry_door_closed", 0)),
     "exit contact stuck closed": _stick("exit_door_closed", 1),
     "exit contact stuck open": _stick("exit_door_closed", 0),
-    "entry contacts disagree": _disagree(Door.ENTRY),
+    "entry contacts disagree": _of_entry(_disagree(Door.ENTRY)),
     "exit contacts disagree": _disagree(Door.EXIT),
-    "entry contact bounces": _bounce("entry_door_closed"),
+    "entry contact bounces": _of_entry(_bounce("entry_door_closed")),
     "exit contact bounces": _bounce("exit_door_closed"),
     "entry beam blocked": _stick("entry_beam", 1),
     "exit beam blocked": _stick("exit_beam", 1),
@@ -277,11 +282,11 @@ FAULTS: dict[str, Inject] = {
     "counter stuck at many": _counter(MANY),
     "counter flickers": _counter_flickers,
     # Doors (group 6)
-    "entry stuck": _door(Door.ENTRY, "stuck"),
+    "entry stuck": _of_entry(_door(Door.ENTRY, "stuck")),
     "exit stuck": _door(Door.EXIT, "stuck"),
-    "entry slow": _door(Door.ENTRY, "slow"),
+    "entry slow": _of_entry(_door(Door.ENTRY, "slow")),
     "exit slow": _door(Door.EXIT, "slow"),
-    "entry forced": _forced(Door.ENTRY),
+    "entry forced": _of_entry(_forced(Door.ENTRY)),
     "exit forced": _forced(Door.EXIT),
     "entry obstructed": _object(Door.ENTRY),
     "exit obstructed": _object(Door.EXIT),

@@ -1,8 +1,11 @@
-"""How travellers behave: the honest, the clumsy and the hostile, as one table. Values only; minds.py acts on them."""
+"""How travellers behave: the honest, the clumsy and the hostile, as one table. minds.py acts on them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from random import Random
+
+from gate_controller.core.values import Door
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +17,7 @@ class Habit:
         weight: Share among those who misbehave.
         phone: good, replays (a copy of what somebody used before).
         entering: walks, never, late (when the door is about to close), backs_out (turns round in the chamber), lingers (in the doorway),
-            drops (an object in the doorway).
+            drops (an object in the doorway), uninvited (without a pass).
         companion: "", tailgater, child (walks along), on_arm (a child no counter tells apart).
         finger: own, other, none.
         face: own, other, none, two (a second face beside).
@@ -76,4 +79,13 @@ MISBEHAVING = (
     Habit("wrong finger and stays", finger="other", returning="stays"),
 )
 """Everybody else."""
-WEIGHTS = tuple(habit.weight for habit in MISBEHAVING)
+UNINVITED = (Habit("walks in without a pass", 4.0, entering="uninvited"), Habit("walks in without a pass and stays", entering="uninvited", returning="stays"))
+"""And these, where the entry has no door."""
+
+
+def somebody(rng: Random, misbehaving: float, doors: tuple[Door, ...]) -> Habit:
+    """A habit; with probability `misbehaving` none of the honest."""
+    if rng.random() >= misbehaving:
+        return HONEST
+    habits = MISBEHAVING if Door.ENTRY in doors else MISBEHAVING + UNINVITED
+    return rng.choices(habits, [habit.weight for habit in habits])[0]

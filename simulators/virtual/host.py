@@ -22,7 +22,7 @@ from gate_controller.core.table import TABLE, Row
 from gate_controller.core.values import Device
 from simulators.virtual.agenda import Agenda
 from simulators.virtual.board import Board
-from simulators.virtual.desk import Desk, Durable
+from simulators.virtual.desk import BY_HAND, Desk, Durable
 from simulators.virtual.lane import Lane
 from simulators.virtual.monitor import Monitor
 from simulators.virtual.profile import Profile
@@ -93,8 +93,8 @@ class Host:
         self.on_state: Callable[[State], None] = lambda _state: None
         self.on_death: Callable[[], None] = lambda: None
         self.trace: Callable[[str], None] | None = None
-        self._means: dict[type, Callable[[Any], None]] = {
-            c.OpenDoor: self.board.submit,
+        self._means: dict[type, Callable[[Any], object]] = {
+            c.OpenDoor: self._open,
             c.CloseDoor: self.board.submit,
             c.ShowPrompt: lambda command: self._show(command.prompt),
             c.VerifyPass: self.desk.submit,
@@ -107,6 +107,7 @@ class Host:
             c.CallOfficer: self._call,
             c.EndOfficerCall: lambda _command: self.on_call(False),
         }
+        self._act_noted: list[bool] | None = None
         self._crossings = 0
         self._taken = ""
         self._timer = 0
@@ -177,6 +178,7 @@ class Host:
         if self.trace is not None:
             self._tell(event, before, commands)
         self._monitor.answered(event, commands)
+        self._act_noted = None
         for command in commands:
             carry_out = self._means.get(type(command))
             if carry_out is not None:
@@ -279,8 +281,13 @@ class Host:
         if command.record.reason is not None:
             self.reasons[command.record.reason.code] += 1
 
+    def _open(self, command: c.OpenDoor) -> None:
+        self.board.submit(command, once=None if command.emergency else self._act_noted)
+
     def _note(self, command: c.NoteEvent) -> None:
-        self.desk.submit(command)
+        noted = self.desk.submit(command)
+        if command.kind in BY_HAND:
+            self._act_noted = noted  # who let somebody out, and why, is on record before the door opens
         if command.kind == Reason.OFFICER_DID_NOT_COME.code:  # an event of its own; the crossing keeps the reason of the call
             self.reasons[command.kind] += 1
 

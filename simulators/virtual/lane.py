@@ -12,7 +12,7 @@ from gate_controller.core.values import Door, DoorPosition, LaneInputs, Occupanc
 from simulators.virtual.agenda import Agenda
 from simulators.virtual.body import BOUNDS, CHAMBER_M, DOORWAYS, LEAVES, PLANES, Body
 from simulators.virtual.counter import Counter
-from simulators.virtual.leaf import AJAR, PASSABLE, SHUT, WIDE, Leaf
+from simulators.virtual.leaf import AJAR, PASSABLE, SHUT, WIDE, Leaf, Opening
 from simulators.virtual.monitor import Monitor
 from simulators.virtual.profile import Profile
 
@@ -33,8 +33,10 @@ class Lane:
         profile: Latencies and error rates.
         monitor: Told what truly happens.
         travel_s: Travel time of each leaf, seconds.
+        doors: Which doors it has.
 
     Attributes:
+        doors: Likewise.
         bodies: Everybody here, in the order in which they appeared.
         loop_open: The emergency loop is open.
         housing_open: A housing is open.
@@ -43,10 +45,12 @@ class Lane:
         on_passable: Called with a door that has just become passable.
     """
 
-    def __init__(self, agenda: Agenda, rng: Random, profile: Profile, monitor: Monitor, travel_s: float) -> None:
+    def __init__(self, agenda: Agenda, rng: Random, profile: Profile, monitor: Monitor, travel_s: float, doors: tuple[Door, ...] = tuple(Door)) -> None:
         self._agenda = agenda
         self._monitor = monitor
-        self.leaves = {door: Leaf(door, agenda, travel_s, self._leaf_changed) for door in Door}
+        self.doors = doors
+        self.leaves = {door: Leaf(door, agenda, travel_s, self._leaf_changed) if door in doors else Opening(door, agenda) for door in Door}
+        self._has_entry = Door.ENTRY in doors
         self._entry, self._exit = self.leaves[Door.ENTRY], self.leaves[Door.EXIT]
         self.bodies: list[Body] = []
         self.loop_open = False
@@ -61,7 +65,7 @@ class Lane:
 
     def reading(self) -> LaneInputs:
         """What the board reads now."""
-        entry, leaving = _BY_LEVEL[self._entry.level], _BY_LEVEL[self._exit.level]
+        entry, leaving = _BY_LEVEL[self._entry.level] if self._has_entry else 0, _BY_LEVEL[self._exit.level]
         entry_beam, exit_beam = int(self._entry.doorway > 0), int(self._exit.doorway > 0)
         loop, housing, count = int(self.loop_open), int(self.housing_open), self.counter.shown
         stuck = self.stuck
@@ -78,7 +82,9 @@ class Lane:
         return known
 
     def position(self, leaf: Leaf) -> int:
-        """What the two contacts of `leaf` tell, as an index of POSITIONS."""
+        """What the two contacts of `leaf` tell, as an index of POSITIONS; an entry without a door reads closed."""
+        if leaf.door not in self.doors:
+            return 0
         closed, opened = int(leaf.level == SHUT), int(leaf.level == WIDE)
         if self.stuck:
             closed = self.stuck.get(f"{leaf.door.value}_closed", closed)

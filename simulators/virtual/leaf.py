@@ -90,3 +90,16 @@ class Leaf:
         self._position, self._since = threshold, self._agenda.now
         self._aim()
         self._changed(self, before)
+
+
+class Opening(Leaf):
+    """A doorway without a leaf, as the entry of a single-door lane: always passable."""
+
+    __slots__ = ()
+
+    def __init__(self, door: Door, agenda: Agenda) -> None:
+        super().__init__(door, agenda, 1.0, lambda _leaf, _before: None)
+        self.level = WIDE
+
+    def act(self) -> None:
+        """There is nothing that could move."""

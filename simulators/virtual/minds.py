@@ -154,6 +154,9 @@ class Traveller(Mind):
         if prompt is Prompt.SHOW_CODE:
             if self.attempts >= ATTEMPTS or self.admitted:
                 self.give_up()
+            elif self.habit.entering == "uninvited":
+                self.attempts = ATTEMPTS
+                self.go(STAND_M)
             elif self.body.velocity == 0:
                 self.attempts += 1
                 self.shown = self.scene.present(self)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from simulators.virtual.episode import Episode
 
 LOOK_AGAIN_S = 4.0
+LOOKS_IN = 0.05
+"""How often an officer has the entry opened to look into a chamber that is empty."""
 CARELESS = 0.1
 """How often the lane is re-armed before anybody has looked."""
 ROUNDS = 25
@@ -84,9 +86,13 @@ class Officer:
             return
         inside = scene.lane.inside
         if not inside:
-            scene.host.post(e.Rearmed("officer-7"))
+            if scene.rng.random() < LOOKS_IN:
+                self._acts += 1
+                scene.host.post(e.OfficerReturned(f"officer-{self._acts}", "officer-7", "a look inside"))
+            else:
+                scene.host.post(e.Rearmed("officer-7"))
             return
-        if any(leaf.level > 1 for leaf in scene.lane.leaves.values()):
+        if any(scene.lane.leaves[door].level > 1 for door in scene.lane.doors):
             self._escort(BEYOND_M if scene.lane.leaves[Door.EXIT].level > 1 else QUEUE_M)
             return
         self._acts += 1

@@ -47,6 +47,7 @@ class Profile:
         counter_miscount: ... after which it shows one too many or too few for a while.
         false_non_match: Share of checks of the right person that fail.
         maintenance: Share of travellers before whom an engineer takes the lane.
+        single_door: Share of episodes whose lane has a single door, the exit.
         *_latency: Latencies of the parts.
     """
 
@@ -60,6 +61,7 @@ class Profile:
     counter_miscount: float = 0.0
     false_non_match: float = 0.0
     maintenance: float = 0.0
+    single_door: float = 0.0
     counter_latency: Latency = Latency(0.15, 0.3)
     exchange_latency: Latency = Latency(0.008, 0.3)
     verify_latency: Latency = Latency(0.004)
@@ -111,6 +113,7 @@ PROFILES = {
         counter_miscount=0.002,
         false_non_match=0.01,
         maintenance=0.001,
+        single_door=0.05,
         dead_fault_rate=0.06,
         exchange_latency=Latency(0.008, 0.3, 0.001, (0.05, 0.3)),
         verify_latency=Latency(0.004, 0.4, 0.001, (0.5, 4.0)),
@@ -125,6 +128,7 @@ PROFILES = {
         counter_miscount=0.01,
         false_non_match=0.02,
         maintenance=0.035,
+        single_door=0.05,
         dead_fault_rate=0.6,
         counter_latency=Latency(0.15, 0.5, 0.005, (0.5, 1.5)),
         exchange_latency=Latency(0.01, 0.6, 0.005, (0.05, 0.4)),

@@ -25,7 +25,7 @@ class Senses:
         self._agenda = agenda
         self._stable_s = stable_s
         self._miscounts_since: float | None = None
-        self._miscounted_at = -1e9
+        self._late_at = self._miscounted_at = -1e9
         self._wire_wrong = False
         self._wire_wrong_at = -1e9
         self.shown_since: float | None = 0.0
@@ -37,8 +37,10 @@ class Senses:
         for body in lane.bodies:
             if body.inside:
                 inside += 1
-        if self._miscounts_since is not None and now - self._miscounts_since > self._stable_s:
-            self._miscounted_at = now
+        if self._miscounts_since is not None:
+            self._late_at = now
+            if now - self._miscounts_since > self._stable_s:
+                self._miscounted_at = now
         if shown in {BLIND, min(inside, MANY)}:
             self._miscounts_since = None
         elif self._miscounts_since is None:
@@ -51,10 +53,9 @@ class Senses:
             self._wire_wrong = _any_wrong(lane)
             self._wire_wrong_at = now
 
-    @property
-    def miscounts(self) -> bool:
-        """The counter shows another number than there is, at this moment."""
-        return self._miscounts_since is not None
+    def miscounts(self, reaction_s: float) -> bool:
+        """The counter shows another number than there is, or did until so short a while ago that its wires cannot have been read since."""
+        return self._miscounts_since is not None or self._agenda.now - self._late_at <= reaction_s
 
     def miscounted(self, since: float) -> bool:
         """The counter was wrong for longer than its latency, at some time since then."""

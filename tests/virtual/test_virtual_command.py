@@ -15,6 +15,8 @@ def test_a_run_without_violations_ends_with_0_and_tells_what_happened(capsys: py
     assert main(["simulate", "--virtual", "--travellers", "60", "--faults", "harsh", "--seed", "2"]) == 0
     printed = capsys.readouterr().out
     assert "reached identity_check" in printed
+    assert "each with exactly one outcome" in printed
+    assert "process killed, no process (there is none to kill)" in printed
     assert "0 violations" in printed
 
 

@@ -38,8 +38,26 @@ def test_a_thousand_travellers_and_the_harshest_faults_violate_nothing():
     assert len(whole.outcomes) == 7, "every outcome is met"
 
 
-def test_without_faults_everybody_crosses():
-    whole = total(Run("none", 1, 100))
+@pytest.mark.invariant("INV-2")
+@pytest.mark.invariant("INV-4")
+@pytest.mark.invariant("INV-8")
+def test_lanes_with_a_single_door_violate_nothing_either():
+    whole = total(Run("harsh", 1, 400, single_door=True))
+    assert whole.violations == []
+    assert whole.identity_share >= 0.5
+    assert whole.reasons["walked_in"]
+    assert not any(count for (kind, _), count in whole.faults.items() if kind in {"entry forced", "entry stuck", "entry contacts disagree"})
+
+
+def test_every_admitted_traveller_is_accounted_for():
+    whole = total(Run("harsh", 2, 300))
+    assert whole.admissions == whole.admitted.total() > 200
+    assert whole.unaccounted == 0
+
+
+@pytest.mark.parametrize("single_door", [False, True])
+def test_without_faults_everybody_crosses(single_door: bool):
+    whole = total(Run("none", 1, 100, single_door=single_door))
     assert whole.violations == []
     assert whole.outcomes == {"completed": 100}
     assert not whole.exempt
