@@ -53,6 +53,7 @@ class _StatusList(_Strict):
 
 class _Region(_Strict):
     keys: list[_Key]
+    enrolment_keys: list[_Key] = []
     lists: dict[str, _StatusList]
 
 
@@ -146,6 +147,7 @@ def _load(path: Path) -> TrustRepository:
 def _region_state(region: Region, seed: str, remembered: _Region) -> RegionState:
     return RegionState(
         keys=[(Authority(region, seed, key.name), key.not_before, key.not_after) for key in remembered.keys],
+        enrolment_keys=[(Authority(region, seed, key.name), key.not_before, key.not_after) for key in remembered.enrolment_keys],
         statuses={uri: {int(index): PassStatus[status] for index, status in listed.statuses.items()} for uri, listed in remembered.lists.items()},
         shapes={uri: (listed.bits, listed.size) for uri, listed in remembered.lists.items()},
     )
@@ -157,4 +159,7 @@ def _remembered(state: RegionState) -> dict[str, object]:
         bits, size = state.shape(uri)
         told = {str(index): status.name for index, status in sorted(statuses.items()) if status is not PassStatus.VALID}
         lists[uri] = {"bits": bits, "size": size, "statuses": told}
-    return {"keys": [{"name": key.name, "not_before": begin, "not_after": end} for key, begin, end in state.keys], "lists": lists}
+    keys, enrolment_keys = (
+        [{"name": key.name, "not_before": begin, "not_after": end} for key, begin, end in published] for published in (state.keys, state.enrolment_keys)
+    )
+    return {"keys": keys, "enrolment_keys": enrolment_keys, "lists": lists}

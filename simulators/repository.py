@@ -57,6 +57,7 @@ class RegionState:
         status_size: Passes in each of its lists, unless `shapes` says otherwise.
         shapes: Lists that differ: uri to (bits, size).
         extra: Further targets, name to content: a test's.
+        enrolment_keys: The keys that sign its enrolments, like `keys`.
     """
 
     keys: list[tuple[Authority, int, int]] = field(default_factory=list)
@@ -65,6 +66,7 @@ class RegionState:
     status_size: int = STATUS_LIST_SIZE
     shapes: dict[str, tuple[int, int]] = field(default_factory=dict)
     extra: dict[str, bytes] = field(default_factory=dict)
+    enrolment_keys: list[tuple[Authority, int, int]] = field(default_factory=list)
 
     def shape(self, uri: str) -> tuple[int, int]:
         """Bits for each pass, and number of passes, of a list."""
@@ -147,10 +149,15 @@ class TrustRepository:
         """Have a further pass key of the authority's region published."""
         self.regions[authority.region].keys.append((authority, not_before, not_after))
 
+    def add_enrolment_key(self, authority: Authority, not_before: int = 0, not_after: int = 1 << 33) -> None:
+        """Have a further key published that signs the enrolments of the authority's region."""
+        self.regions[authority.region].enrolment_keys.append((authority, not_before, not_after))
+
     def withdraw_pass_key(self, authority: Authority) -> None:
-        """Take a pass key back."""
+        """Take a pass key, or one for enrolments, back."""
         state = self.regions[authority.region]
         state.keys = [entry for entry in state.keys if entry[0].kid != authority.kid]
+        state.enrolment_keys = [entry for entry in state.enrolment_keys if entry[0].kid != authority.kid]
 
     def rotate(self, role: str, now: float, *, signers: Iterable[Signer] | None = None) -> None:
         """New keys for a role, published at once together with all that the new keys must sign.
@@ -289,10 +296,11 @@ class TrustRepository:
     def _make_region(self, region: Region, now: float, status_lists: bool) -> None:
         role, state = region_role(region), self.regions[region]
         targets: dict[str, TargetFile] = {}
-        for authority, not_before, not_after in state.keys:
-            name = f"{role}/{authority.kid.hex()}.cbor"
-            targets[name] = self.write_target(name, authority.cose_key)
-            targets[name].unrecognized_fields["custom"] = {"not_before": not_before, "not_after": not_after}
+        for keys, use in ((state.keys, {}), (state.enrolment_keys, {"use": "enrolment"})):
+            for authority, not_before, not_after in keys:
+                name = f"{role}/{authority.kid.hex()}.cbor"
+                targets[name] = self.write_target(name, authority.cose_key)
+                targets[name].unrecognized_fields["custom"] = {"not_before": not_before, "not_after": not_after, **use}
         if status_lists and state.keys:
             for uri, statuses in state.statuses.items():
                 bits, size = state.shape(uri)

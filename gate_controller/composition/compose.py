@@ -12,11 +12,12 @@ from typing import Any, Self
 
 import structlog
 
+from gate_controller.composition.enrolment import master_key
 from gate_controller.composition.journal import latched_before, open_journal
 from gate_controller.composition.passes import pass_policy
 from gate_controller.composition.registry import load_drivers
 from gate_controller.composition.trust import trust_parts
-from gate_controller.enrolment import MasterKey, SealedEnrolmentStore
+from gate_controller.enrolment import Enrolments
 from gate_controller.passes.replay import SqliteReplayMemory
 from gate_controller.passes.verifier import OfflinePassVerifier
 from gate_controller.ports.clock import Clock
@@ -113,9 +114,7 @@ def _stores(settings: Settings, clock: Clock, stack: contextlib.ExitStack) -> St
     blind_until = None if gate.mode == "simulation" else int(max(clock.wall(), trust.latest_seen)) + policy.presentation.skew_s
     replay = SqliteReplayMemory(settings.replay.path, blind_until=blind_until)
     stack.callback(replay.close)
-    section = settings.enrolment
-    master = MasterKey.from_file(section.master_key_file) if section.master_key_file else MasterKey.from_credential(str(section.master_key_credential))
-    enrolment = SealedEnrolmentStore(section.store, master)
+    enrolment = Enrolments(settings.enrolment.store, master_key(settings))
     stack.callback(enrolment.close)
     journal = open_journal(settings)
     stack.callback(journal.close)

@@ -1,9 +1,10 @@
 """Keys of the enrolment store: a master key from outside, one random data key a store, and what is derived from it.
 
     master key (file or systemd credential) --XChaCha20-Poly1305--> data key (kept, wrapped, in the store)
+    master key --HKDF-Expand--> transport key (X25519: what the regions seal snapshots and deltas to)
     data key --HKDF-Expand--> index key (HMAC of references), record key (sealing), bucket key (proof of absence)
 
-So the master key never touches a record, and a store can be re-keyed by wrapping one key anew. Does not make or
+So the master key never touches a record, and each snapshot has a data key of its own. Does not make or
 rotate master keys: `systemd-creds` or `openssl rand` do.
 """
 
@@ -19,6 +20,7 @@ from gate_controller.ports.secret_file import read_credential, read_secret_file
 
 KEY_BYTES = 32
 _NONCE_BYTES = bindings.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+_TRANSPORT = "enrolment/transport/1"
 WHAT = "master key"
 
 
@@ -59,6 +61,24 @@ class MasterKey:
     def key_id(self) -> bytes:
         """8 bytes that tell one master key from another and give nothing away."""
         return derive(self.secret, "enrolment/master key id/1")[:8]
+
+    @property
+    def transport_public(self) -> bytes:
+        """X25519 public key, 32 bytes: the regions seal snapshots and deltas for this gate to it."""
+        public: bytes = bindings.crypto_scalarmult_base(derive(self.secret, _TRANSPORT))
+        return public
+
+    def unseal_transported(self, sealed: bytes) -> bytes | None:
+        """What somebody sealed to the transport key (libsodium's sealed box), or None when it was sealed to another."""
+        try:
+            opened: bytes = bindings.crypto_box_seal_open(sealed, self.transport_public, derive(self.secret, _TRANSPORT))
+        except exceptions.CryptoError:
+            return None
+        return opened
+
+    def pseudonym(self, reference: bytes) -> str:
+        """16 hexadecimal digits that stand for a reference in the system's log: the same each time, and only this key leads there."""
+        return hmac.digest(derive(self.secret, "enrolment/log/1"), reference, "sha256")[:8].hex()
 
     @classmethod
     def from_file(cls, path: Path) -> MasterKey:

@@ -15,6 +15,7 @@ from typing import Any
 import cbor2
 
 from gate_controller.core.values import Region
+from gate_controller.cose.deterministic import parse_cbor
 from gate_controller.enrolment.schema import MAX_VERSION
 from gate_controller.ports.devices import FaceModel, FaceTemplate, FingerprintTemplate
 from gate_controller.ports.services import EnrolmentRecord
@@ -25,6 +26,8 @@ MAX_TEMPLATES = 16
 MAX_TEMPLATE_BYTES = 65_536
 _MAX_TIME = 2**33
 _FIRST_BIRTH_YEAR = 1850
+_FACE_TEMPLATE_BYTES = {"sface": 512, "dlib": 512}
+"""Both models give 128 float32."""
 _NAME = re.compile(r"[ -~]{1,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -59,13 +62,26 @@ def decode(data: bytes) -> EnrolmentRecord:
         ValueError: Not a record of this format, or not the bytes that encode() gives. Nothing of `data` is quoted.
     """
     try:
-        record = _parse(cbor2.loads(data))
+        record = _parse(parse_cbor(data))
     except Exception as error:  # noqa: BLE001 - whatever a parser throws at foreign bytes, they are not a record
         message = f"not an enrolment record of format {FORMAT} ({type(error).__name__})"
         raise ValueError(message) from None
     if encode(record) != data:
         raise ValueError("an enrolment record that is not deterministically encoded")
     return record
+
+
+def decode_own(data: bytes) -> EnrolmentRecord:
+    """The record of `data`, which this program checked before it sealed it: half the time of decode().
+
+    Raises:
+        ValueError: Not a record of this format. Nothing of `data` is quoted.
+    """
+    try:
+        return _parse(cbor2.loads(data))
+    except Exception as error:  # noqa: BLE001 - sealed by another version of this program
+        message = f"not an enrolment record of format {FORMAT} ({type(error).__name__})"
+        raise ValueError(message) from None
 
 
 def check(record: EnrolmentRecord) -> None:
@@ -85,9 +101,15 @@ def check(record: EnrolmentRecord) -> None:
     for face in record.faces:
         if not (_text(face.model.name, _NAME) and _text(face.model.weights_sha256, _SHA256) and _template(face.data)):
             raise ValueError("faces: each names its model (printable, at most 64 characters), the SHA-256 of its weights in small hexadecimal, and has data")
+        wanted = _FACE_TEMPLATE_BYTES.get(face.model.name.partition("-")[0], len(face.data))
+        _require(len(face.data) == wanted, f"faces: a template of {face.model.name.partition('-')[0]} has {wanted} bytes")
     for finger in record.fingers:
         if not (_text(finger.format, _NAME) and type(finger.position) is int and 0 <= finger.position <= 10 and _template(finger.data)):
             raise ValueError("fingers: each names its format (printable, at most 64 characters), a position 0..10 (ISO/IEC 19794-2), and has data")
+        maker, _, rest = finger.format.partition("/")
+        wanted_bytes = rest.rpartition("/")[2]
+        if maker == "zhiantec":
+            _require(wanted_bytes == str(len(finger.data)), "fingers: a template does not have the length that its format names")
 
 
 def _require(kept: bool, rule: str) -> None:

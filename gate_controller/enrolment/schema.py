@@ -1,8 +1,10 @@
-"""Tables of the enrolment store, and how ids fall into buckets. Does not know keys.
+"""Tables of one region's enrolments, and how ids fall into buckets. Does not know keys.
 
-    store    one row: format, the ids of its two keys, the wrapped data key, how many bits of an id number its bucket
+    store    one row: format, the ids of its two keys, the wrapped data key, how many bits of an id number its bucket;
+             which snapshot and delta of which region it holds, and a proof (HMAC) of that
     records  id = HMAC of the enrolment reference, version, sealed record
     buckets  a proof (HMAC) over all ids and versions of each bucket
+    staged   while a snapshot is being imported: the last row of each chunk, and a proof (HMAC) over its ids and versions
 
 Buckets exist so that "not found" is as well proved as "found": a lost row, a damaged index page, a row rolled back to an
 older version or deleted by hand makes its bucket's proof fail, which is a fault and never an answer. What they do not show
@@ -18,12 +20,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from gate_controller.core.values import Region
+
 APPLICATION_ID = 0x45434845  # "ECHE"
-FORMAT = 1
+FORMAT = 2
 ID_BYTES = 32
-MAX_BUCKET_BITS = 16
+MAX_BUCKET_BITS = 20
 MAX_VERSION = 2**53
-_ENTRIES_PER_BUCKET = 32
+_ENTRIES_PER_BUCKET = 8
 
 CREATE = (
     f"PRAGMA application_id={APPLICATION_ID}",
@@ -33,15 +37,50 @@ CREATE = (
     master_key_id BLOB NOT NULL,
     key_id BLOB NOT NULL,
     wrapped_key BLOB NOT NULL,
-    bucket_bits INTEGER NOT NULL
+    bucket_bits INTEGER NOT NULL,
+    region TEXT NOT NULL,
+    snapshot INTEGER NOT NULL,
+    delta INTEGER NOT NULL,
+    issued_at INTEGER NOT NULL,
+    records INTEGER NOT NULL,
+    publication BLOB NOT NULL,
+    proof BLOB NOT NULL
 ) STRICT""",
     "CREATE TABLE records(id BLOB NOT NULL, version INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT",
-    "CREATE UNIQUE INDEX records_by_id ON records(id, version)",
     "CREATE TABLE buckets(number INTEGER PRIMARY KEY, proof BLOB NOT NULL) STRICT",
+    "CREATE TABLE staged(chunk INTEGER PRIMARY KEY, last_row INTEGER NOT NULL, proof BLOB NOT NULL) STRICT",
 )
+CREATE_INDEX = "CREATE UNIQUE INDEX records_by_id ON records(id, version)"
+"""Made when all records are in: sorted once, which is many times faster than ids in random order."""
 
 Entry: TypeAlias = "tuple[bytes, int]"
 """Id and version of a record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """Which state of which region's enrolments a store holds.
+
+    Attributes:
+        region: Whose enrolments.
+        snapshot: Number of the snapshot they began with, from 1.
+        delta: Number of the last delta applied to it; 0: none.
+        issued_at: When the region issued the newer of the two, seconds since the epoch.
+        records: How many there are.
+        publication: BLAKE2b-256 of the front of the newer of the two; 32 zero bytes when it was not published.
+    """
+
+    region: Region
+    snapshot: int
+    delta: int
+    issued_at: int
+    records: int
+    publication: bytes = bytes(32)
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """Snapshot and delta: what may only go up."""
+        return self.snapshot, self.delta
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +104,7 @@ class Bucket:
 
 
 def bucket_bits(records: int) -> int:
-    """Bits of an id that number its bucket, for buckets of about 32 to 64 records."""
+    """Bits of an id that number its bucket, for buckets of about 8 to 16 records: proving one is most of the work of a look-up."""
     return min(MAX_BUCKET_BITS, max(0, (records // _ENTRIES_PER_BUCKET).bit_length() - 1))
 
 

@@ -1,6 +1,6 @@
-"""The enrolment store as the lane reads it: SQLite, records sealed with XChaCha20-Poly1305, every answer authenticated.
+"""One region's enrolments as the lane reads them: SQLite, records sealed with XChaCha20-Poly1305, every answer authenticated.
 
-Does not import records (importer.py) and does not judge them (the core does). A fault, a tampered or lost record, or a
+Does not write, does not know other regions (enrolments.py does) and does not judge records (the core does). A fault, a tampered or lost record, or a
 wrong key raises StoreError; None means proved absent.
 """
 
@@ -10,9 +10,10 @@ import contextlib
 import hmac
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from gate_controller.core.values import Region
 from gate_controller.enrolment import records, schema
 from gate_controller.enrolment.data_key import DataKey
 from gate_controller.enrolment.keys import MasterKey
@@ -25,25 +26,32 @@ REIMPORT = "import the enrolments with this version of the program"
 RESTORE = "put the file aside and import the enrolments again; check the disk, and who can write to the file"
 
 
-class SealedEnrolmentStore:
-    """Enrolment records by reference (ports.services.EnrolmentStore). Safe to use from several threads.
+class SealedStore:
+    """Enrolment records of one region by reference. Safe to use from several threads.
 
     Args:
         path: The database.
+        region: Whose enrolments it must hold.
         master: The key that opens its data key.
 
+    Attributes:
+        path: The database.
+        description: Which state it held when it was opened; a delta may have been applied since.
+
     Raises:
-        StoreError: Missing, not permitted, damaged, of another format, or sealed under another master key.
+        StoreError: Missing, not permitted, damaged, not finished, of another format, or sealed under another master key, or another region's.
     """
 
-    def __init__(self, path: Path, master: MasterKey) -> None:
-        self._path = path
+    def __init__(self, path: Path, region: Region, master: MasterKey) -> None:
+        self.path = path
         self._lock = threading.Lock()
         self._connection = sqlite.connect(path, WHAT, "write")  # WAL shares its index through a file, so reading writes too
         try:
             with sqlite.store_errors(path, WHAT):
                 self._connection.execute("PRAGMA query_only=ON").fetchall()
                 self._key = open_data_key(self._connection, path, master)
+                self._bits = read_bucket_bits(self._connection, path)
+                self.description = read_description(self._connection, self._key, path, region)
         except BaseException:
             self._connection.close()
             raise
@@ -51,13 +59,48 @@ class SealedEnrolmentStore:
     def find(self, reference: bytes) -> EnrolmentRecord | None:
         """See ports.services.EnrolmentStore. One look into the bucket's ids proves both presence and absence."""
         record_id = self._key.record_id(reference)
-        with self._lock, sqlite.store_errors(self._path, WHAT):
+        with self._lock, sqlite.store_errors(self.path, WHAT):
             with _snapshot(self._connection):
-                version = _proved_version(self._connection, self._key, record_id, self._path)
+                bucket = read_bucket(self._connection, self._key, self.path, self._bits, schema.bucket_of(record_id, self._bits))
+                version = dict(bucket.entries).get(record_id)
                 if version is None:
                     return None
                 row = self._connection.execute("SELECT sealed FROM records WHERE id = ? AND version = ?", (record_id, version)).fetchone()
-            return open_record(self._key, self._path, reference, version, row[0] if row else None)
+            return open_record(self._key, self.path, reference, version, row[0] if row else None)
+
+    def holds(self, reference: bytes) -> bool:
+        """Whether the store has a record under the reference. For an import's own checks: absence is not proved."""
+        with self._lock, sqlite.store_errors(self.path, WHAT):
+            return self._connection.execute("SELECT 1 FROM records WHERE id = ?", (self._key.record_id(reference),)).fetchone() is not None
+
+    @property
+    def key_id(self) -> bytes:
+        """8 bytes that name the data key."""
+        return self._key.key_id
+
+    def record_id(self, reference: bytes) -> bytes:
+        """The id under which a reference's record stands."""
+        return self._key.record_id(reference)
+
+    def damaged(self, how: str) -> StoreError:
+        """The error of a store that was damaged or tampered with."""
+        return damaged(self.path, how)
+
+    def every(self) -> Iterator[tuple[bytes, int, bytes]]:
+        """Id, version and plain bytes of every record, bucket by bucket, each bucket proved; one state of the store throughout.
+
+        Raises:
+            StoreError: A bucket or a record fails its proof.
+        """
+        with self._lock, sqlite.store_errors(self.path, WHAT), _snapshot(self._connection):
+            for number in range(1 << self._bits):
+                bucket = read_bucket(self._connection, self._key, self.path, self._bits, number)
+                for record_id, version in bucket.entries:
+                    row = self._connection.execute("SELECT sealed FROM records WHERE id = ? AND version = ?", (record_id, version)).fetchone()
+                    plain = self._key.open_record(record_id, version, row[0]) if row and type(row[0]) is bytes else None
+                    if plain is None:
+                        raise damaged(self.path, "a record fails its authentication")
+                    yield record_id, version, plain
 
     def close(self) -> None:
         """See ports.services.EnrolmentStore."""
@@ -105,7 +148,7 @@ def open_record(key: DataKey, path: Path, reference: bytes, version: int, sealed
     if plain is None:
         raise damaged(path, "a record fails its authentication")
     try:
-        record = records.decode(plain)
+        record = records.decode_own(plain)
     except ValueError as error:
         raise sqlite.store_error(path, WHAT, str(error), REIMPORT) from None
     if record.reference != reference or record.version != version:
@@ -118,8 +161,30 @@ def damaged(path: Path, how: str) -> StoreError:
     return sqlite.store_error(path, WHAT, f"damaged or tampered with: {how}", RESTORE)
 
 
+def read_description(connection: sqlite3.Connection, key: DataKey, path: Path, wanted: Region | None = None) -> schema.Description:
+    """Which state the store holds.
+
+    Raises:
+        StoreError: It is not finished, its description fails its authentication, or it is another region's than `wanted`.
+    """
+    row = connection.execute("SELECT region, snapshot, delta, issued_at, records, publication, proof FROM store").fetchone()
+    if row is not None and row[0] == "":
+        raise sqlite.store_error(path, WHAT, "is not finished", "import again")
+    try:
+        region, snapshot, delta, issued_at, records_, publication, proof = row
+        description = schema.Description(Region(region), snapshot, delta, issued_at, records_, publication)
+        proved = hmac.compare_digest(proof, key.prove_description(description))
+    except (TypeError, ValueError, AttributeError, OverflowError):  # columns of other types than were written
+        proved = False
+    if not proved:
+        raise damaged(path, "its own description fails its authentication")
+    if wanted is not None and description.region is not wanted:
+        raise damaged(path, f"it holds the enrolments of {description.region.value}")
+    return description
+
+
 def read_bucket_bits(connection: sqlite3.Connection, path: Path) -> int:
-    """Bits of an id that number its bucket, now; a change of them is an import's."""
+    """Bits of an id that number its bucket; they stay what they are as long as the store lives."""
     row = connection.execute("SELECT bucket_bits FROM store").fetchone()
     bits = row[0] if row else None
     if type(bits) is not int or not 0 <= bits <= schema.MAX_BUCKET_BITS:
@@ -127,20 +192,37 @@ def read_bucket_bits(connection: sqlite3.Connection, path: Path) -> int:
     return bits
 
 
-def _proved_version(connection: sqlite3.Connection, key: DataKey, record_id: bytes, path: Path) -> int | None:
-    bits = read_bucket_bits(connection, path)
-    number = schema.bucket_of(record_id, bits)
-    rows = connection.execute("SELECT id, version FROM records WHERE id >= ? AND id < ? ORDER BY id", schema.bucket_range(number, bits))
-    bucket = schema.Bucket(bits, number, rows.fetchall())
-    proof = connection.execute("SELECT proof FROM buckets WHERE number = ?", (number,)).fetchone()
-    check_bucket(key, path, bucket, proof[0] if proof else None)
-    return dict(bucket.entries).get(record_id)
-
-
 def check_bucket(key: DataKey, path: Path, bucket: schema.Bucket, proof: bytes | None) -> None:
     """Raise StoreError unless `proof` stands for exactly this bucket."""
     if type(proof) is not bytes or not bucket.well_formed() or not hmac.compare_digest(proof, key.prove_bucket(bucket)):
         raise damaged(path, "its list of records fails its authentication")
+
+
+def check_all(connection: sqlite3.Connection, key: DataKey, path: Path, progress: Callable[[int], None] = lambda _checked: None) -> None:
+    """Raise StoreError unless every bucket has its proof; tells `progress` how many ids were looked at.
+
+    What is sealed is not opened here: a record that was changed fails when it is looked up.
+    """
+    bits = read_bucket_bits(connection, path)
+    proofs = dict(connection.execute("SELECT number, proof FROM buckets"))
+    checked = 0
+    for bucket in schema.by_bucket(connection.execute("SELECT id, version FROM records ORDER BY id"), bits):
+        check_bucket(key, path, bucket, proofs.get(bucket.number))
+        checked += len(bucket.entries)
+        progress(checked)
+
+
+def read_bucket(connection: sqlite3.Connection, key: DataKey, path: Path, bits: int, number: int) -> schema.Bucket:
+    """The ids and versions of one bucket, proved.
+
+    Raises:
+        StoreError: The bucket's proof fails.
+    """
+    rows = connection.execute("SELECT id, version FROM records WHERE id >= ? AND id < ? ORDER BY id", schema.bucket_range(number, bits))
+    bucket = schema.Bucket(bits, number, rows.fetchall())
+    proof = connection.execute("SELECT proof FROM buckets WHERE number = ?", (number,)).fetchone()
+    check_bucket(key, path, bucket, proof[0] if proof else None)
+    return bucket
 
 
 @contextlib.contextmanager

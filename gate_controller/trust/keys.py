@@ -1,7 +1,8 @@
-"""A region's pass keys as they are published: one COSE_Key (RFC 9052, 7) in a target of its own, named by its kid.
+"""A region's keys as they are published: one COSE_Key (RFC 9052, 7) in a target of its own, named by its kid.
 
     hk/<kid>.cbor     {1: 1 (OKP), -1: 6 (Ed25519), -2: 32 bytes} in deterministic CBOR: 40 bytes in exactly one form, so no parser is needed
     custom data       {"not_before", "not_after"}: seconds since the epoch; the region's role signs them with the target's hash
+                      and "use": "enrolment" for a key that signs enrolments and no passes
 
 The kid is the first 8 bytes of the COSE_Key's SHA-256 (RFC 9679), in hex. Does not fetch and does not look at the clock: the verifier
 compares a key's validity with the time of the pass.
@@ -22,6 +23,7 @@ _COSE_KEY_HEAD = b"\xa3\x01\x01\x20\x06\x21\x58\x20"
 _COSE_KEY_BYTES = len(_COSE_KEY_HEAD) + KEY_BYTES
 _MAX_TIME = 1 << 33
 _VALIDITY = ("not_before", "not_after")
+_USE, ENROLMENT = "use", "enrolment"
 
 
 def protected_headers(kid: bytes) -> tuple[bytes, bytes]:
@@ -33,8 +35,13 @@ def protected_headers(kid: bytes) -> tuple[bytes, bytes]:
     return b"\xa3\x01\x27" + after_alg, b"\xa3\x01\x32" + after_alg
 
 
-def parse_pass_key(name: str, content: bytes, custom: Mapping[str, object], region: Region) -> tuple[bytes, VerifyingKey]:
-    """Read one pass key.
+def is_for_enrolments(custom: Mapping[str, object]) -> bool:
+    """Whether a target's custom data make its key one that signs enrolments, and no passes."""
+    return custom.get(_USE) == ENROLMENT
+
+
+def parse_key(name: str, content: bytes, custom: Mapping[str, object], region: Region) -> tuple[bytes, VerifyingKey]:
+    """Read one key, whatever its use.
 
     Args:
         name: File name without its folder: "<kid>.cbor".
@@ -63,7 +70,7 @@ def parse_pass_key(name: str, content: bytes, custom: Mapping[str, object], regi
 
 def _validity(custom: Mapping[str, object]) -> tuple[int, int]:
     # A field that is not understood could restrict the key's use, so it is no better than a missing one.
-    if sorted(custom) != sorted(_VALIDITY):
+    if sorted(custom) != sorted((*_VALIDITY, _USE) if is_for_enrolments(custom) else _VALIDITY):
         raise ValueError("must have not_before and not_after as its custom data, and nothing else")
     for field in _VALIDITY:
         value = custom[field]

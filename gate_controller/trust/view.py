@@ -19,7 +19,7 @@ from gate_controller.ports.services import VerifyingKey
 from gate_controller.ports.trust import Cause, Freshness, PassStatus, RegionFreshness
 from gate_controller.trust.errors import TrustError
 from gate_controller.trust.freshness import Deadlines, FreshnessBudget, Timeline, duration, timeline
-from gate_controller.trust.keys import parse_pass_key, protected_headers
+from gate_controller.trust.keys import is_for_enrolments, parse_key, protected_headers
 from gate_controller.trust.repository import REGION_ROLES, Target, VerifiedRepository
 from gate_controller.trust.status_list import MAX_CONTENT_BYTES, StatusList, StatusListError, parse_status_list
 
@@ -53,6 +53,7 @@ class VerifiedTrust:
         versions: Version by role.
         expires: Expiry by role, seconds since the epoch.
         keys: Pass keys by kid (8 bytes).
+        enrolment_keys: Keys that sign enrolments, by kid; none of them is among the pass keys.
         status_lists: Status lists by uri.
         newest_signed_at: iat of the newest status list, seconds since the epoch; None: there is none.
     """
@@ -61,6 +62,7 @@ class VerifiedTrust:
         self,
         repository: VerifiedRepository,
         keys: Mapping[bytes, VerifyingKey],
+        enrolment_keys: Mapping[bytes, VerifyingKey],
         status_lists: Mapping[str, StatusList],
         budget: FreshnessBudget,
         latest: LatestTime,
@@ -69,6 +71,7 @@ class VerifiedTrust:
         self.versions: Mapping[str, int] = MappingProxyType(dict(repository.versions))
         self.expires: Mapping[str, float] = MappingProxyType(dict(repository.expires))
         self.keys: Mapping[bytes, VerifyingKey] = MappingProxyType(dict(keys))
+        self.enrolment_keys: Mapping[bytes, VerifyingKey] = MappingProxyType(dict(enrolment_keys))
         self.status_lists: Mapping[str, StatusList] = MappingProxyType(dict(status_lists))
         self.newest_signed_at = max((listed.issued_at for listed in status_lists.values()), default=None)
         self._table = {header: key for kid, key in keys.items() for header in protected_headers(kid)}
@@ -154,6 +157,7 @@ def build_view(repository: VerifiedRepository, budget: FreshnessBudget, latest: 
     """
     _require_short_lives(repository, budget, latest.value)
     keys: dict[bytes, VerifyingKey] = {}
+    enrolment_keys: dict[bytes, VerifyingKey] = {}
     tokens: list[tuple[str, Region, Target]] = []
     for name, target in repository.targets.items():
         role, _, rest = name.partition("/")
@@ -162,13 +166,13 @@ def build_view(repository: VerifiedRepository, budget: FreshnessBudget, latest: 
             tokens.append((name, region, target))
             continue
         try:
-            kid, key = parse_pass_key(rest, target.content, target.custom, region)
+            kid, key = parse_key(rest, target.content, target.custom, region)
         except ValueError as error:
             raise _refuse(repository, name, str(error)) from error
-        if kid in keys:
+        if kid in keys or kid in enrolment_keys:
             raise _refuse(repository, name, "is a key of both regions")
-        keys[kid] = key
-    return VerifiedTrust(repository, keys, _status_lists(repository, tokens, keys.get), budget, latest)
+        (enrolment_keys if is_for_enrolments(target.custom) else keys)[kid] = key
+    return VerifiedTrust(repository, keys, enrolment_keys, _status_lists(repository, tokens, keys.get), budget, latest)
 
 
 def _status_lists(

@@ -46,7 +46,8 @@ def test_a_missing_trust_floor(site):
 
 
 def test_a_damaged_enrolment_store(site):
-    (site.directory / "enrolment.db").write_bytes(b"not a database" * 100)
+    store = site.directory / "enrolment.db" / "hk.current"
+    store.resolve().write_bytes(b"not a database" * 100)
     complains(site.run(), "enrolment")
 
 

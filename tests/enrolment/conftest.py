@@ -11,11 +11,12 @@ import pytest
 
 from gate_controller.core.values import Region
 from gate_controller.enrolment import MasterKey, import_records
+from gate_controller.enrolment.directory import EnrolmentDirectory
 from gate_controller.ports.devices import FaceModel, FaceTemplate, FingerprintTemplate
 from gate_controller.ports.services import EnrolmentRecord
 
 
-def _record(number: int, version: int = 1, *, suspended: bool = False, template_bytes: int = 64) -> EnrolmentRecord:
+def _record(number: int, version: int = 1, *, suspended: bool = False) -> EnrolmentRecord:
     seeded = random.Random(number * 1000 + version)
     return EnrolmentRecord(
         reference=number.to_bytes(16, "big"),
@@ -24,8 +25,8 @@ def _record(number: int, version: int = 1, *, suspended: bool = False, template_
         registered_with=frozenset(Region),
         registered_at=1_700_000_000 + number,
         suspended=suspended,
-        faces=(FaceTemplate(FaceModel("sface-2021dec", "0ba9fbfa" * 8), seeded.randbytes(template_bytes)),),
-        fingers=(FingerprintTemplate("zhiantec/zfm20/512", 1, seeded.randbytes(template_bytes)),),
+        faces=(FaceTemplate(FaceModel("sface-2021dec", "0ba9fbfa" * 8), seeded.randbytes(512)),),
+        fingers=(FingerprintTemplate("zhiantec/zfm20/512", 1, seeded.randbytes(512)),),
     )
 
 
@@ -40,8 +41,15 @@ def master() -> MasterKey:
 
 
 @pytest.fixture
-def store_path(tmp_path: Path, master: MasterKey) -> Path:
-    """A store of records 0..99."""
-    path = tmp_path / "enrolment.db"
-    import_records(path, master, (_record(number) for number in range(100)))
+def directory(tmp_path: Path, master: MasterKey) -> EnrolmentDirectory:
+    """Enrolments of Hong Kong: records 0..99."""
+    import_records(tmp_path / "enrolment", master, (_record(number) for number in range(100)))
+    return EnrolmentDirectory(tmp_path / "enrolment")
+
+
+@pytest.fixture
+def store_path(directory: EnrolmentDirectory) -> Path:
+    """The one store in it."""
+    path = directory.current(Region.HK)
+    assert path is not None
     return path

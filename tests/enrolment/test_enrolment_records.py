@@ -36,8 +36,8 @@ RECORD = EnrolmentRecord(
     registered_with=frozenset({Region.MO, Region.HK}),
     registered_at=1_700_000_000,
     suspended=False,
-    faces=(FaceTemplate(FaceModel("sface-2021dec", "ab" * 32), b"face"),),
-    fingers=(FingerprintTemplate("zhiantec/r503/1536", 2, b"finger"),),
+    faces=(FaceTemplate(FaceModel("sface-2021dec", "ab" * 32), b"f" * 512),),
+    fingers=(FingerprintTemplate("zhiantec/r503/1536", 2, b"g" * 1536),),
 )
 
 
@@ -50,8 +50,7 @@ def test_the_bytes_of_a_record_are_those_of_the_documented_format() -> None:
     # Written out by hand from RFC 8949, so that a change of the format cannot pass unseen.
     expected = (
         b"\x89\x01\x50" + b"r" * 16 + b"\x03\x6a1990-02-28\x82\x62HK\x62MO\x1a\x65\x53\xf1\x00\xf4"
-        b"\x81\x83\x6dsface-2021dec\x58\x20" + b"\xab" * 32 + b"\x44face"
-        b"\x81\x83\x72zhiantec/r503/1536\x02\x46finger"
+        b"\x81\x83\x6dsface-2021dec\x58\x20" + b"\xab" * 32 + b"\x59\x02\x00" + b"f" * 512 + b"\x81\x83\x72zhiantec/r503/1536\x02\x59\x06\x00" + b"g" * 1536
     )
     assert records.encode(RECORD) == expected
 
@@ -107,6 +106,10 @@ def test_bytes_after_the_record_and_other_encodings_of_it_are_refused() -> None:
         ("faces", (FaceTemplate(FaceModel("sface", "ab" * 31), b"x"),)),
         ("faces", (FaceTemplate(FaceModel("sface", "AB" * 32), b"x"),)),
         ("faces", (FaceTemplate(FaceModel("", "ab" * 32), b"x"),)),
+        ("faces", (FaceTemplate(FaceModel("sface-2021dec", "ab" * 32), bytes(511)),)),
+        ("faces", (FaceTemplate(FaceModel("dlib-resnet-v1", "ab" * 32), bytes(516)),)),
+        ("fingers", (FingerprintTemplate("zhiantec/r503/1536", 2, bytes(1535)),)),
+        ("fingers", (FingerprintTemplate("zhiantec/r503/1536 ", 2, bytes(1536)),)),
         ("fingers", (FingerprintTemplate("f", 11, b"x"),)),
         ("fingers", (FingerprintTemplate("f", 1, b""),)),
         ("fingers", (FingerprintTemplate("f\n", 1, b"x"),)),
@@ -121,5 +124,5 @@ def test_an_unusable_value_is_refused_by_the_name_of_its_field(field: str, value
 
 def test_the_repr_of_a_record_shows_neither_template_nor_identity() -> None:
     shown = repr(RECORD)
-    for secret in ("face", "finger", "1990", "rrrr"):
+    for secret in ("ffff", "gggg", "1990", "rrrr"):
         assert secret not in shown

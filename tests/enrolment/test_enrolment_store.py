@@ -10,9 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from gate_controller.enrolment import MasterKey, SealedEnrolmentStore, import_records
+from gate_controller.core.values import Region
+from gate_controller.enrolment import MasterKey, import_records
+from gate_controller.enrolment.changing import Change
+from gate_controller.enrolment.directory import EnrolmentDirectory
+from gate_controller.enrolment.publication import Entry
+from gate_controller.enrolment.records import encode
+from gate_controller.enrolment.store import SealedStore
 from gate_controller.ports.errors import StoreError
-from gate_controller.ports.services import EnrolmentRecord, EnrolmentStore
+from gate_controller.ports.services import EnrolmentRecord
 
 MakeRecord = Callable[..., EnrolmentRecord]
 
@@ -24,14 +30,22 @@ def tampering(store_path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
+def change(path: Path, master: MasterKey, *changed: EnrolmentRecord | bytes) -> None:
+    """What a delta with these records and erasures does."""
+    with Change(path, master) as change:
+        change.apply(Entry(each, None, b"") if isinstance(each, bytes) else Entry(each.reference, each, encode(each)) for each in changed)
+        change.commit(change.description)
+        change.empty_log()
+
+
 def find(path: Path, master: MasterKey, reference: bytes) -> EnrolmentRecord | None:
-    store: EnrolmentStore = SealedEnrolmentStore(path, master)
+    store = SealedStore(path, Region.HK, master)
     with contextlib.closing(store):
         return store.find(reference)
 
 
 def test_every_record_is_found_and_others_are_not(store_path: Path, master: MasterKey, make_record: MakeRecord) -> None:
-    with contextlib.closing(SealedEnrolmentStore(store_path, master)) as store:
+    with contextlib.closing(SealedStore(store_path, Region.HK, master)) as store:
         for number in range(100):
             assert store.find(make_record(number).reference) == make_record(number)
         for number in range(100, 200):
@@ -46,21 +60,23 @@ def test_nothing_of_a_record_can_be_read_from_the_file(store_path: Path, make_re
 
 
 def test_an_empty_store_answers_not_found(tmp_path: Path, master: MasterKey, make_record: MakeRecord) -> None:
-    import_records(tmp_path / "new.db", master, [])
-    assert find(tmp_path / "new.db", master, make_record(1).reference) is None
+    import_records(tmp_path / "new", master, [])
+    path = EnrolmentDirectory(tmp_path / "new").current(Region.HK)
+    assert path is not None
+    assert find(path, master, make_record(1).reference) is None
 
 
 def test_a_missing_store_is_an_error_and_is_not_made(tmp_path: Path, master: MasterKey) -> None:
     path = tmp_path / "none.db"
     with pytest.raises(StoreError, match=r"none.db: is missing") as caught:
-        SealedEnrolmentStore(path, master)
+        SealedStore(path, Region.HK, master)
     assert caught.value.remedy
     assert not path.exists()
 
 
 def test_a_wrong_master_key_is_said_as_such(store_path: Path) -> None:
     with pytest.raises(StoreError, match=r"another master key than the other key") as caught:
-        SealedEnrolmentStore(store_path, MasterKey(bytes(range(32)), "the other key"))
+        SealedStore(store_path, Region.HK, MasterKey(bytes(range(32)), "the other key"))
     assert "the master key the store was imported with" in caught.value.remedy
 
 
@@ -69,22 +85,22 @@ def test_a_file_that_is_no_enrolment_store_is_refused(tmp_path: Path, master: Ma
     path = tmp_path / "other.db"
     path.write_bytes(content)
     with pytest.raises(StoreError, match=r"not an enrolment store|not a database"):
-        SealedEnrolmentStore(path, master)
+        SealedStore(path, Region.HK, master)
 
 
 def test_another_programs_database_is_refused(tmp_path: Path, master: MasterKey) -> None:
     path = tmp_path / "other.db"
     with contextlib.closing(sqlite3.connect(path)) as other:
         other.execute("CREATE TABLE store(x)")
-    for use in (lambda: SealedEnrolmentStore(path, master), lambda: import_records(path, master, [])):
+    for use in (lambda: SealedStore(path, Region.HK, master), lambda: Change(path, master)):
         with pytest.raises(StoreError, match="not an enrolment store"):
             use()
 
 
 def test_a_store_of_a_later_format_is_refused(store_path: Path, master: MasterKey, tampering: sqlite3.Connection) -> None:
-    tampering.execute("UPDATE store SET format = 2")
-    with pytest.raises(StoreError, match="format 2, this program reads 1"):
-        SealedEnrolmentStore(store_path, master)
+    tampering.execute("UPDATE store SET format = 3")
+    with pytest.raises(StoreError, match="format 3, this program reads 2"):
+        SealedStore(store_path, Region.HK, master)
 
 
 def test_a_file_the_user_may_not_open_is_refused(
@@ -93,7 +109,7 @@ def test_a_file_the_user_may_not_open_is_refused(
     path = shutil.copy(store_path, open_directory / "enrolment.db")
     path.chmod(0o000)
     with without_root(), pytest.raises(StoreError, match=r"cannot be opened") as caught:
-        SealedEnrolmentStore(path, master)
+        SealedStore(path, Region.HK, master)
     assert "give the gate's user write access" in caught.value.remedy
 
 
@@ -109,9 +125,6 @@ def test_a_file_the_user_may_not_open_is_refused(
         "UPDATE buckets SET proof = zeroblob(32)",
         "UPDATE buckets SET number = number + 100",
         "DELETE FROM buckets",
-        "UPDATE store SET bucket_bits = bucket_bits + 1",
-        "UPDATE store SET bucket_bits = -1",
-        "DELETE FROM store",
         "DROP TABLE buckets",
     ],
 )
@@ -119,7 +132,7 @@ def test_tampering_is_an_error_and_never_an_answer(
     store_path: Path, master: MasterKey, make_record: MakeRecord, tampering: sqlite3.Connection, statement: str
 ) -> None:
     reference = make_record(42).reference
-    with contextlib.closing(SealedEnrolmentStore(store_path, master)) as store:
+    with contextlib.closing(SealedStore(store_path, Region.HK, master)) as store:
         record_id = store._key.record_id(reference)
         tampering.execute(statement, {"id": record_id, "other": bytes(32)})
         with pytest.raises(StoreError, match=r"damaged or tampered|refused by SQLite") as caught:
@@ -129,7 +142,7 @@ def test_tampering_is_an_error_and_never_an_answer(
 
 def test_a_record_put_back_to_an_older_version_is_an_error(store_path: Path, master: MasterKey, make_record: MakeRecord, tampering: sqlite3.Connection) -> None:
     old = tampering.execute("SELECT rowid, version, sealed FROM records").fetchall()
-    import_records(store_path, master, [make_record(7, version=2, suspended=True)])
+    change(store_path, master, make_record(7, version=2, suspended=True))
     found = find(store_path, master, make_record(7).reference)
     assert found is not None
     assert found.suspended
@@ -144,13 +157,13 @@ def test_an_import_does_not_vouch_for_what_somebody_else_changed(
 ) -> None:
     tampering.execute("DELETE FROM records WHERE rowid = 5")
     with pytest.raises(StoreError, match="its list of records fails"):
-        import_records(store_path, master, [make_record(1000)])
+        change(store_path, master, *(make_record(number) for number in range(1000, 1100)))
 
 
 def answers(path: Path, content: bytes, master: MasterKey, *references: bytes) -> list[EnrolmentRecord | str | None]:
     """What a store of these bytes answers to each; "fault" for a StoreError."""
 
-    def answer(store: SealedEnrolmentStore, reference: bytes) -> EnrolmentRecord | str | None:
+    def answer(store: SealedStore, reference: bytes) -> EnrolmentRecord | str | None:
         try:
             return store.find(reference)
         except StoreError:
@@ -158,7 +171,7 @@ def answers(path: Path, content: bytes, master: MasterKey, *references: bytes) -
 
     path.write_bytes(content)
     try:
-        with contextlib.closing(SealedEnrolmentStore(path, master)) as store:
+        with contextlib.closing(SealedStore(path, Region.HK, master)) as store:
             return [answer(store, reference) for reference in references]
     except StoreError:
         return ["fault"] * len(references)
@@ -189,7 +202,7 @@ def test_a_damaged_bit_anywhere_never_makes_an_enrolled_person_unknown(store_pat
 def test_a_damaged_id_in_the_index_is_a_fault(store_path: Path, tmp_path: Path, master: MasterKey, make_record: MakeRecord) -> None:
     sound = store_path.read_bytes()
     record = make_record(42)
-    with contextlib.closing(SealedEnrolmentStore(store_path, master)) as store:
+    with contextlib.closing(SealedStore(store_path, Region.HK, master)) as store:
         record_id = store._key.record_id(record.reference)
     first, second = (place for place in range(len(sound)) if sound.startswith(record_id, place))
     found = [
@@ -200,27 +213,57 @@ def test_a_damaged_id_in_the_index_is_a_fault(store_path: Path, tmp_path: Path, 
     assert [[record]] * 3 in found
 
 
-def test_a_lookup_while_an_import_commits_sees_one_state_or_the_other(store_path: Path, master: MasterKey, make_record: MakeRecord) -> None:
+def test_a_lookup_while_a_change_commits_sees_one_state_or_the_other(store_path: Path, master: MasterKey, make_record: MakeRecord) -> None:
     reference = make_record(42).reference
-    with contextlib.closing(SealedEnrolmentStore(store_path, master)) as store:
-        seen = []
+    with contextlib.closing(SealedStore(store_path, Region.HK, master)) as store:
 
-        def watched() -> Iterator[EnrolmentRecord]:
+        def version() -> int:
+            found = store.find(reference)
+            assert found is not None
+            return found.version
+
+        with Change(store_path, master) as change:
             for number in range(40, 60):
-                found = store.find(reference)
-                assert found is not None
-                seen.append(found.version)
-                yield make_record(number, version=2)
+                record = make_record(number, version=2)
+                change.apply([Entry(record.reference, record, encode(record))])
+                assert version() == 1, "a change showed before it was complete"
+            change.commit(change.description)
+            assert version() == 2
 
-        import_records(store_path, master, watched())
-        assert set(seen) == {1}, "an import showed before it was complete"
-        found = store.find(reference)
-        assert found is not None
-        assert found.version == 2
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE store SET bucket_bits = bucket_bits + 1",
+        "UPDATE store SET bucket_bits = -1",
+        "UPDATE store SET delta = 1",
+        "UPDATE store SET snapshot = 2",
+        "UPDATE store SET records = 99",
+        "UPDATE store SET issued_at = 1",
+        "UPDATE store SET region = 'MO'",
+        "UPDATE store SET region = 'XX'",
+        "UPDATE store SET region = ''",
+        "UPDATE store SET publication = x'00'",
+        "UPDATE store SET proof = x''",
+        "UPDATE store SET wrapped_key = zeroblob(72)",
+        "DELETE FROM store",
+    ],
+)
+def test_tampering_with_the_description_is_an_error(
+    store_path: Path, master: MasterKey, make_record: MakeRecord, tampering: sqlite3.Connection, statement: str
+) -> None:
+    tampering.execute(statement)
+    with pytest.raises(StoreError, match=r"damaged or tampered|is not finished"):
+        find(store_path, master, make_record(42).reference)
+
+
+def test_another_region_s_store_is_refused(store_path: Path, master: MasterKey) -> None:
+    with pytest.raises(StoreError, match="it holds the enrolments of HK"):
+        SealedStore(store_path, Region.MO, master)
 
 
 def test_a_closed_store_says_so_and_closes_twice(store_path: Path, master: MasterKey) -> None:
-    store = SealedEnrolmentStore(store_path, master)
+    store = SealedStore(store_path, Region.HK, master)
     store.close()
     store.close()
     with pytest.raises(StoreError, match="unusable"):
@@ -228,7 +271,7 @@ def test_a_closed_store_says_so_and_closes_twice(store_path: Path, master: Maste
 
 
 def test_the_store_syncs_fully_and_does_not_map_the_file(store_path: Path, master: MasterKey) -> None:
-    with contextlib.closing(SealedEnrolmentStore(store_path, master)) as store:
+    with contextlib.closing(SealedStore(store_path, Region.HK, master)) as store:
         pragma = {name: store._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "query_only")}
         assert pragma == {"journal_mode": "wal", "synchronous": 2, "query_only": 1}
         assert store._connection.execute("PRAGMA mmap_size").fetchone() in {None, (0,)}

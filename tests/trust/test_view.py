@@ -11,7 +11,7 @@ import pytest
 from gate_controller.core.values import Region
 from gate_controller.ports.services import KeyTable
 from gate_controller.ports.trust import Cause, Freshness, PassStatus, TrustView
-from gate_controller.trust.keys import parse_pass_key, protected_headers
+from gate_controller.trust.keys import parse_key, protected_headers
 from gate_controller.trust.repository import Target, VerifiedRepository, verify_repository
 from gate_controller.trust.sources import MemorySource
 from gate_controller.trust.view import LatestTime, VerifiedTrust, build_view
@@ -49,7 +49,7 @@ def test_kid_is_the_key_s_thumbprint() -> None:
     """RFC 9679: SHA-256 over the required members in deterministic encoding; the first 8 bytes."""
     authority = Authority(Region.MO, "trust")
     thumbprint = hashlib.sha256(cbor2.dumps({1: 1, -1: 6, -2: authority.public_key}, canonical=True)).digest()
-    kid, key = parse_pass_key(f"{thumbprint[:8].hex()}.cbor", authority.cose_key, {"not_before": 1, "not_after": 2}, Region.MO)
+    kid, key = parse_key(f"{thumbprint[:8].hex()}.cbor", authority.cose_key, {"not_before": 1, "not_after": 2}, Region.MO)
     assert kid == thumbprint[:8]
     assert key.key == authority.public_key
 

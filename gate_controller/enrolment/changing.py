@@ -1,0 +1,176 @@
+"""Changes a store in force, all of them or none: what a delta says, or the erasure of one person. A gate may read the store meanwhile.
+
+Every bucket that is touched is first checked against its proof, so a change never vouches for what somebody else changed. Freed pages are
+overwritten with zeros (secure_delete) and the log is emptied, so that nothing of a record that is gone stays in the files.
+Does not authenticate what it is given: importing.py does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from gate_controller.enrolment import schema
+from gate_controller.enrolment.draft import write_description
+from gate_controller.enrolment.keys import MasterKey
+from gate_controller.enrolment.publication import Entry, PublicationError
+from gate_controller.enrolment.store import WHAT, damaged, open_data_key, open_record, read_bucket, read_bucket_bits, read_description
+from gate_controller.ports import sqlite
+from gate_controller.ports.services import EnrolmentRecord
+
+_CACHE_KIB = 65_536
+_CHECKPOINT_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a change did: records that were new, that replaced an older version, that were there already, and that are gone."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    erased: int = 0
+
+
+class Change:
+    """One transaction on one store. A context manager: leaving it without commit() undoes everything.
+
+    Args:
+        path: The store.
+        master: The key that opens its data key.
+
+    Attributes:
+        description: Which state the store holds.
+
+    Raises:
+        StoreError: It cannot be read or written, or another process is changing it.
+    """
+
+    def __init__(self, path: Path, master: MasterKey) -> None:
+        self._path = path
+        self._touched: set[int] = set()
+        self._counts: Counter[str] = Counter()
+        self._connection = sqlite.connect(path, WHAT, "write")
+        try:
+            with sqlite.store_errors(path, WHAT):
+                self._connection.execute("PRAGMA secure_delete=ON").fetchall()
+                self._connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}").fetchall()
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._key = open_data_key(self._connection, path, master)
+                self.description = read_description(self._connection, self._key, path)
+                self._bits = read_bucket_bits(self._connection, path)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()  # what was not committed is undone
+
+    def apply(self, entries: Iterable[Entry]) -> None:
+        """Store and erase records.
+
+        Raises:
+            PublicationError: A record is not newer than the one it would replace, and different.
+            StoreError: A bucket fails its proof, or the store cannot be written.
+        """
+        with sqlite.store_errors(self._path, WHAT):
+            for entry in entries:
+                record_id = self._key.record_id(entry.reference)
+                version = self._version(record_id)
+                self._counts[self._erase(record_id, version) if entry.record is None else self._put(record_id, version, entry)] += 1
+
+    def commit(self, description: schema.Description) -> tuple[Changed, schema.Description]:
+        """Make it durable.
+
+        Args:
+            description: Which state the store holds now; its number of records is set here.
+
+        Returns:
+            What was done, and the description with its number of records.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        counts = self._counts
+        done = Changed(counts["added"], counts["updated"], counts["unchanged"], counts["erased"])
+        described = replace(description, records=self.description.records + done.added - done.erased)
+        with sqlite.store_errors(self._path, WHAT):
+            for number in self._touched:
+                rows = self._connection.execute("SELECT id, version FROM records WHERE id >= ? AND id < ? ORDER BY id", schema.bucket_range(number, self._bits))
+                proof = self._key.prove_bucket(schema.Bucket(self._bits, number, rows.fetchall()))
+                self._connection.execute("UPDATE buckets SET proof = ? WHERE number = ?", (proof, number))
+            write_description(self._connection, self._key, described)
+            self._connection.execute("COMMIT")
+        return done, described
+
+    def empty_log(self) -> None:
+        """Bring everything from the write-ahead log into the store, and cut the log to nothing: what was erased may still be in it.
+
+        Raises:
+            StoreError: Somebody reads the store without end.
+        """
+        with sqlite.store_errors(self._path, WHAT):
+            for _ in range(_CHECKPOINT_ATTEMPTS):
+                busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                if not busy:
+                    return
+        what = "is changed, but its log could not be emptied: what was erased or replaced may still be in it, sealed"
+        raise sqlite.store_error(self._path, WHAT, what, "end whatever else reads the store (fuser FILE); the next change empties the log")
+
+    def _version(self, record_id: bytes) -> int | None:
+        number = schema.bucket_of(record_id, self._bits)
+        if number not in self._touched:
+            bucket = read_bucket(self._connection, self._key, self._path, self._bits, number)
+            self._touched.add(number)
+            return dict(bucket.entries).get(record_id)
+        row = self._connection.execute("SELECT version FROM records WHERE id = ?", (record_id,)).fetchone()
+        return row[0] if row else None
+
+    def _put(self, record_id: bytes, version: int | None, entry: Entry) -> str:
+        record = entry.record
+        assert record is not None
+        if version is not None and record.version <= version:
+            if record.version == version and self._stored(record_id, entry.reference, version) == record:
+                return "unchanged"
+            msg = f"{self._path}: a record of the delta is not newer than the stored one, and different from it"
+            raise PublicationError(
+                msg,
+                "nothing was taken: an old record must not come back, and a changed one needs a higher version; tell the region's authority",
+            )
+        sealed = self._key.seal_record(record_id, record.version, entry.plain)
+        if version is None:
+            self._connection.execute("INSERT INTO records VALUES (?, ?, ?)", (record_id, record.version, sealed))
+            return "added"
+        self._connection.execute("UPDATE records SET version = ?, sealed = ? WHERE id = ?", (record.version, sealed, record_id))
+        return "updated"
+
+    def _stored(self, record_id: bytes, reference: bytes, version: int) -> EnrolmentRecord:
+        row = self._connection.execute("SELECT sealed FROM records WHERE id = ? AND version = ?", (record_id, version)).fetchone()
+        if row is None:
+            raise damaged(self._path, "a record is gone")
+        return open_record(self._key, self._path, reference, version, row[0])
+
+    def _erase(self, record_id: bytes, version: int | None) -> str:
+        if version is None:
+            return "absent"
+        self._connection.execute("DELETE FROM records WHERE id = ?", (record_id,))
+        return "erased"
+
+
+def erase(path: Path, master: MasterKey, reference: bytes) -> bool:
+    """Erase one person from a store; False when it proves that nobody is enrolled under the reference.
+
+    Raises:
+        StoreError: The store cannot be changed.
+    """
+    with Change(path, master) as change:
+        change.apply([Entry(reference, None, b"")])
+        done, _ = change.commit(change.description)
+        change.empty_log()
+    return done.erased == 1

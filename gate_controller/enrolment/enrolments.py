@@ -1,0 +1,104 @@
+"""The enrolments of all regions, as the gate looks them up while they are replaced beside it.
+
+Each look-up first sees which stores are in force (a link, half a microsecond), and takes up a new one. Does not write and does not judge.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from gate_controller.core.values import Region
+from gate_controller.enrolment.directory import EnrolmentDirectory
+from gate_controller.enrolment.floor import require_not_older
+from gate_controller.enrolment.keys import MasterKey
+from gate_controller.enrolment.store import SealedStore
+from gate_controller.ports.errors import StoreError
+from gate_controller.ports.services import EnrolmentRecord
+
+_ATTEMPTS = 5
+_NOT_LOOKED = ""
+
+
+class Enrolments:
+    """Enrolment records by reference (ports.services.EnrolmentStore). Safe to use from several threads.
+
+    Args:
+        path: The directory of the enrolments.
+        master: The key that opens the stores' data keys.
+
+    Raises:
+        StoreError: There are no enrolments, or a region's cannot be used: missing, damaged, older than what was in force before.
+    """
+
+    def __init__(self, path: Path, master: MasterKey) -> None:
+        self._directory = EnrolmentDirectory(path)
+        self._master = master
+        self._lock = threading.Lock()
+        self._open: dict[Region, SealedStore] = {}
+        self._named: dict[Region, str | None] = {}
+        self._closed = False
+        try:
+            self._require_any()
+        except BaseException:
+            self.close()
+            raise
+
+    def find(self, reference: bytes) -> EnrolmentRecord | None:
+        """See ports.services.EnrolmentStore. None: each region's store has proved that it does not have the reference."""
+        with self._lock:
+            for region in Region:
+                store = self._in_force(region)
+                record = store.find(reference) if store is not None else None
+                if record is not None:
+                    return record
+        return None
+
+    def close(self) -> None:
+        """See ports.services.EnrolmentStore."""
+        with self._lock:
+            self._closed = True
+            for store in self._open.values():
+                store.close()
+
+    def _require_any(self) -> None:
+        stores = [self._in_force(region) for region in Region]
+        if stores.count(None) == len(stores):
+            self._directory.require()
+            msg = f"enrolment directory {self._directory.path}: holds no enrolments"
+            raise StoreError(msg, "import a snapshot: gatectl enrolment import FILE...")
+
+    def _in_force(self, region: Region) -> SealedStore | None:
+        for _ in range(_ATTEMPTS):
+            name = self._directory.link(region)
+            if self._closed or self._named.get(region, _NOT_LOOKED) == name:
+                return self._open.get(region)
+            try:
+                return self._take_up(region)
+            except StoreError:
+                # Between reading the link and opening what it named, an import may have put the next store into force and removed that one.
+                if self._directory.link(region) == name:
+                    raise
+        msg = f"enrolment directory {self._directory.path}: its stores change faster than they can be opened"
+        raise StoreError(msg, "end what is importing over and over")
+
+    def _take_up(self, region: Region) -> SealedStore | None:
+        newest = self._directory.floor.read()  # before the store: a delta may be applied meanwhile, and raise it
+        path = self._directory.current(region)
+        if path is None:
+            if region in newest:
+                what = f"enrolment directory {self._directory.path}: the enrolments of {region.value} are gone"
+                raise StoreError(what, "import the region's newest snapshot: gatectl enrolment import FILE...")
+            self._named[region] = None
+            return None
+        store = SealedStore(path, region, self._master)
+        try:
+            require_not_older(newest, store.description, path)
+        except StoreError:
+            store.close()
+            raise
+        old = self._open.get(region)
+        self._open[region], self._named[region] = store, path.name
+        if old is not None:
+            old.close()
+        return store

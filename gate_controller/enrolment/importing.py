@@ -1,0 +1,283 @@
+"""Takes a region's snapshot or delta into force: verified, stored, swapped; or not at all.
+
+    front verified -> fits what the gate holds -> chunk by chunk: verified, sealed under the store's own key -> sorted and proved -> swapped -> floor
+
+Killed at any point, it leaves the old state in force or the new one. A snapshot goes on where it was killed; a delta is one transaction and
+begins again. Runs in a process of its own (`gatectl enrolment import`); a running gate takes up what is in force with its next look-up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from nacl import utils
+
+from gate_controller.core.values import Region
+from gate_controller.enrolment import records, schema
+from gate_controller.enrolment.changing import Change, Changed
+from gate_controller.enrolment.directory import EnrolmentDirectory
+from gate_controller.enrolment.draft import Draft, Sealable
+from gate_controller.enrolment.floor import State
+from gate_controller.enrolment.keys import MasterKey
+from gate_controller.enrolment.manifest import Kind, Manifest
+from gate_controller.enrolment.publication import ASK_REGION, Entry, Publication, PublicationError
+from gate_controller.enrolment.store import SealedStore
+from gate_controller.ports.errors import StoreError
+from gate_controller.ports.services import EnrolmentRecord
+
+Progress = Callable[[int, int], None]
+"""Told bytes done and bytes in all."""
+_BATCH = 256
+_TAG_BYTES = 8
+_NEVER: State = (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did.
+
+    Attributes:
+        name: As messages call it: "HK snapshot 12", "HK delta 12.3".
+        region: Whose enrolments.
+        snapshot: Number of the snapshot now in force.
+        delta: Number of the delta now in force; 0: none.
+        issued_at: When the region issued it, seconds since the epoch.
+        changed: False: exactly this was in force already.
+        records: Records of the region now.
+        counts: What was added and so on; for a snapshot everything counts as added.
+        resumed_at: Chunks that an import which was killed had stored already.
+    """
+
+    name: str
+    region: Region
+    snapshot: int
+    delta: int
+    issued_at: int
+    changed: bool
+    records: int
+    counts: Changed
+    resumed_at: int = 0
+
+
+def import_publication(
+    publication: Publication, directory: EnrolmentDirectory, master: MasterKey, progress: Progress = lambda _done, _all: None
+) -> ImportReport:
+    """Take one snapshot or delta into force.
+
+    Args:
+        publication: Its front is verified.
+        directory: Where the gate's enrolments are.
+        master: The gate's master key.
+        progress: Told how far it is.
+
+    Raises:
+        PublicationError: It must not be believed, or does not fit what the gate holds. What was in force stays in force.
+        StoreError: The directory or a store cannot be read or written.
+    """
+    manifest = publication.manifest
+    with directory.lock():
+        newest = directory.floor.read().get(manifest.region, _NEVER)
+        held, problem = _held(directory, manifest.region, master)
+        if held is not None and held.publication == manifest.digest:
+            directory.floor.raise_to(held)  # an import that was killed after the swap did not get so far
+            return _report(manifest, held, changed=False)
+        if manifest.kind is Kind.DELTA:
+            return _apply_delta(publication, directory, master, held, problem, progress)
+        return _take_snapshot(publication, directory, master, held, newest, progress)
+
+
+def import_records(path: Path, master: MasterKey, source: Iterable[EnrolmentRecord], region: Region = Region.HK, issued_at: int = 0) -> int:
+    """Put records that nobody has signed into force as a region's next snapshot: for simulations and tests.
+
+    Args:
+        path: The directory of the enrolments; made if missing.
+        master: The key that wraps the store's data key.
+        source: The records; an exception it raises undoes everything and passes through.
+        region: Whose records.
+        issued_at: When they are said to have been issued, seconds since the epoch.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        StoreError: The store cannot be written; or a record is broken: it is named by its place in `source`, never by its content.
+    """
+    directory = EnrolmentDirectory(path)
+    with directory.lock():
+        snapshot = directory.floor.read().get(region, _NEVER)[0] + 1
+        sealable = (_encoded(record, place) for place, record in enumerate(source, 1))
+        return build_and_swap(directory, master, sealable, schema.Description(region, snapshot, 0, issued_at, 0)).records
+
+
+def build_and_swap(directory: EnrolmentDirectory, master: MasterKey, source: Iterable[Sealable], description: schema.Description) -> schema.Description:
+    """Build a new store of what `source` gives and put it into force; the caller holds the lock.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    directory.clean(description.region)
+    store = directory.store(description.region, description.snapshot, utils.random(_TAG_BYTES))
+    try:
+        with Draft(store, master, description.publication) as draft:
+            for number, batch in enumerate(_batches(source)):
+                draft.add(number, batch)
+            described = draft.finish(lambda records_: _counted(description, records_))
+    except BaseException:
+        directory.clean(description.region)
+        raise
+    _put_into_force(directory, store, described)
+    return described
+
+
+def _take_snapshot(
+    publication: Publication, directory: EnrolmentDirectory, master: MasterKey, held: schema.Description | None, newest: State, progress: Progress
+) -> ImportReport:
+    manifest = publication.manifest
+    last = max(newest[:2], held.state if held else (0, 0))
+    # What is damaged or gone may be restored from the same snapshot; its deltas then have to follow before the gate believes it.
+    if manifest.snapshot < last[0] or (manifest.snapshot == last[0] and held is not None):
+        raise _unfit(manifest, f"is not newer than {_state_text(last)}, which this gate has had in force")
+    if manifest.issued_at < newest[2] and manifest.snapshot > last[0]:
+        raise _unfit(manifest, "was issued before what this gate has had in force, and has a higher number", ASK_REGION)
+    store = directory.store(manifest.region, manifest.snapshot, manifest.digest[:8])
+    directory.clean(manifest.region, keep=store)
+    description = schema.Description(manifest.region, manifest.snapshot, 0, manifest.issued_at, manifest.entries, manifest.digest)
+    total = manifest.file_bytes
+    with _Others(directory, manifest, master) as others, Draft(store, master, manifest.digest) as draft:
+        resumed_at = draft.next_chunk
+        if not draft.finished:
+            for number, entries in publication.read(resumed_at):
+                others.refuse(number, entries)
+                draft.add(number, [Sealable(entry.reference, entry.record.version, entry.plain) for entry in entries if entry.record is not None])
+                progress(manifest.chunks[number].offset + manifest.chunks[number].length, total)
+
+            def describe(counted: int) -> schema.Description:
+                publication.refuse_count(counted)
+                return description
+
+            draft.finish(describe)
+    _put_into_force(directory, store, description)
+    return _report(manifest, description, changed=True, counts=Changed(added=manifest.entries), resumed_at=resumed_at)
+
+
+def _apply_delta(
+    publication: Publication,
+    directory: EnrolmentDirectory,
+    master: MasterKey,
+    held: schema.Description | None,
+    problem: StoreError | None,
+    progress: Progress,
+) -> ImportReport:
+    manifest = publication.manifest
+    store = directory.current(manifest.region)
+    if held is None or store is None:
+        if problem is not None:
+            raise problem
+        raise _unfit(manifest, f"needs {manifest.region.value} snapshot {manifest.snapshot}, and this gate has none", "import that snapshot first")
+    if manifest.snapshot != held.snapshot:
+        if manifest.snapshot < held.snapshot:
+            raise _unfit(manifest, f"belongs to an older snapshot than {_state_text(held.state)}, which is in force")
+        raise _unfit(manifest, f"belongs to snapshot {manifest.snapshot}, and {held.snapshot} is in force", "import that snapshot first")
+    if manifest.delta <= held.delta:
+        raise _unfit(manifest, f"is not newer than {_state_text(held.state)}, which is in force")
+    if manifest.delta != held.delta + 1:
+        missing = f"{held.snapshot}.{held.delta + 1}"
+        raise _unfit(manifest, f"follows on delta {held.snapshot}.{manifest.delta - 1}, and delta {missing} is missing", f"import delta {missing} first")
+    if manifest.issued_at < held.issued_at:
+        raise _unfit(manifest, "was issued before what is in force, and has a higher number", ASK_REGION)
+    counted = 0
+    others = _Others(directory, manifest, master)
+    with others, Change(store, master) as change:
+        for number, entries in publication.read():
+            others.refuse(number, entries)
+            change.apply(entries)
+            counted += len(entries)
+            progress(manifest.chunks[number].offset + manifest.chunks[number].length, manifest.file_bytes)
+        publication.refuse_count(counted)
+        described = schema.Description(manifest.region, manifest.snapshot, manifest.delta, manifest.issued_at, 0, manifest.digest)
+        counts, described = change.commit(described)
+        directory.floor.raise_to(described)
+        change.empty_log()
+    return _report(manifest, described, changed=True, counts=counts)
+
+
+class _Others:
+    """The other regions' stores, while one region's records come in: a region may not speak for a person of another. A context manager."""
+
+    def __init__(self, directory: EnrolmentDirectory, manifest: Manifest, master: MasterKey) -> None:
+        self._manifest = manifest
+        self._stack = contextlib.ExitStack()
+        self._stores: list[SealedStore] = []
+        with contextlib.ExitStack() as stack:
+            for region in Region:
+                path = directory.current(region)
+                if region is not manifest.region and path is not None:
+                    self._stores.append(stack.enter_context(contextlib.closing(SealedStore(path, region, master))))
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stack.close()
+
+    def refuse(self, chunk: int, entries: Iterable[Entry]) -> None:
+        """Raise PublicationError if another region has enrolled somebody under one of the references."""
+        for store in self._stores:
+            for place, entry in enumerate(entries, 1):
+                if entry.record is not None and store.holds(entry.reference):
+                    raise _unfit(self._manifest, f"has in chunk {chunk}, entry {place}, a reference of {store.description.region.value}'s", ASK_REGION)
+
+
+def _held(directory: EnrolmentDirectory, region: Region, master: MasterKey) -> tuple[schema.Description | None, StoreError | None]:
+    """What the region's store in force holds; or why it cannot be used."""
+    try:
+        path = directory.current(region)
+        if path is None:
+            return None, None
+        with contextlib.closing(SealedStore(path, region, master)) as store:
+            return store.description, None
+    except StoreError as error:
+        return None, error
+
+
+def _put_into_force(directory: EnrolmentDirectory, store: Path, description: schema.Description) -> None:
+    directory.swap(description.region, store)
+    directory.floor.raise_to(description)
+    directory.clean(description.region)
+
+
+def _report(manifest: Manifest, held: schema.Description, *, changed: bool, counts: Changed = Changed(), resumed_at: int = 0) -> ImportReport:  # noqa: B008 - immutable
+    return ImportReport(manifest.name, held.region, held.snapshot, held.delta, held.issued_at, changed, held.records, counts, resumed_at)
+
+
+def _counted(description: schema.Description, counted: int) -> schema.Description:
+    return replace(description, records=counted)
+
+
+def _encoded(record: EnrolmentRecord, place: int) -> Sealable:
+    try:
+        return Sealable(record.reference, record.version, records.encode(record))
+    except ValueError as error:
+        raise StoreError(f"record {place} of the import: {error}", "nothing was imported; the source must correct it") from None  # noqa: EM102
+
+
+def _batches(source: Iterable[Sealable]) -> Iterator[list[Sealable]]:
+    iterator = iter(source)
+    while batch := list(islice(iterator, _BATCH)):
+        yield batch
+
+
+def _state_text(state: tuple[int, int]) -> str:
+    snapshot, delta = state
+    return f"snapshot {snapshot}" + (f" with delta {delta}" if delta else "")
+
+
+def _unfit(manifest: Manifest, how: str, remedy: str = "what is in force stays in force; take a newer one") -> PublicationError:
+    return PublicationError(f"{manifest.name}: {how}", remedy)
