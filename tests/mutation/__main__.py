@@ -35,6 +35,7 @@ class Run:
         self._checks = checks
         self._results = results
         self._began = time.monotonic()
+        self._done = 0
         self.alive: list[str] = []
 
     def jobs(self) -> Iterator[Job]:
@@ -64,9 +65,9 @@ class Run:
         return None
 
     def _tell(self) -> None:
-        done = self._all - len(self._left)
-        if done % TOLD_EVERY == 0:
-            print(f"{done} of {self._all}, {len(self.alive)} not found, {time.monotonic() - self._began:.0f} s", flush=True)
+        self._done += 1
+        if self._done % TOLD_EVERY == 0:
+            print(f"{self._done} of {self._all}, {len(self.alive)} not found, {time.monotonic() - self._began:.0f} s", flush=True)
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from types import CodeType, FunctionType, ModuleType
 
 from gate_controller.core import actions, commands, display, facts, guards, machine, why
@@ -52,8 +52,7 @@ def of_orders() -> Iterator[Mutant]:
 
 
 def _of_module(module: ModuleType, changes: Callable[[ast.AST], Iterator[Change]]) -> Iterator[Mutant]:
-    source = ast.parse(inspect.getsource(module))
-    for path, function in _functions(source):
+    for path, function in _functions(ast.parse(_source(module))):
         if function.name == "__init__":
             continue
         seen: dict[str, int] = {}
@@ -63,6 +62,12 @@ def _of_module(module: ModuleType, changes: Callable[[ast.AST], Iterator[Change]
                 label = what if seen[what] == 1 else f"{what} #{seen[what]}"
                 apply = partial(_rewrite, module, path, place, instead)
                 yield Mutant(f"code:{path} {label}", kind, (path,), apply)
+
+
+@cache
+def _source(module: ModuleType) -> str:
+    """Read once, before any mutant: whoever edits the core during a run does not change what is put into it."""
+    return inspect.getsource(module)
 
 
 def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
@@ -139,7 +144,7 @@ def _targets(node: ast.Assign | ast.AugAssign) -> list[ast.expr]:
 
 
 def _rewrite(module: ModuleType, path: str, place: int, instead: str) -> None:
-    tree = ast.parse(inspect.getsource(module))
+    tree = ast.parse(_source(module))
     function = next(node for name, node in _functions(tree) if name == path)
     there = next(node for number, node in enumerate(ast.walk(function)) if number == place)
     _Replace(there, _parsed(instead, there)).visit(function)
