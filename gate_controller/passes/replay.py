@@ -91,7 +91,8 @@ class SqliteReplayMemory:
             with self._faults():
                 self._check()
                 if not read_only:  # so that a file one can only read is found out now
-                    self._db.execute("UPDATE state SET floor = floor")
+                    with transaction(self._db, path):
+                        self._db.execute("UPDATE state SET floor = floor")
         except StoreError:
             self._db.close()
             raise
@@ -125,7 +126,7 @@ class SqliteReplayMemory:
         """
         with self._lock, self._faults():
             self._require_same_file()
-            with transaction(self._db):
+            with transaction(self._db, self._path):
                 last = self._last(pass_id)
                 if last is not None and issued_at <= last:
                     return False

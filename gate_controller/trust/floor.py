@@ -185,7 +185,7 @@ class Floor:
         with self._lock, self._faults():
             if self._look() != self._identity:
                 raise self._fault("was replaced while in use", "restart the controller")
-            with transaction(self._db):
+            with transaction(self._db, self._path):
                 self._db.executemany(statement, rows)
 
     def _time(self, which: Literal["observed", "signed", "max(observed, signed)"]) -> float:
@@ -215,7 +215,8 @@ class Floor:
             raise self._fault("fails SQLite's integrity check", _DAMAGED)
         self._time("observed")
         if self._mode == "write":
-            self._db.execute("UPDATE time SET observed = observed")
+            with transaction(self._db, self._path):
+                self._db.execute("UPDATE time SET observed = observed")
 
     def _pragma(self, name: str) -> object:
         value: object = self._db.execute(f"PRAGMA {name}").fetchone()[0]
