@@ -19,18 +19,20 @@ def origin_of(gate_id: str) -> str:
 
 
 def make_key(path: Path) -> None:
-    """Make a new private key, readable by its owner alone. Never replaces one.
+    """Make a new private key, readable by its owner alone. Never replaces one. It is whole or not there, also after a power cut; on return it is there.
 
     Raises:
         StoreError: There is such a file already, or it cannot be written.
     """
+    draft = path.with_name(f"{path.name}.new")
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        draft.unlink(missing_ok=True)  # left by one that was killed
         try:
-            os.write(descriptor, f"{secrets.token_hex(SECRET_BYTES)}\n".encode())
-            os.fsync(descriptor)
+            _write(draft, f"{secrets.token_hex(SECRET_BYTES)}\n".encode())
+            os.link(draft, path)
         finally:
-            os.close(descriptor)
+            draft.unlink(missing_ok=True)
+        _sync_directory(path.parent)
     except FileExistsError as error:
         raise StoreError(f"{WHAT} {path}: there is one already", "a journal keeps its key: go on with it") from error  # noqa: EM102
     except OSError as error:
@@ -52,3 +54,20 @@ def signer_beside(path: Path, origin: str = UNNAMED) -> Signer:
     if not os.path.lexists(key):
         make_key(key)
     return Signer.from_file(origin, key)
+
+
+def _write(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
