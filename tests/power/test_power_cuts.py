@@ -1,0 +1,45 @@
+"""The power is cut at calls of each store's workload: a few hundred disks in the suite, `make power` has tens of thousands. And the places where something was found."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from gate_controller.journal import Signer
+from gate_controller.journal.key_file import make_key
+from tests.power import sqlite_calls
+from tests.power.cuts import Workload, cut, killed_at, record
+from tests.power.disk import Resize
+from tests.power.journal_cuts import JournalCuts
+from tests.power.replay_cuts import ReplayCuts
+
+pytestmark = pytest.mark.skipif(sqlite_calls.unavailable() is not None, reason=sqlite_calls.unavailable() or "")
+
+
+@pytest.mark.parametrize(
+    ("workload", "images"),
+    [(ReplayCuts(random.Random(1), 20), 120), (JournalCuts(random.Random(1), 30), 60)],
+    ids=lambda given: str(getattr(given, "name", "")),
+)
+def test_what_was_acknowledged_is_there_after_the_power_comes_back(workload: Workload, images: int) -> None:
+    tally = cut(workload, record(workload), images, random.Random(1))
+    assert not tally.violations, tally.examples
+    assert all(tally.images[kind] for kind in ("power cut", "power cut in recovery", "killed, then power cut"))
+
+
+def test_a_claim_by_a_process_killed_before_its_last_sync_does_not_damage_the_next_ones() -> None:
+    workload = ReplayCuts(random.Random(1), 4)
+    log = record(workload)
+    ends = [number + 1 for number, op in enumerate(log.ops) if isinstance(op, Resize)]
+    tally = killed_at(workload, log, ends[3:5], 60, random.Random(1))
+    assert not tally.violations, tally.examples
+
+
+def test_half_a_signing_key_is_not_in_the_way(tmp_path: Path) -> None:
+    key = tmp_path / "journal.key"
+    key.with_name("journal.key.new").write_text("5a5a")
+    make_key(key)
+    Signer.from_file("e-channel/MO-GB-07/journal", key)
+    assert [path.name for path in tmp_path.iterdir()] == ["journal.key"]
