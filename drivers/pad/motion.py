@@ -16,6 +16,7 @@ from drivers.pad.tracks import AROUND, FACE, FAR, Stretch
 FLOOR = 0.0007
 """Length below which motion is the tracker's own noise: measured on still scenes with a camera's noise, in faces."""
 
+_NEXT_TO = 1.0  # faces to either side: in a picture that is held up, still the picture
 _FEW = 6  # points below which nothing is said of a region
 
 
@@ -26,9 +27,10 @@ class MotionCues:
     Attributes:
         face_motion: How far the face moved about its mean place (root mean square).
         face_depth: What is left of the face's motion after the best plane (root mean square).
-        misfit: What is left of the motion of face and surround after the best plane, as a share of that motion.
+        misfit: What is left of the motion of face and what is next to it after the best plane, as a share of that motion.
         shake: Tremor of the surround: its common motion above about 3 Hz (root mean square).
-        face_shake: The same of the face.
+        together: How far face and surround tremble as one: the correlation of their common motions above about 3 Hz, drawn to 0 where both
+            are no more than noise; -1 to 1.
         still: Share of the points near the head, beside or above it, that stood still while the face moved.
     """
 
@@ -36,7 +38,7 @@ class MotionCues:
     face_depth: float | None
     misfit: float | None
     shake: float | None
-    face_shake: float | None
+    together: float | None
     still: float | None
 
 
@@ -52,22 +54,25 @@ def cues(stretch: Stretch) -> MotionCues:
     each = np.sqrt((about**2).sum(axis=2).mean(axis=0))  # of every point over time
     face_motion = float(np.median(each[face])) if enough_face else None
     depth = _left(places[0][face], moved[:, face]) if int(face.sum()) >= 2 * _FEW else None
-    near = face | around
+    near = face | (around & (np.abs(places[0][:, 0]) < _NEXT_TO))
     misfit = None
-    if enough_face and enough_around:
-        left = _left(places[0][near], moved[:, near])
-        misfit = float(_size(left) / max(float(np.sqrt((each[near] ** 2).mean())), 3 * FLOOR))
+    if enough_face and int(near.sum()) >= int(face.sum()) + _FEW:
+        motion = float(np.sqrt((each[near] ** 2).mean()))
+        if motion > 4 * FLOOR:
+            misfit = float(_size(_left(places[0][near], moved[:, near])) / motion)
     beside = around & (places[0][:, 1] < 0.55)
     still = None
     if face_motion is not None and face_motion > 4 * FLOOR and int(beside.sum()) >= _FEW:
         still = float((each[beside] < max(2.5 * FLOOR, 0.2 * face_motion)).mean())
     surround = around | (regions == FAR) if not enough_around else around
+    of_face = _fast(moved[:, face]) if enough_face else None
+    of_surround = _fast(moved[:, surround]) if int(surround.sum()) >= _FEW else None
     return MotionCues(
         face_motion,
         _size(depth) if depth is not None else None,
         misfit,
-        _tremor(moved[:, surround]) if int(surround.sum()) >= _FEW else None,
-        _tremor(moved[:, face]) if enough_face else None,
+        _size(of_surround) if of_surround is not None else None,
+        _together(of_face, of_surround) if of_face is not None and of_surround is not None else None,
         still,
     )
 
@@ -97,11 +102,14 @@ def _left(start: NDArray[np.float64], moved: NDArray[np.float64]) -> NDArray[np.
 
 
 def _size(left: NDArray[np.float64]) -> float:
-    return float(np.sqrt((left**2).sum(axis=2).mean()))
+    return float(np.sqrt((left**2).sum(axis=-1).mean()))
 
 
-def _tremor(moved: NDArray[np.float64]) -> float:
-    """Common second difference of a group of points, scaled to an amplitude (white noise passes unchanged)."""
+def _fast(moved: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Common second difference of a group of points, frames x 2, scaled to an amplitude (white noise passes unchanged)."""
     second = moved[2:] - 2 * moved[1:-1] + moved[:-2]
-    common = np.median(second, axis=1)
-    return float(np.sqrt((common**2).sum(axis=1).mean() / 6))
+    return np.asarray(np.median(second, axis=1) / np.sqrt(6), np.float64)
+
+
+def _together(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    return float((one * other).sum() / (np.sqrt((one**2).sum() * (other**2).sum()) + len(one) * FLOOR**2))

@@ -52,6 +52,11 @@ class PassiveJudge:
         """See PadJudge."""
         return self._name
 
+    @property
+    def stretches(self) -> int:
+        """Stretches of motion measured since the evidence began."""
+        return len(self._motions)
+
     def begin(self) -> None:
         """See PadJudge."""
         self._stamp = -math.inf
@@ -98,13 +103,15 @@ class PassiveJudge:
         misfits = [m.misfit for m in self._motions if m.misfit is not None]
         depths = [m.face_depth for m in self._motions if m.face_depth is not None]
         stills = [m.still for m in self._motions if m.still is not None]
-        grids = [t.grid for t in self._textures]
+        together = [m.together for m in self._motions if m.together is not None]
         return {
             "shake": _log(np.mean(shakes)) if shakes else None,
+            "together": float(np.mean(together)) if together else None,
             "misfit": float(np.mean(np.log(np.maximum(misfits, 0.01)))) if misfits else None,
             "depth": _log(max(depths)) if depths else None,
             "still": float(np.mean(stills)) if stills else None,
-            "grid": float(np.quantile(grids, 0.75)) if grids else None,
+            "grid": float(np.quantile([t.grid for t in self._textures], 0.9)) if self._textures else None,
+            "haze": float(np.median([t.haze for t in self._textures])) if self._textures else None,
             "blink": float(self._blinks.count > 0) if self._seen - self._since >= 1 else None,
         }
 
