@@ -15,11 +15,11 @@ from rich.text import Text
 
 from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.cli.simulation import Plan, SimulatedGate, Visit
-from gate_controller.core.values import Region
+from gate_controller.core.values import Door, Region
 from gate_controller.ports.devices import Family
 from gate_controller.ports.errors import GateError
 from simulators.control import ControlError
-from simulators.world import Violation
+from simulators.world import BOTH_DOORS, Lock, Violation
 
 ENDLESS = 500
 """Without --travellers this many come: more than half an hour; Ctrl-C ends it."""
@@ -31,6 +31,7 @@ COLOURS = {"completed": "green", "refused": "yellow", "returned": "yellow", "aba
 @click.option("--seed", type=int, default=1, show_default=True, help="Decides who comes, in which order, and how.")
 @click.option("--lane", type=click.Choice(["mo", "hk"]), default="mo", show_default=True, help="Region of the lane.")
 @click.option("--family", type=click.Choice([family.value for family in Family]), default="r503", show_default=True, help="Fingerprint module.")
+@click.option("--single-door", is_flag=True, help="A lane without an entry door; with --virtual all are, else one in twenty where anything goes wrong.")
 @click.option("--kiosk-port", type=click.IntRange(0, 65535), default=8787, show_default=True, help="Kiosk page on 127.0.0.1; 0 takes a free port.")
 @click.option("--models", type=click.Path(path_type=Path, file_okay=False), default=Path("var/models"), show_default=True, help="Model files.")
 @click.option(
@@ -39,7 +40,6 @@ COLOURS = {"completed": "green", "refused": "yellow", "returned": "yellow", "aba
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a crossing on standard output, nothing else; with --virtual one for the whole run.")
 @click.option("--virtual", is_flag=True, help="In virtual time: the core alone against a simulated lane, thousands of travellers, judged by a monitor.")
 @click.option("--faults", type=click.Choice(["none", "mild", "harsh"]), default="none", show_default=True, help="With --virtual: what goes wrong.")
-@click.option("--single-door", is_flag=True, help="With --virtual: every lane has a single door, the exit; without it one in twenty where anything goes wrong.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="With --virtual: processes. The result does not depend on it.")
 @click.option("--only", type=click.IntRange(0), default=None, help="With --virtual: play this one episode, with a trace.")
 def simulate_command(
@@ -47,13 +47,13 @@ def simulate_command(
     seed: int,
     lane: str,
     family: str,
+    single_door: bool,
     kiosk_port: int,
     models: Path,
     log: Path | None,
     as_json: bool,
     virtual: bool,
     faults: str,
-    single_door: bool,
     jobs: int,
     only: int | None,
 ) -> int:
@@ -61,15 +61,16 @@ def simulate_command(
 
     Exit code 0 when every crossing ended as it must and no invariant was violated, 1 otherwise.
     """
-    if not virtual and (faults != "none" or single_door or jobs != 1 or only is not None):
-        raise click.UsageError("--faults, --single-door, --jobs and --only belong to --virtual")
+    if not virtual and (faults != "none" or jobs != 1 or only is not None):
+        raise click.UsageError("--faults, --jobs and --only belong to --virtual")
     if virtual:
         from gate_controller.cli.virtual import DEFAULT_TRAVELLERS, replay, simulate_virtually
         from simulators.virtual.batch import Run
 
         run = Run(faults, seed, travellers or DEFAULT_TRAVELLERS, single_door=single_door)
         return replay(run, only) if only is not None else simulate_virtually(run, jobs, as_json=as_json)
-    plan = Plan(Region(lane.upper()), travellers or ENDLESS, seed, Family(family), kiosk_port, models, log=log)
+    doors = {Door.EXIT: Lock.FAIL_SECURE} if single_door else BOTH_DOORS
+    plan = Plan(Region(lane.upper()), travellers or ENDLESS, seed, Family(family), kiosk_port, models, log=log, doors=doors)
     screen = Console(stderr=True) if as_json else Console()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _as_interrupt)

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,8 @@ from typing import Self
 from gate_controller.cli.simulated_trust import SimulatedTrust
 from gate_controller.cli.simulation_watch import GateWatcher, SocketDesk, WorldEvents
 from gate_controller.control.client import GateClient
-from gate_controller.core.values import Region
+from gate_controller.core.policy import LaneKind
+from gate_controller.core.values import Door, Region
 from gate_controller.enrolment import MasterKey, import_records
 from gate_controller.ports.clock import SystemClock
 from gate_controller.ports.control import JsonObject
@@ -38,7 +39,7 @@ from simulators.lane.wire import Endpoints, WireLane
 from simulators.travellers.cast import Cast, CastMember, Override, build_cast
 from simulators.travellers.enrolment import PortraitEncoder, enrol
 from simulators.travellers.officer import OfficerHabits
-from simulators.world import CounterErrors, Pace, Violation
+from simulators.world import BOTH_DOORS, CounterErrors, Lock, Pace, Violation
 
 START_WITHIN_S = 60.0
 RECORD_WITHIN_S = 15.0
@@ -63,6 +64,7 @@ class Plan:
         log: Where the daemon's log goes; `-` is standard error, None keeps it with the run's files.
         officer: How the officer works.
         counter_errors: How the people counter errs: by default it gives no answer for a moment after some changes.
+        doors: The lane's doors and their locks; without an entry door it is a single-door lane.
         hurry: How many times faster than people usually are doors and people move; at most 3.
     """
 
@@ -75,6 +77,7 @@ class Plan:
     overrides: tuple[Override, ...] = ()
     log: Path | None = None
     officer: OfficerHabits = field(default_factory=OfficerHabits)
+    doors: Mapping[Door, Lock] = field(default_factory=lambda: BOTH_DOORS)
     hurry: float = 1.0
     counter_errors: CounterErrors = field(default_factory=lambda: CounterErrors(blind_rate=0.3, duration_s=0.2))
 
@@ -115,6 +118,15 @@ class Visit:
             "left_by": self.truth.left_by.value if self.truth and self.truth.left_by else None,
             "visit_s": round(self.truth.left_at - self.truth.began_at, 2) if self.truth else None,
         }
+
+
+def _wiring(doors: Mapping[Door, Lock]) -> JsonObject:
+    """What the I/O board's configuration says of the doors: their locks, and that an entry door is not there."""
+    locks: JsonObject = {"locks": {door.value: lock.value for door, lock in doors.items()}}
+    if Door.ENTRY in doors:
+        return locks
+    absent = {"inputs": {"entry_door_closed": "not_wired", "entry_door_open": "not_wired"}, "outputs": {"entry_door": "not_wired"}}
+    return locks | absent
 
 
 class SimulatedGate:
@@ -193,6 +205,7 @@ class SimulatedGate:
             pace=Pace().hurried(plan.hurry),
             counter_errors=plan.counter_errors,
             seed=plan.seed,
+            doors=plan.doors,
         )
         self._watch_gate()
         thread = LaneThread(self.simulation, self._on_bug)
@@ -214,12 +227,19 @@ class SimulatedGate:
         text = derive(
             TEMPLATE,
             {
-                "gate": {"region": plan.region.value, "checkpoint": audience, "id": f"{audience}-1", "direction": direction, "stop_drain_s": 0.0},
+                "gate": {
+                    "region": plan.region.value,
+                    "checkpoint": audience,
+                    "id": f"{audience}-1",
+                    "direction": direction,
+                    "lane": (LaneKind.TWO_DOOR if Door.ENTRY in plan.doors else LaneKind.SINGLE_DOOR).value,
+                    "stop_drain_s": 0.0,
+                },
                 "devices": {
                     "qr_camera": {"source": endpoints.qr_camera},
                     "face_camera": {"source": endpoints.face_camera},
                     "fingerprint": {"port": str(endpoints.fingerprint), "family": plan.family.value},
-                    "io_board": {"port": str(endpoints.io_board)},
+                    "io_board": {"port": str(endpoints.io_board)} | _wiring(plan.doors),
                 },
                 "keys": self.trust.settings,
                 "enrolment": {"store": str(self.directory / "enrolment.db"), "master_key_file": str(self.directory / "master.key")},

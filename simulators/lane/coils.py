@@ -9,6 +9,7 @@ from gate_controller.ports.clock import Clock
 from simulators.control import ControlClient, ControlError
 from simulators.lane.hardware import CoilChange
 from simulators.wiring import Coil
+from simulators.world import POWER
 
 
 class CoilWatcher:
@@ -80,6 +81,7 @@ class CoilWatcher:
                 with self._lock:
                     self._watching = False
                     self._note(dict.fromkeys(Coil, False))
+                    self._power(on=False)
                     self._lock.notify_all()
 
     def _watch(self) -> None:
@@ -106,9 +108,13 @@ class CoilWatcher:
         finally:
             client.close()
         with self._lock:
+            self._power(on=True)
             self._note({coil: bool(coils[coil.name.lower()]) for coil in Coil})
             self._watching = True
             self._lock.notify_all()
+
+    def _power(self, *, on: bool) -> None:
+        self._changes.append(CoilChange(self._clock.monotonic(), POWER, on))
 
     def _note(self, levels: dict[Coil, bool]) -> None:
         for coil, on in levels.items():

@@ -15,7 +15,7 @@ class CoilChange:
 
     Attributes:
         at: Monotonic seconds.
-        name: Name of the coil (world.COILS).
+        name: Name of the coil (world.COILS), or world.POWER for the board's power.
         on: Its new level.
     """
 

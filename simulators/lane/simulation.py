@@ -6,7 +6,7 @@ Does not start the gate, does not read its records, and decides nothing for it: 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from simulators.travellers.behaviours import FOLLOWING_M, Patience, Person, Scri
 from simulators.travellers.cast import CastMember
 from simulators.travellers.officer import Officer, OfficerDesk, OfficerHabits
 from simulators.travellers.perception import Eyes, Surroundings
-from simulators.world import Body, CounterErrors, LaneGeometry, Pace, Passage, Scene, Violation, World
+from simulators.world import BOTH_DOORS, Body, CounterErrors, LaneGeometry, Lock, Pace, Passage, Scene, Violation, World
 
 STEP_S = 0.02
 """How often the simulation is stepped in real time: a person's eyes and a lamp are no faster."""
@@ -86,6 +86,7 @@ class LaneSimulation:
         geometry: Where things are.
         counter_errors: How the people counter errs.
         seed: Decides when it does.
+        doors: The doors there are, and their locks.
     """
 
     def __init__(
@@ -102,9 +103,18 @@ class LaneSimulation:
         geometry: LaneGeometry | None = None,
         counter_errors: CounterErrors | None = None,
         seed: int = 0,
+        doors: Mapping[Door, Lock] = BOTH_DOORS,
     ) -> None:
         self.lock = threading.RLock()
-        self.world = World(clock.monotonic(), geometry=geometry, pace=pace, counter_errors=counter_errors, seed=seed, on_violation=events.invariant_violated)
+        self.world = World(
+            clock.monotonic(),
+            geometry=geometry,
+            pace=pace,
+            counter_errors=counter_errors,
+            seed=seed,
+            doors=doors,
+            on_violation=events.invariant_violated,
+        )
         self._hardware = hardware
         self._clock = clock
         self._queue = iter(cast)

@@ -108,7 +108,7 @@ def cross(me: Person) -> Script:
 def never_enter(me: Person) -> Script:
     """Show the phone, then stay outside and walk away once the entry has closed again."""
     if (yield from _get_admitted(me)):
-        while not me.eyes.closed(Door.ENTRY):
+        while not me.eyes.entry_is_over():
             yield
     yield from _leave(me)
 
@@ -118,13 +118,13 @@ def tailgate(leader: Body) -> Behaviour:
 
     def follow(me: Person) -> Script:
         me.walk_to(me.geometry.reader_m - FOLLOWING_M)
-        while not me.eyes.open(Door.ENTRY):
+        while not me.eyes.may_come_in():
             if leader.position_m < me.body.position_m:
                 yield from _leave(me)
                 return
             yield
         stand = me.geometry.stand_m - FOLLOWING_M
-        while me.eyes.place is Place.QUEUE and not me.eyes.closed(Door.ENTRY):
+        while me.eyes.place is Place.QUEUE and not me.eyes.entry_is_over():
             me.walk_to(min(stand, leader.position_m - FOLLOWING_M))
             yield
         yield from _stay_inside(me, stand)
@@ -155,7 +155,7 @@ def _show_phone(me: Person) -> Generator[None, None, bool | None]:
     lamp = _LampWatch(me)
     answer: bool | None = False
     while me.eyes.now < began + me.patience.door_s:
-        if me.eyes.open(Door.ENTRY):
+        if me.eyes.may_come_in():
             answer = True
             break
         if me.eyes.prompt in REFUSALS or lamp.says_no():
@@ -192,7 +192,7 @@ class _LampWatch:
 
 
 def _go_through(me: Person) -> Script:
-    while me.eyes.place is Place.QUEUE and not me.eyes.closed(Door.ENTRY):
+    while me.eyes.place is Place.QUEUE and not me.eyes.entry_is_over():
         me.walk_to(me.geometry.stand_m)
         yield
     yield from _stay_inside(me, me.geometry.stand_m)
@@ -228,7 +228,7 @@ def _sent_back(me: Person, entered_at: float, *, entry_was_shut: bool) -> bool:
 
 def _hand(me: Person) -> Script:
     """Put the finger down once the entry is shut; lift it when reader or display ask for it, and try again."""
-    while not me.eyes.closed(Door.ENTRY):
+    while not me.eyes.entry_is_over():
         yield
     yield from me.wait(me.pace.hesitation_s)
     while me.finger is not None and me.eyes.prompt is not Prompt.WAIT_FOR_OFFICER:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from gate_controller.core.values import Door
 from simulators.world import World
 
 
@@ -102,7 +101,7 @@ class Officer:
             self._desk.release(self._habits.identity, self._habits.reason)
 
     def _a_way_is_open(self) -> bool:
-        return any(self._world.leaf(door).passable for door in Door)
+        return any(self._world.leaf(door).passable for door in self._world.doors)
 
     def _wait(self, seconds: float) -> Generator[None, None, None]:
         until = self._world.now + seconds

@@ -84,6 +84,19 @@ class Eyes:
         """Where I am."""
         return self._world.where(self._body.name)
 
+    @property
+    def entry_is_a_door(self) -> bool:
+        """Whether the entry has a door; where it has none, the display tells who may come in."""
+        return Door.ENTRY in self._world.doors
+
+    def may_come_in(self) -> bool:
+        """Whether the entry lets somebody in."""
+        return self.open(Door.ENTRY) if self.entry_is_a_door else self.prompt is Prompt.STEP_IN
+
+    def entry_is_over(self) -> bool:
+        """Whether the entry has ceased to let somebody in."""
+        return self.closed(Door.ENTRY) if self.entry_is_a_door else self.prompt is not Prompt.STEP_IN
+
     def open(self, door: Door) -> bool:
         """Whether I could walk through `door`."""
         return self._world.leaf(door).passable
@@ -98,6 +111,6 @@ class Eyes:
 
     def lane_invites(self) -> bool:
         """Whether the lane looks ready for the next traveller: green lamp, doors shut, no refusal of somebody else on the display."""
-        if not (self.lamp("entry_green") and self.closed(Door.ENTRY) and self.closed(Door.EXIT)):
+        if not (self.lamp("entry_green") and all(self.closed(door) for door in self._world.doors)):
             return False
         return self.prompt is None or self.prompt not in REFUSALS | NOT_NOW

@@ -6,20 +6,23 @@ Knows nothing of the gate under test; what it records is its own ground truth.
 
 from simulators.world.bodies import Body, Passage, Place
 from simulators.world.counter import CounterErrors, OccupancyCounter
-from simulators.world.doors import DoorLeaf
+from simulators.world.doors import DoorLeaf, Lock
 from simulators.world.faults import WorldFaults
 from simulators.world.geometry import LaneGeometry, Pace
 from simulators.world.monitor import InterlockMonitor, Violation, ViolationKind
-from simulators.world.world import COILS, INPUTS, Scene, World
+from simulators.world.world import BOTH_DOORS, COILS, INPUTS, POWER, Scene, World
 
 __all__ = [
+    "BOTH_DOORS",
     "COILS",
     "INPUTS",
+    "POWER",
     "Body",
     "CounterErrors",
     "DoorLeaf",
     "InterlockMonitor",
     "LaneGeometry",
+    "Lock",
     "OccupancyCounter",
     "Pace",
     "Passage",

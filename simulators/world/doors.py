@@ -6,6 +6,7 @@ Does not know who commands it or what the other door does: the interlock is the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 CLOSED_AT = 0.02
 """The closed contact is made up to this leaf position (0 closed .. 1 open)."""
@@ -13,6 +14,19 @@ OPEN_AT = 0.98
 """The open contact is made from this leaf position on."""
 PASSABLE_AT = 0.6
 """A person fits through from this leaf position on."""
+
+
+class Lock(Enum):
+    """What a door does without power, and so which level of its coil keeps it shut."""
+
+    FAIL_SECURE = "fail_secure"
+    """Shut; its coil on opens it."""
+    FAIL_SAFE = "fail_safe"
+    """Open; its coil on keeps it shut."""
+
+    def opens(self, *, coil: bool, powered: bool) -> bool:
+        """Whether the door unit opens the door."""
+        return (coil and powered) is (self is Lock.FAIL_SECURE)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ on how often it is called. Has no threads and no clock. Does not decide anything
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -15,7 +15,7 @@ from gate_controller.core.values import Door, Occupancy
 from simulators.wiring import Coil, Input
 from simulators.world.bodies import Body, Passage, Place
 from simulators.world.counter import CounterErrors, OccupancyCounter
-from simulators.world.doors import DoorLeaf
+from simulators.world.doors import DoorLeaf, Lock
 from simulators.world.faults import WorldFaults
 from simulators.world.geometry import LaneGeometry, Pace
 from simulators.world.monitor import InterlockMonitor, Violation
@@ -24,6 +24,10 @@ COILS = tuple(each.name.lower() for each in Coil)
 """Names of the lane's coils."""
 INPUTS = tuple(each.name.lower() for each in Input)
 """Names of the lane's discrete inputs; true means contact closed, level present."""
+
+POWER = "board_power"
+"""Name under which the board's power is switched as a coil is (`World.set_coil`)."""
+BOTH_DOORS = dict.fromkeys(Door, Lock.FAIL_SECURE)
 
 TICK_S = 0.01
 _COUNTS = {0: Occupancy.ZERO, 1: Occupancy.ONE}
@@ -53,6 +57,7 @@ class World:
         pace: Speeds and latencies.
         counter_errors: Errors of the people counter.
         seed: Seed of those errors.
+        doors: The doors there are, and their locks. An entry without a door is always open.
         on_violation: Called for each violation of the interlock as it is recorded.
     """
 
@@ -64,6 +69,7 @@ class World:
         pace: Pace | None = None,
         counter_errors: CounterErrors | None = None,
         seed: int = 0,
+        doors: Mapping[Door, Lock] = BOTH_DOORS,
         on_violation: Callable[[Violation], None] | None = None,
     ) -> None:
         self.geometry = geometry or LaneGeometry()
@@ -76,8 +82,10 @@ class World:
         self._start = now
         self._ticks = 0
         self._now = now
+        self.doors = doors
         self._coils = dict.fromkeys(COILS, False)
-        self._leaves = {door: DoorLeaf(self.pace.door_travel_s) for door in Door}
+        self._powered = True
+        self._leaves = {door: DoorLeaf(self.pace.door_travel_s, position=float(self._opens(door))) for door in Door}
         self._bodies: dict[str, Body] = {}
         self._counter = OccupancyCounter(self.pace.counter_latency_s, counter_errors or CounterErrors(), Random(seed))
         self._on_violation = on_violation
@@ -106,7 +114,7 @@ class World:
         for door, leaf in self._leaves.items():
             leaf_moved |= leaf.advance(
                 TICK_S,
-                commanded=self._coils[door.value],
+                commanded=self._opens(door),
                 obstructed=self._obstructed(door),
                 stuck=door in self.faults.stuck_doors,
                 forced_to=self.faults.forced_doors.get(door, 0.0),
@@ -124,6 +132,10 @@ class World:
             self._watch()
         return leaf_moved or body_moved
 
+    def _opens(self, door: Door) -> bool:
+        """Whether a door's unit opens it now; a doorway without a door is open."""
+        return door not in self.doors or self.doors[door].opens(coil=self._coils[door.value], powered=self._powered)
+
     def _obstructed(self, door: Door) -> bool:
         plane = self.geometry.plane_m(door)
         return door in self.faults.objects or any(body.overlaps(plane, plane) for body in self._bodies.values())
@@ -139,8 +151,11 @@ class World:
     def _watch(self) -> None:
         new = self.monitor.observe(
             self._now,
-            commanded={door: self._coils[door.value] for door in Door},
-            confirmed_closed={door: leaf.closed_contact and self._contacts(door) == (True, False) for door, leaf in self._leaves.items()},
+            # What opens without power, nobody commanded open; what is not there need not be closed.
+            commanded={door: door in self.doors and self._powered and self._opens(door) for door in Door},
+            confirmed_closed={
+                door: door not in self.doors or (leaf.closed_contact and self._contacts(door) == (True, False)) for door, leaf in self._leaves.items()
+            },
             emergency_loop_closed=self.emergency_loop_closed,
             faults=self.faults.names,
         )
@@ -151,24 +166,29 @@ class World:
     def _contacts(self, door: Door) -> tuple[bool, bool]:
         """Closed contact and open contact as they reach the board."""
         leaf, stuck = self._leaves[door], self.faults.stuck_inputs
+        if door not in self.doors:
+            return False, False  # nothing is wired
         return stuck.get(f"{door.value}_closed", leaf.closed_contact), stuck.get(f"{door.value}_open", leaf.open_contact)
 
     # The gate's side: coils in, inputs out
 
     def set_coil(self, name: str, on: bool, now: float) -> None:
-        """Switch one coil at `now`, by the gate or by the board's own timer.
+        """Switch one coil at `now`, by the gate or by the board's own timer; or POWER, without which no coil has any effect.
 
         Raises:
             KeyError: The lane has no such coil.
         """
-        if name not in self._coils:
+        if name not in self._coils and name != POWER:
             raise KeyError(name)
         self.advance(now)
-        self._coils[name] = on
+        if name == POWER:
+            self._powered = on
+        else:
+            self._coils[name] = on
         self._watch()
 
     def coil(self, name: str) -> bool:
-        """Whether the coil is on: lamps that shine, doors commanded open, the officer's bell."""
+        """Whether the coil is on: lamps that shine, doors by their locks, the officer's bell."""
         return self._coils[name]
 
     def inputs(self) -> dict[str, bool]:

@@ -144,7 +144,7 @@ def test_coils_are_seen_and_drop_when_the_board_dies(lane):
     write_coil(lane, 1, on=True)
     assert collect(lane, "exit_door") == [True]
     lane.kill(IO_BOARD)
-    assert [(change.name, change.on) for change in lane.coil_changes()] == [("exit_door", False)]
+    assert [(change.name, change.on) for change in lane.coil_changes()] == [("exit_door", False), ("board_power", False)]
     lane.restart(IO_BOARD)
     write_coil(lane, 5, on=True)
     assert collect(lane, "officer_call") == [True]
@@ -159,7 +159,7 @@ def test_coils_that_were_on_before_anybody_watched_are_found(lane):
     watcher = CoilWatcher(lane._processes[IO_BOARD].control, SystemClock())
     try:
         watcher.connect(LIMIT_S)
-        assert [(change.name, change.on) for change in watcher.take()] == [("entry_green", True)]
+        assert [(change.name, change.on) for change in watcher.take()] == [("board_power", True), ("entry_green", True)]
     finally:
         watcher.stop()
     write_coil(lane, 2, on=False)

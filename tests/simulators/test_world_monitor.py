@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gate_controller.core.values import Door
-from simulators.world import Violation, ViolationKind, World
+from simulators.world import POWER, Lock, Violation, ViolationKind, World
 
 
 def kinds(world):
@@ -112,3 +112,36 @@ def test_an_emergency_excuses_open_doors_until_they_are_shut_again_and_no_longer
     for coil in ("entry_door", "exit_door"):
         world.set_coil(coil, True, 15.0)
     assert kinds(world) == [(ViolationKind.OPENED, Door.EXIT)]
+
+
+def test_what_opens_for_want_of_power_was_not_commanded():
+    world = World(doors={Door.ENTRY: Lock.FAIL_SAFE, Door.EXIT: Lock.FAIL_SECURE})
+    assert world.leaf(Door.ENTRY).open_contact, "without a controller a fail-safe door is open"
+    world.set_coil("entry_door", True, 0.0)
+    world.advance(2.0)
+    assert world.leaf(Door.ENTRY).closed_contact
+    world.set_coil("exit_door", True, 2.0)
+    world.advance(4.0)
+    world.set_coil(POWER, False, 4.0)
+    world.advance(6.0)
+    assert (world.leaf(Door.ENTRY).open_contact, world.leaf(Door.EXIT).closed_contact) == (True, True)
+    assert world.monitor.violations == []
+
+
+def test_a_fail_safe_door_is_commanded_open_by_its_coil_off():
+    world = World(doors={Door.ENTRY: Lock.FAIL_SAFE, Door.EXIT: Lock.FAIL_SECURE})
+    world.set_coil("entry_door", True, 0.0)
+    world.set_coil("exit_door", True, 2.0)
+    world.advance(4.0)
+    world.set_coil("entry_door", False, 4.0)
+    assert [(violation.door, violation.kind) for violation in world.monitor.violations] == [(Door.ENTRY, ViolationKind.OPENED)]
+
+
+def test_an_entry_without_a_door_is_open_and_excludes_nothing():
+    world = World(doors={Door.EXIT: Lock.FAIL_SECURE})
+    world.set_coil("exit_door", True, 0.0)
+    world.advance(2.0)
+    levels = world.inputs()
+    assert (world.leaf(Door.ENTRY).passable, world.leaf(Door.EXIT).open_contact) == (True, True)
+    assert (levels["entry_door_closed"], levels["entry_door_open"]) == (False, False)
+    assert world.monitor.violations == []
