@@ -18,7 +18,7 @@ from gate_controller.core.actions import Actions
 from gate_controller.core.facts import DEVICE_LOST, Crossing, Facts, Verdict
 from gate_controller.core.guards import Guards
 from gate_controller.core.reasons import Reason
-from gate_controller.core.states import State
+from gate_controller.core.states import DEADLINES, State
 from gate_controller.core.table import TABLE, Row
 from gate_controller.core.values import UNKNOWN_INPUTS, Device, Door, DoorPosition, Modality, Occupancy, Outcome, PassFacts, Region
 from tests.exploration.reads import asked_in
@@ -89,6 +89,7 @@ class Codec:
 
     def __init__(self, lane: Actions, table: tuple[Row, ...] = TABLE) -> None:
         made = Actions(lane.policy).__dict__
+        self._policy = lane.policy
         self.names = tuple(sorted(set(made) - NOT_FACTS - set(NEVER_KEPT)))
         self._made = {name: made[name] for name in self.names}
         asked = {state: asked_in(state, table) for state in State}
@@ -139,6 +140,13 @@ class Codec:
                     f"{name}.{each.value if isinstance(each, Enum) else each}" for each, bit in value if bit is PENDING or (bit == PENDING and type(bit) is int)
                 ]
         return tuple(named)
+
+    def lasts(self, state: State, name: str) -> float:
+        """How long it takes until the named time is over, at most, in seconds."""
+        fact, _, each = name.partition(".")
+        times = DEADLINES[state][each] if fact == "deadlines" else (LASTS[fact],)
+        total = float(sum(getattr(self._policy, time) for time in times))
+        return max(total, self._policy.officer_attend_s) if each == "officer" else total
 
     def age(self, facts: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
         """The same facts after the named times are over."""
@@ -232,6 +240,17 @@ class Codec:
             crossing.officer = None
 
 
+LASTS = {
+    "ajar_since": "stable_s",
+    "occupancy_since": "stable_s",
+    "occupied_since": "stable_s",
+    "many_seen_at": "occupancy_settle_s",
+    "exit_beam_since": "unknown_grace_s",
+    "settled_at": "unknown_grace_s",
+    "unconfirmed_since": "unknown_grace_s",
+    "unknown_since": "unknown_grace_s",
+}
+"""By which time of the policy what is pending is over."""
 UNCONFIRMED = {
     Door.ENTRY: {State.EXIT_OPEN},
     Door.EXIT: {*INSIDE, State.RETURN_PATH, State.OFFICER_REFERRAL, State.CLEARING},

@@ -1,6 +1,11 @@
-"""Is whoever is inside helped when nothing but time passes (INV-4)? A question to the graph that a search leaves, not to the core."""
+"""Is whoever is inside helped when nothing but time passes (INV-4), and how soon? A question to the graph that a search leaves, not to the core."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+
+Waits = dict[int, list[tuple[float, int]]]
+"""From each node with somebody inside who is not helped: how long each thing that is waited for may still take (seconds), and where it leads."""
 
 
 class NotHelpedError(AssertionError):
@@ -11,31 +16,44 @@ class NotHelpedError(AssertionError):
         self.node = node
 
 
-def longest_wait(waits: dict[int, list[int]]) -> int:
-    """How many times run out one after another, at most, before help.
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The longest wait for help: `times` that run out one after another at most, and at most so many `seconds`."""
+
+    times: int = 0
+    seconds: float = 0.0
+
+
+def longest_wait(waits: Waits) -> Wait:
+    """How long whoever is inside waits for help, at most, when nothing but time passes.
+
+    A time that runs out and leads nowhere (a call that nobody made is not made louder) does not count, however often: all that is waited for beside
+    it goes on meanwhile. The first of several runs out when the shortest of them is over, at the latest.
 
     Args:
-        waits: From each node with somebody inside who is not helped, where each time that runs out leads. Nodes that are not among them are fine.
+        waits: Nodes that are not among its keys are fine.
 
     Raises:
         NotHelpedError: Time leads nowhere, or round in circles.
     """
-    length: dict[int, int] = {}
-    for start in waits:
-        path: list[int] = [start]
-        on_path = {start}
+    leading = {node: [(seconds, after) for seconds, after in afters if after != node] for node, afters in waits.items()}
+    longest: dict[int, Wait] = {}
+    for start in leading:
+        path, on_path = [start], {start}
         while path:
             node = path[-1]
-            if not waits[node]:
+            if not leading[node]:
                 raise NotHelpedError("INV-4: somebody is inside, nobody is called, no door is open, and nothing more is due", node)
-            afters = [after for after in waits[node] if after in waits]
-            unknown = next((after for after in afters if after not in length), None)
+            afters = [after for _, after in leading[node] if after in leading]
+            unknown = next((after for after in afters if after not in longest), None)
             if unknown is None:
-                length[node] = 1 + max((length[after] for after in afters), default=0)
+                on = [longest[after] for after in afters]
+                here = min(seconds for seconds, _ in leading[node])
+                longest[node] = Wait(1 + max((wait.times for wait in on), default=0), here + max((wait.seconds for wait in on), default=0.0))
                 on_path.discard(path.pop())
             elif unknown in on_path:
                 raise NotHelpedError("INV-4: somebody is inside, nobody is called, no door is open, and time leads round in circles", node)
             else:
                 path.append(unknown)
                 on_path.add(unknown)
-    return max(length.values(), default=0)
+    return Wait(max((wait.times for wait in longest.values()), default=0), max((wait.seconds for wait in longest.values()), default=0.0))

@@ -11,7 +11,7 @@ from typing import Any
 
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
-from gate_controller.core.policy import BiometricRule, CrossingPolicy
+from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind
 from gate_controller.core.values import UNKNOWN_INPUTS, CheckOutcome, Device, Door, DoorPosition, LaneInputs, Modality, Occupancy, Outcome, TriState
 
 NEEDED = frozenset({Device.IO_BOARD, Device.FINGERPRINT, Device.FACE_CAMERA, Device.JOURNAL})
@@ -47,10 +47,12 @@ class BrokenInvariantError(AssertionError):
 class Monitor:
     """One lane's monitor."""
 
-    __slots__ = ("policy", *MEMORY)
+    __slots__ = ("doorless", "policy", *MEMORY)
 
     def __init__(self, policy: CrossingPolicy) -> None:
         self.policy = policy
+        self.doorless = policy.lane is LaneKind.SINGLE_DOOR
+        """The entry is an opening: its door can neither open nor close, and whoever is inside can go back by it."""
         self.load(tuple(MEMORY.values()))
 
     def memory(self) -> tuple[Any, ...]:
@@ -131,6 +133,8 @@ class Monitor:
         self.someone |= inputs.occupancy in ONE_OR_MORE
         if inputs.emergency is TriState.ACTIVE:
             self.emergency, self.engineer = True, False
+        if self.doorless and inputs.entry_beam is TriState.ACTIVE:
+            self.good = frozenset()  # they may have gone, and somebody else come
         self.inputs = inputs
 
     # -- what is commanded -----------------------------------------------------------------------------------------------
@@ -144,7 +148,7 @@ class Monitor:
         for command in commands:
             self._take(event, command)
         if self.inputs.emergency is TriState.ACTIVE:
-            wanted = (self.policy.emergency_opens_entry, self.policy.emergency_opens_exit)
+            wanted = (self.policy.emergency_opens_entry and not self.doorless, self.policy.emergency_opens_exit)
             self._must((self.entry_open, self.exit_open) == wanted, "INV-5: an emergency is reported and the doors are not as the policy wants them")
         if isinstance(event, e.StopRequested) and event.now:
             self._must(self.progress == NONE, "INV-6: a forced stop left a crossing without a record")
@@ -280,6 +284,7 @@ class Monitor:
 
     def _opened(self, door: Door) -> None:
         if door is Door.ENTRY:
+            self._must(not self.doorless, "order: a door was commanded that the lane has not")
             self.entry_open = True
         else:
             self.exit_open = True
@@ -287,12 +292,12 @@ class Monitor:
     # -- who is helped (INV-4) -----------------------------------------------------------------------------------------------
 
     def occupied(self) -> bool:
-        """Somebody was shown to be inside and not yet shown to be gone."""
-        return self.someone
+        """Somebody was shown to be inside and not yet shown to be gone, or was let in and is not accounted for."""
+        return self.someone or self.progress == ADMITTED
 
     def helped(self) -> bool:
-        """An officer is called or an engineer there, or a door is open for whoever is inside."""
-        return self.called or self.engineer or self.entry_open or self.exit_open
+        """An officer is called or an engineer there, or a door is open for whoever is inside; where the entry has no door, it is."""
+        return self.called or self.engineer or self.entry_open or self.exit_open or self.doorless
 
     @staticmethod
     def _must(holds: bool, what: str) -> None:

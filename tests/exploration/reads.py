@@ -10,8 +10,18 @@ import textwrap
 from functools import cache
 
 from gate_controller.core.actions import ENTER, Actions
+from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.states import State
 from gate_controller.core.table import TABLE, Row
+from gate_controller.core.values import Door
+
+OF_A_DOORLESS_ENTRY = {"doorless_entry", "walked_in"}
+"""Guards that never hold in a lane with two doors."""
+
+
+def possible(table: tuple[Row, ...], policy: CrossingPolicy) -> tuple[Row, ...]:
+    """The rows that a lane under this policy may ever take."""
+    return tuple(row for row in table if Door.ENTRY not in policy.doors or not OF_A_DOORLESS_ENTRY.intersection(row.when))
 
 
 @cache

@@ -5,25 +5,30 @@ Shares go through the search breadth first together: round by round, and after e
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.table import TABLE, Row
-from tests.exploration.help import NotHelpedError, longest_wait
+from tests.exploration.help import NotHelpedError, Waits, longest_wait
 from tests.exploration.nodes import NOBODY
 from tests.exploration.search import Found, Search, say
 
 Reached = Callable[[int], tuple[tuple[str, ...], object, int]]
 
 
-def explore(policy: CrossingPolicy, table: tuple[Row, ...] = TABLE, most_nodes: int | None = None) -> Found:
-    """Explore in this process."""
+def explore(
+    policy: CrossingPolicy, table: tuple[Row, ...] = TABLE, most_nodes: int | None = None, after: tuple[str, ...] = (), *, first_only: bool = False
+) -> Found:
+    """Explore in this process; from the end of a trace on, if its lines are given (`after`). With `first_only` the first violation ends it."""
     search = Search(policy, table)
     search.begin()
-    while search.nodes.open() and (most_nodes is None or search.nodes.own < most_nodes):
-        search.round(most_nodes)
+    if after:
+        search.follow(after)
+    while search.nodes.open() and (most_nodes is None or search.nodes.own < most_nodes) and not (first_only and search.objected()):
+        search.round(most_nodes, first_only=first_only)
     return _conclude(search.found(), search.waits(), search.nodes.reached)
 
 
@@ -66,6 +71,7 @@ def explore_together(policy: CrossingPolicy, most_nodes: int | None = None) -> F
 
 def _share(parent: Connection, policy: CrossingPolicy, number: int, most_nodes: int | None) -> None:
     search = Search(policy, share=(number, 2))
+    gc.disable()  # millions of small things that stay, and nothing in circles
     search.begin()
     going_on = True
     while going_on:
@@ -86,12 +92,11 @@ def _swap(one: Connection, two: Connection) -> None:
     two.send(first)
 
 
-def _conclude(found: Found, waits: dict[int, list[int]], reached: Reached) -> Found:
-    if found.complete:
-        try:
-            found.longest_wait = longest_wait(waits)
-        except NotHelpedError as error:
-            found.violations.setdefault(str(error), (error.node, "and time passes"))
+def _conclude(found: Found, waits: Waits, reached: Reached) -> Found:
+    try:
+        found.longest_wait = longest_wait(waits)
+    except NotHelpedError as error:
+        found.violations.setdefault(str(error), (error.node, "and time passes"))
     for what, (at, last) in found.violations.items():
         lines, node = [last], at
         while node != NOBODY:

@@ -14,9 +14,10 @@ from typing import Any
 
 from gate_controller.core import events as e
 from gate_controller.core.actions import Actions
+from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.states import State
 from gate_controller.core.table import Row
-from gate_controller.core.values import UNKNOWN_INPUTS, Device, DoorPosition, LaneInputs, Occupancy
+from gate_controller.core.values import UNKNOWN_INPUTS, Device, Door, DoorPosition, LaneInputs, Occupancy
 from tests.exploration.abstraction import NOW, SOMEBODY, TOLD_APART
 from tests.exploration.reads import decided_by
 from tests.exploration.world import BACK, CALM, LOST, STOP, VALUES, Told
@@ -34,7 +35,8 @@ WATCHED = {"entry_door": {"ajar_since", "unconfirmed_since", "seen_shut"}, "exit
 class Unread:
     """What waits in which state of a table: names of signals, values of devices, "stopping"."""
 
-    def __init__(self, table: tuple[Row, ...]) -> None:
+    def __init__(self, table: tuple[Row, ...], policy: CrossingPolicy) -> None:
+        self._signals = tuple(name for name in SIGNALS if name != Door.ENTRY.value or Door.ENTRY in policy.doors)
         self.of = {state: _unread(decided_by(state, table)) for state in State}
         # Where signals or devices are only asked for together with others, one stands for all of them (docs/exploration.md, "One for many").
         self.of[State.OUT_OF_SERVICE] |= {"exit_beam", "tamper", Device.FINGERPRINT.value}
@@ -66,7 +68,7 @@ class Unread:
         inputs, missing = facts["inputs"], facts["missing"]
         unread = self._newly_read(self.waiting(facts), passed)
         if inputs is not UNKNOWN_INPUTS and Device.IO_BOARD not in missing:
-            for name in SIGNALS:
+            for name in self._signals:
                 if name in unread:
                     yield from _other(inputs, name)
         if not missing:

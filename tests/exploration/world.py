@@ -14,6 +14,7 @@ from gate_controller.core.values import (
     UNKNOWN_INPUTS,
     CheckOutcome,
     Device,
+    Door,
     DoorPosition,
     EnrolmentFacts,
     LaneInputs,
@@ -66,9 +67,9 @@ TOGETHER = (
 """Signals that one movement changes at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Told:
-    """One event with its name in a trace.
+    """One event with its name in a trace; each is made once, and is itself what tells it from others.
 
     Attributes:
         label: The name.
@@ -125,12 +126,16 @@ TIMER = Told("time", e.TimerExpired())
 
 
 @cache
-def readings(inputs: LaneInputs) -> tuple[tuple[str, Told], ...]:
-    """Every next reading of a board that reports `inputs`, with the signal that changes ("" for several)."""
+def readings(inputs: LaneInputs, doors: tuple[Door, ...]) -> tuple[tuple[str, Told], ...]:
+    """Every next reading of a board that reports `inputs`, with the signal that changes ("" for several). A door that the lane has not reads as closed."""
+    shut = {door.value: DoorPosition.CLOSED for door in Door if door not in doors}
     if inputs == UNKNOWN_INPUTS:
-        return tuple(("", Told(_named(CALM, first) or "calm", e.InputsRead(first), alone=False)) for first in FIRST_ANSWERS)
-    single = [(name, replace(inputs, **{name: value})) for name, values in VALUES.items() for value in values]
-    together = [("", replace(inputs, **changes)) for changes in TOGETHER]
+        return tuple(
+            ("", Told(_named(CALM, first) or "calm", e.InputsRead(first), alone=False))
+            for first in dict.fromkeys(replace(first, **shut) for first in FIRST_ANSWERS)
+        )
+    single = [(name, replace(inputs, **{name: value})) for name, values in VALUES.items() if name not in shut for value in values]
+    together = [("", replace(inputs, **changes | shut)) for changes in TOGETHER]
     known = {}
     for name, after in single + together:
         if after != inputs:
