@@ -104,6 +104,7 @@ class Facts:
         self.exit_seen_ajar = False
         self.exit_doubted = False
         self.exit_beam_broken = False
+        self.entry_passed = True
         self.acknowledged_by: str | None = None
         self.escalation = 0
         self.event: e.Event = e.TimerExpired()
@@ -144,6 +145,8 @@ class Facts:
         self.exit_seen_ajar = self.inputs.exit_door in AJAR or (late and self.exit_seen_ajar)
         self.exit_doubted = self.unconfirmed(Door.EXIT)
         self.exit_beam_broken = self.inputs.exit_beam is TriState.ACTIVE or (late and self.exit_beam_broken)
+        if state is State.ENTRY_OPEN:
+            self.entry_passed = self.inputs.entry_beam is not TriState.INACTIVE or Door.ENTRY in self.policy.doors
         self.seen_shut = {door for door in Door if self.inputs.door(door) is DoorPosition.CLOSED}
 
     def rearm(self, name: str) -> None:
@@ -206,6 +209,7 @@ class Facts:
         self.entry_seen_ajar |= inputs.entry_door in AJAR
         self.exit_seen_ajar |= inputs.exit_door in AJAR
         self.exit_beam_broken |= inputs.exit_beam is TriState.ACTIVE
+        self.entry_passed |= inputs.entry_beam is not TriState.INACTIVE
         if _anything_unknown(inputs):
             self.unknown_since = self.now if self.unknown_since is None else self.unknown_since
         else:

@@ -124,6 +124,10 @@ class Guards(Facts):
         """Somebody stands in the entry."""
         return self.inputs.entry_beam is TriState.ACTIVE
 
+    def entry_beam_blind(self) -> bool:
+        """Whoever is counted came past the beam of a doorless entry, which has read clear ever since the entry was opened to them."""
+        return not self.entry_passed
+
     def exit_beam_clear(self) -> bool:
         """Nobody stands in the exit."""
         return self.inputs.exit_beam is TriState.INACTIVE

@@ -112,6 +112,7 @@ class Reason(Singletons):
         "a beam stays interrupted though nobody is counted: something left in the doorway, or a broken beam",
         Prompt.WAIT_FOR_OFFICER,
     )
+    BEAM_BLIND = ("beam_blind", "single-door lane: somebody was counted in past an entry beam that saw nothing: beam or counter", Prompt.WAIT_FOR_OFFICER)
     TAMPER = ("tamper", "a housing is open", Prompt.LANE_CLOSED)
 
     # Devices, system, people

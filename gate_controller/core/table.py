@@ -105,6 +105,7 @@ TABLE: tuple[Row, ...] = (
     Row(EVALUATE, (S.ENTRY_OPEN,), S.CLEARING, ("lost_inside", "nobody_inside"), ("close_entry",), O.ABORTED, "lost_reason"),
     Row(EVALUATE, (S.ENTRY_OPEN,), S.OFFICER_REFERRAL, ("inputs_unknown",), (), None, "unknown_reason"),
     Row(EVALUATE, (S.ENTRY_OPEN,), S.OFFICER_REFERRAL, ("exit_unconfirmed",), (), None, "doubt_reason"),
+    Row(EVALUATE, (S.ENTRY_OPEN,), S.OFFICER_REFERRAL, ("one_inside", "entry_beam_blind"), ("latch",), None, R.BEAM_BLIND),
     Row(EVALUATE, (S.ENTRY_OPEN,), S.OCCUPANCY_CHECK, ("one_inside", "entry_beam_clear"), ("close_entry",)),
     Row(
         EVALUATE,

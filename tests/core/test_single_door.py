@@ -102,6 +102,24 @@ def test_whoever_is_inside_after_somebody_stood_in_the_entry_is_not_let_out_on_t
     assert lane.state is State.READY
 
 
+def test_an_entry_beam_that_sees_nobody_come_in_latches_since_it_is_all_that_tells_who_comes(lane):
+    lane.admit()
+    lane.see(occupancy=Occupancy.ONE)
+    lane.wait(0.5)
+    assert (lane.state, lane.controller.reason) == (State.OFFICER_REFERRAL, Reason.BEAM_BLIND)
+    walk_out(lane)
+    assert ended(lane) == (Outcome.ABANDONED, Reason.BACKED_OUT)
+    assert (lane.state, lane.controller.reason) == (State.OUT_OF_SERVICE, Reason.BEAM_BLIND)
+
+
+def test_a_beam_that_was_unknown_while_somebody_came_in_is_not_called_blind(lane):
+    lane.admit()
+    lane.see(entry_beam=TriState.UNKNOWN)
+    lane.see(entry_beam=TriState.INACTIVE, occupancy=Occupancy.ONE)
+    lane.wait(0.5)
+    assert lane.state is State.IDENTITY_CHECK
+
+
 def test_two_who_walk_in_are_asked_back(lane):
     lane.admit()
     lane.see(entry_beam=TriState.ACTIVE, occupancy=Occupancy.MANY)
