@@ -195,9 +195,6 @@ class Episode:
             if rounds <= 200:
                 self._over = True
             return
-        if rounds % 20 == 19 and self.lane.inside:
-            self.carry_out_by_hand()
-            self.others["rescued by hand"] += 1
         self.agenda.after(5.0, self._wind_down, rounds + 1)
 
     # -- what people and devices perceive -----------------------------------------------------------------------------------------

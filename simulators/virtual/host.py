@@ -6,6 +6,7 @@ process as soon as the lane is idle. Decides nothing.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from random import Random
@@ -30,6 +31,10 @@ from simulators.virtual.services import Biometrics, Look, Presentation
 
 DRAIN_S = 60.0
 """An open crossing may take so long to end when the process is to stop: the default of the settings."""
+
+
+_REASON = re.compile(r"<Reason\.\w+: \('(\w+)'.*?\)>")
+_MEMBER = re.compile(r"<\w+\.\w+: '?(\w+)'?>")
 
 
 class Host:
@@ -307,10 +312,17 @@ class Host:
             return
         after = controller.state
         change = before.value if after is before else f"{before.value} -> {after.value} ({controller.reason.code if controller.reason else ''})"
-        orders = ", ".join(str(command) for command in commands if not isinstance(command, c.SetLamp))
-        self.say(f"{event}  [{change}]" + (f"\n{'':>12}=> {orders}" if orders else ""))
+        self.say(f"{_readable(event)}  [{change}]")
+        orders = ", ".join(_readable(command) for command in commands if not isinstance(command, c.SetLamp))
+        if orders:
+            self.say(f"  => {orders}")
 
     def say(self, text: str) -> None:
         """Write a line into the trace."""
         if self.trace is not None:
             self.trace(f"{self._agenda.now:10.3f}  {text}")
+
+
+def _readable(what: e.Event | c.Command) -> str:
+    """As its repr, with the values of enumerations instead of theirs."""
+    return _MEMBER.sub(r"\1", _REASON.sub(r"\1", repr(what)))

@@ -250,7 +250,7 @@ class Traveller(Mind):
         what = self.habit.finger if modality is Modality.FINGERPRINT else self.habit.face
         if what == "none" or self.body.velocity or self.body.target in {QUEUE_M, BEYOND_M}:
             return None
-        if what == "two":
+        if what == "two" or (self.body.heads > 1 and modality is Modality.FACE and self.scene.rng.random() < 0.5):
             return CheckOutcome.FAILED, Reason.SEVERAL_FACES
         if self.scene.expected != self.body.name or what == "other":
             return wrong(modality)

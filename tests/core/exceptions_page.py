@@ -17,7 +17,9 @@ PAGE = ROOT / "docs" / "exceptions.md"
 HEAD = """# What may go wrong, and what the gate does
 
 Generated from `tests/core/exceptions.toml` by `python -m tests.core.exceptions_page`; do not edit. Reasons are the codes in records and events
-(`gate_controller/core/reasons.py`), states those of [the lane](state-diagram.md). *In simulation*: the fault or habit that brings it about.
+(`gate_controller/core/reasons.py`), states those of [the lane](state-diagram.md). *In simulation*: the fault or habit that brings it about in a run with the
+harshest faults, and the episode that shows it: `gatectl simulate --virtual --faults harsh --seed SEED --only EPISODE`
+(`python -m tests.virtual.find_seeds` finds them anew after a change of the core).
 """
 
 
@@ -34,10 +36,18 @@ def page() -> str:
         lines = [f"## {group}", "", "| what | what the gate does | reasons | states | tests | in simulation |", "|---|---|---|---|---|---|"]
         for item in each:
             tests = "<br>".join(f"`{test}`" for test in item["tests"])
-            cells = (item["name"], item["does"], ", ".join(item["reasons"]), ", ".join(item["states"]), tests, item.get("simulation", ""))
+            cells = (item["name"], item["does"], ", ".join(item["reasons"]), ", ".join(item["states"]), tests, _in_simulation(item))
             lines.append("| " + " | ".join(cells) + " |")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
+
+
+def _in_simulation(item: dict[str, Any]) -> str:
+    """What brings it about there and the episode that shows it, or why none does."""
+    if "simulation" not in item:
+        return f"no: {item['not_simulated']}"
+    simulation = item["simulation"]
+    return f"{simulation['by'] + ': ' if 'by' in simulation else ''}seed {simulation['seed']}, episode {simulation['only']}"
 
 
 def mistakes() -> list[str]:
@@ -48,6 +58,8 @@ def mistakes() -> list[str]:
         wrong += [f"{item['name']}: no reason {code}" for code in item["reasons"] if code not in codes]
         wrong += [f"{item['name']}: no state {state}" for state in item["states"] if state not in states]
         wrong += [f"{item['name']}: no test {test}" for test in item["tests"] if not _exists(test)]
+        if ("simulation" in item) is ("not_simulated" in item):
+            wrong.append(f"{item['name']}: either an episode of the simulation, or why there is none")
         if not item["tests"] and "Not done" not in item["does"]:
             wrong.append(f"{item['name']}: no test at all")
     return wrong
