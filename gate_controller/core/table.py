@@ -65,6 +65,7 @@ TABLE: tuple[Row, ...] = (
     Row(EVALUATE, (S.OUT_OF_SERVICE,), None, ("somebody_inside", "being_stopped", "!call_pending"), ("call",)),
     Row(EVALUATE, (S.OUT_OF_SERVICE,), S.READY, ("in_service",)),
     Row(EVALUATE, (S.OUT_OF_SERVICE,), S.OUT_OF_SERVICE, ("closed_reason_changed", "!being_stopped"), (), None, "closed_reason"),
+    Row(EVALUATE, (S.OUT_OF_SERVICE,), None, ("expired_officer", "!call_pending", "!nobody_inside"), ("escalate", "call")),
     Row(EVALUATE, (S.OUT_OF_SERVICE,), None, ("expired_officer",), ("escalate",)),
     Row("rearmed", (S.OUT_OF_SERVICE, S.OFFICER_REFERRAL), None, ("emergency_latched", "!verified_empty"), ("note_rearm_refused",)),
     Row("rearmed", (S.OUT_OF_SERVICE,), None, (), ("unlatch", "note_rearmed")),

@@ -200,3 +200,16 @@ def test_a_chamber_that_is_counted_empty_late_still_completes(lane):
     lane.wait(lane.policy.clearing_s)
     lane.see(exit_beam=TriState.INACTIVE)
     assert ended(lane) == (Outcome.COMPLETED, None)
+
+
+def test_a_lane_that_does_not_come_up_calls_an_officer_unless_it_is_known_to_be_empty(new_lane):
+    for occupancy, called in ((Occupancy.UNKNOWN, (Reason.STARTING, 0, None)), (Occupancy.ZERO, None)):
+        lane = new_lane()
+        lane.tell(e.Started())
+        lane.tell(e.DeviceReady(Device.IO_BOARD))
+        lane.see(occupancy=Occupancy.ONE)
+        lane.see(occupancy=occupancy)
+        lane.wait(lane.policy.officer_acknowledge_s - 1)
+        assert lane.controller.officer_call is None
+        lane.wait(1)
+        assert lane.controller.officer_call == called
