@@ -26,7 +26,7 @@ from gate_controller.cli.run import DEFAULT_CONFIG
 from gate_controller.composition.enrolment import enrolment_keys, master_key
 from gate_controller.core.values import Region
 from gate_controller.enrolment.directory import EnrolmentDirectory
-from gate_controller.enrolment.importing import ImportReport, import_publication
+from gate_controller.enrolment.importing import ImportReport, import_publication, still_needed
 from gate_controller.enrolment.keys import MasterKey
 from gate_controller.enrolment.maintenance import StoreFacts, erase_everywhere, facts, find_with_region, rotate, verify_all
 from gate_controller.enrolment.manifest import transport_key_id
@@ -77,7 +77,7 @@ def import_command(context: click.Context, config: Path, as_json: bool, files: t
     """Take the regions' snapshots and deltas into force.
 
     In the order of their numbers, whatever the order of the files; each whole or not at all. An import that was interrupted goes on where
-    it was. At the first file that is refused it stops: what came before it is in force.
+    it was, when the same command is given again. At the first file that is refused it stops: what came before it is in force.
 
     Exit code: 0 taken, 1 refused, 3 nothing new, 8 the configuration, the keys or the store cannot be used.
     """
@@ -88,7 +88,7 @@ def import_command(context: click.Context, config: Path, as_json: bool, files: t
         keys, now = enrolment_keys(settings, _clock(context).wall())
         with contextlib.ExitStack() as stack:
             publications = [stack.enter_context(Publication(path, keys, master, now)) for path in files]
-            for publication in sorted(publications, key=lambda each: (each.manifest.region.value, *each.manifest.state)):
+            for publication in still_needed(publications, directory, master):
                 began = time.monotonic()
                 with progress_bar(publication.manifest.name, "bytes") as progress:
                     report = import_publication(publication, directory, master, progress)

@@ -92,6 +92,19 @@ def import_publication(
         return _take_snapshot(publication, directory, master, held, newest, progress)
 
 
+def still_needed(publications: Iterable[Publication], directory: EnrolmentDirectory, master: MasterKey) -> list[Publication]:
+    """The publications in the order in which to take them, without those that one of them, which is in force, has superseded.
+
+    So a command that was interrupted can be given again as it was.
+    """
+    ordered = sorted(publications, key=lambda each: (each.manifest.region.value, *each.manifest.state))
+    for region in {each.manifest.region for each in ordered}:
+        held, _ = _held(directory, region, master)
+        reached = [each.manifest.state for each in ordered if held is not None and each.manifest.digest == held.publication]
+        ordered = [each for each in ordered if each.manifest.region is not region or not reached or each.manifest.state >= reached[0]]
+    return ordered
+
+
 def import_records(path: Path, master: MasterKey, source: Iterable[EnrolmentRecord], region: Region = Region.HK, issued_at: int = 0) -> int:
     """Put records that nobody has signed into force as a region's next snapshot: for simulations and tests.
 
