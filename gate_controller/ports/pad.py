@@ -145,3 +145,44 @@ class PadJudge(Protocol):
     def end(self) -> None:
         """Drop all that was kept of the presentation's frames. Never raises; ending twice is harmless."""
         ...
+
+
+class ChallengeKind(Enum):
+    """What a traveller may be asked to do. Left and right are the traveller's."""
+
+    TURN_LEFT = "turn_left"
+    TURN_RIGHT = "turn_right"
+    BLINK = "blink"
+
+
+class ChallengeOutcome(Enum):
+    """How one challenge stands."""
+
+    PENDING = "pending"
+    MET = "met"
+    FAILED = "failed"
+    """Something else was done, it was done before anybody could have read the prompt, or the time is over."""
+
+
+class PadChallenger(Protocol):
+    """Asks for something that cannot be known before, and sees whether it is done. Used by one thread at a time; keeps no picture."""
+
+    def begin(self) -> None:
+        """A new presentation: forget everything seen."""
+        ...
+
+    def observe(self, frame: Frame, face: FacePlace | None) -> None:
+        """Look at one frame, also before a challenge: only then is it known how the traveller looks at rest.
+
+        Raises:
+            ValueError: Not an image as the ports define it, or a stamp that does not grow.
+        """
+        ...
+
+    def ask(self, now: float) -> ChallengeKind | None:
+        """Draw a challenge, to be shown at `now`; None while the traveller at rest was not seen long enough."""
+        ...
+
+    def outcome(self, now: float) -> ChallengeOutcome:
+        """How the challenge asked last stands; PENDING without one."""
+        ...

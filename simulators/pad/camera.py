@@ -41,22 +41,22 @@ class Camera:
     seed: int = 0
 
     def places(self) -> Grid:
-        """Pixels from the middle of the frame, for every fourth pixel and one beyond: what `fine` takes back to full size."""
-        across = np.arange(self.width // _COARSE + 1) * _COARSE - self.width / 2
-        down = np.arange(self.height // _COARSE + 1) * _COARSE - self.height / 2
+        """Pixels from the middle of the frame, for every fourth pixel and one beyond each edge: what `fine` takes back to full size."""
+        first = -(_COARSE + 1) / 2  # where `resize` takes the first pixel of a grid to be, one grid step outside
+        across = np.arange(self.width // _COARSE + 2) * _COARSE + first - self.width / 2
+        down = np.arange(self.height // _COARSE + 2) * _COARSE + first - self.height / 2
         x, y = np.meshgrid(across, down)
         return np.stack([x, y], axis=-1).astype(np.float32)
 
     def fine(self, coarse: Grid) -> Grid:
         """Values at `places` to values at every pixel."""
-        # warpAffine, not resize: its pixel (0, 0) is exactly the coarse one.
-        back = np.array([[1 / _COARSE, 0, 0], [0, 1 / _COARSE, 0]])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return np.asarray(cv2.warpAffine(coarse, back, (self.width, self.height), flags=flags), np.float32)
+        full = cv2.resize(coarse, (self.width + 2 * _COARSE, self.height + 2 * _COARSE), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(full[_COARSE:-_COARSE, _COARSE:-_COARSE], np.float32)
 
     def look(self, layer: Layer, where: Grid) -> Layer:
         """The only resampling of a stored picture: `where` in it to look, for every pixel of the frame."""
-        return np.asarray(cv2.remap(layer, where[..., 0], where[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+        x, y = cv2.split(where)
+        return np.asarray(cv2.remap(layer, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
     def over(self, layer: Layer, behind: Image) -> Image:
         """The layer in front of what is behind it."""

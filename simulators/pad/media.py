@@ -86,30 +86,32 @@ class Medium:
             seen: The picture, rows x columns x 4.
             plane: Millimetres along the medium from its middle, for every pixel.
         """
-        out = seen
-        if self.margin_mm is not None:
-            side, above, below = self.margin_mm
-            wide, high = self.rounded[0] * self.eyes_mm / 2, self.rounded[1] * self.eyes_mm / 2
-            x, y = plane[..., 0], plane[..., 1]
-            per_mm = 1 / max(1e-6, float(np.abs(np.diff(x[len(x) // 2])).mean()))
-            inside = _edge(np.minimum(wide - np.abs(x), high - np.abs(y)), per_mm)
-            thing = _edge(np.minimum(wide + side - np.abs(x), np.minimum(y + high + above, high + below - y)), per_mm)
-            colour = np.empty_like(seen[..., :3])
-            colour[:] = self.border
-            picture = cv2.merge([inside] * 3)
-            body = cv2.add(cv2.multiply(seen[..., :3], picture, scale=1 / 255), cv2.multiply(colour, 255 - picture, scale=1 / 255))
-            out = four(np.asarray(cv2.multiply(body, cv2.merge([thing] * 3), scale=1 / 255), np.uint8), thing)
-        return self._grid(out, plane)
+        if self.margin_mm is None:
+            return self._grid(seen, plane)
+        side, above, below = self.margin_mm
+        wide, high = self.rounded[0] * self.eyes_mm / 2, self.rounded[1] * self.eyes_mm / 2
+        x, y = plane[..., 0], plane[..., 1]
+        per_mm = 1 / max(1e-6, float(np.abs(np.diff(x[len(x) // 2])).mean()))
+        beside, level = wide - np.abs(x), high - np.abs(y)
+        inside = cv2.merge([_edge(np.minimum(beside, level), per_mm)] * 4)
+        thing = cv2.merge([_edge(np.minimum(beside + side, np.minimum(y + high + above, high + below - y)), per_mm)] * 4)
+        border = cv2.multiply(cv2.bitwise_not(inside), np.array([*self.border, 255.0]), scale=1 / 255)
+        body = cv2.add(cv2.multiply(seen, inside, scale=1 / 255), border)
+        return self._grid(np.asarray(cv2.multiply(body, thing, scale=1 / 255), np.uint8), plane)
 
     def _grid(self, seen: Layer, plane: Grid) -> Layer:
-        x, y = np.moveaxis(plane * np.float32(2 * np.pi / self.pitch_mm), -1, 0)
-        down = 1 + np.float32(0.5 * self.texture) * np.cos(y)
-        strength = np.empty((*x.shape, 3), np.float32)
+        turns = plane * np.float32(1024 / self.pitch_mm)
+        x, y = turns[..., 0].astype(np.int32), turns[..., 1].astype(np.int32)
+        strength = np.ones((*x.shape, 4), np.float32)
+        down = np.float32(0.5 * self.texture) * _COSINE[y & 1023] + 1
+        across = np.float32(self.texture) * _COSINE
         for each in range(3):
-            strength[..., each] = (
-                down + np.float32(self.texture) * np.cos(x + np.float32(each * 2 * np.pi / 3)) if self.coloured or each == 0 else strength[..., 0]
-            )
-        return four(np.asarray(cv2.multiply(np.ascontiguousarray(seen[..., :3]), strength, dtype=cv2.CV_8U), np.uint8), seen[..., 3])
+            shift = round(each * 1024 / 3) if self.coloured else 0
+            strength[..., each] = down + across[(x + shift) & 1023]
+        return np.asarray(cv2.multiply(seen, strength, dtype=cv2.CV_8U), np.uint8)
+
+
+_COSINE = np.cos(np.arange(1024) * (2 * np.pi / 1024)).astype(np.float32)
 
 
 def _edge(inside_mm: NDArray[np.float32], per_mm: float) -> NDArray[np.uint8]:

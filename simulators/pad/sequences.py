@@ -21,8 +21,8 @@ from simulators.pad.motion import Hand, Life
 from simulators.pad.person import Person, Pose, four, person
 
 FPS = 15.0
-FRAMES = 36
-"""Of a sequence: 2.4 s."""
+FRAMES = 26
+"""Of a sequence: 1.7 s."""
 
 EYES_MM = 63.0
 """Distance between grown-up eyes."""
