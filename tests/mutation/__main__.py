@@ -39,7 +39,8 @@ class Run:
         self.alive: list[str] = []
 
     def jobs(self) -> Iterator[Job]:
-        """What there is to do, one mutant after the other."""
+        """What there is to do: the checks without a mistake, then one mutant after the other."""
+        yield from (Job(None, check) for check in self._checks)
         while self._left:
             job = self._next(self._left.popleft())
             if job is not None:
@@ -47,6 +48,11 @@ class Run:
 
     def answer(self, job: Job, verdict: Verdict) -> Job | None:
         """Keep a verdict; the mutant's next check, if it has one."""
+        if job.mutant is None:
+            if verdict.by is not None:
+                msg = f"{job.check} finds a mistake where none was made: {verdict.by}"
+                raise RuntimeError(msg)
+            return None
         self._results.keep(job.mutant.id, job.check, verdict)
         return self._next(job.mutant)
 

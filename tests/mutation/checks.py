@@ -15,11 +15,12 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from gate_controller.core.policy import BiometricRule, CrossingPolicy
+from gate_controller.core.states import State
 from gate_controller.core.values import Direction, Region
 from simulators.virtual.episode import Episode
 from simulators.virtual.profile import PROFILES
-from tests.exploration.run import explore
 from tests.mutation.mutant import Mutant
+from tests.mutation.near import violation
 
 TESTS, PROPERTIES, EXPLORATION, SIMULATION = CHECKS = ("tests", "properties", "exploration", "simulation")
 NOT_JUDGES = {"test_diagram.py", "test_machine.py", "test_exceptions.py"}
@@ -38,8 +39,8 @@ POLICIES = {
     "either, the exit opens": CrossingPolicy(Region.MO, Direction.HK_TO_MO, biometric_rule=BiometricRule.EITHER, emergency_opens_exit=True),
     "officer confirms": CrossingPolicy(Region.MO, Direction.HK_TO_MO, biometric_rule=BiometricRule.FACE_ONLY_WITH_OFFICER),
 }
-MOST_NODES = 1500
-"""Of each search."""
+MOST_NODES = 300
+"""Of each search, one for each state that the mistake is in."""
 
 
 def kind_of(item: pytest.Item) -> str | None:
@@ -59,12 +60,14 @@ def by_tests(items: Iterable[pytest.Item]) -> str | None:
     return None
 
 
-def by_exploration(hint: str | None) -> str | None:
-    """The first violation near the start."""
+def by_exploration(mutant: Mutant | None, hint: str | None) -> str | None:
+    """The first violation near where the mistake is."""
+    touched = mutant.touches if mutant is not None else ()
+    states = frozenset(State(name.removeprefix("state ")) for name in touched if name.startswith("state "))
     for name in _hinted(POLICIES, hint):
-        found = explore(POLICIES[name], most_nodes=MOST_NODES)
-        if found.traces:
-            return f"{name}: {next(iter(found.traces))}"
+        found = violation(POLICIES[name], states, MOST_NODES)
+        if found is not None:
+            return f"{name}: {found}"
     return None
 
 

@@ -118,7 +118,7 @@ class _Plugin:
 
     def _check(self, job: Job) -> str | None:
         if job.check == checks.EXPLORATION:
-            return checks.by_exploration(job.hint)
+            return checks.by_exploration(job.mutant, job.hint)
         if job.check == checks.SIMULATION:
             return checks.by_simulation(job.hint)
         items = self._items[job.check]
