@@ -61,12 +61,16 @@ fuzz: $(runtime)  ## coverage-guided fuzzing; TARGET=pass|status_list|repository
 	@exec .venv-fuzz/bin/python tests/fuzz/run.py $(or $(TARGET),pass) $(ARGS)
 
 .PHONY: kill
-kill: $(runtime)  ## kill -9 during pass use and key import, over and over; e.g. ARGS="--loops 10000 --seed 1"
+kill: $(runtime)  ## kill -9 during pass use, key import and enrolment import, over and over; e.g. ARGS="--loops 10000 --seed 1"
 	@exec $(bin)/python tests/kill/kill_loop.py $(ARGS)
 
 .PHONY: plug
 plug: $(dev) $(models)  ## kill -9 at every point of a crossing over wire simulators, restart, judge (an hour); ARGS="--only emergency --at 'io sent'"
 	@exec $(bin)/python -m tests.plug $(ARGS)
+
+.PHONY: power
+power: $(dev)  ## cut the power at every system call of every store; e.g. ARGS="--images 30000 --seed 1"
+	@exec $(bin)/python -m tests.power $(ARGS)
 
 .PHONY: explore
 explore: $(dev)  ## every state of the core against every event, judged by a monitor; ARGS=--all for every policy

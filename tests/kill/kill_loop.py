@@ -1,9 +1,9 @@
-"""Kill -9 at random points of pass use and key import, thousands of times, and check after each (`make kill`).
+"""Kill -9 at random points of pass use, key import and enrolment import, thousands of times, and check after each (`make kill`).
 
-    python tests/kill/kill_loop.py [--loops 10000] [--seed 1] [--only "pass use"] [--directory DIR] [--json FILE]
+    python tests/kill/kill_loop.py [--loops 10000] [--seed 1] [--only "pass use"] [--records 20000] [--directory DIR] [--json FILE]
 
-Half of the loops each. Exit code 1 at the first violation; its files are kept if --directory names where they are. `--seed` fixes what is shown, offered and aimed at; where a random moment
-falls is the machine's business. rounds.py has the method, pass_use.py and key_import.py what is done and checked.
+Half of the loops each for pass use and key import; a hundredth for enrolment import, whose rounds take seconds at 20,000 records. Exit code 1 at the first violation; its files are kept if --directory names where they are. `--seed` fixes what is shown, offered and aimed at; where a random moment
+falls is the machine's business. rounds.py has the method, pass_use.py, key_import.py and enrolment_import.py what is done and checked.
 """
 
 from __future__ import annotations
@@ -15,16 +15,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from tests.kill.enrolment_import import RECORDS, EnrolmentImport
 from tests.kill.key_import import KeyImport
 from tests.kill.pass_use import PassUse
 from tests.kill.rounds import Tally, Trial, run
 
-TRIALS: dict[str, Callable[[Path, random.Random], Trial]] = {trial.name: trial for trial in (PassUse, KeyImport)}
+TRIALS: dict[str, Callable[[Path, random.Random], Trial]] = {trial.name: trial for trial in (PassUse, KeyImport, EnrolmentImport)}
+SHARES = {PassUse.name: 2, KeyImport.name: 2, EnrolmentImport.name: 100}
+"""How many loops there are for one of the trial's, when all are run."""
 _EVERY_S = 5.0
 
 
@@ -72,6 +76,7 @@ def main() -> int:
     parser.add_argument("--loops", type=int, default=10_000, help="kills altogether")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=list(TRIALS), help="this trial alone")
+    parser.add_argument("--records", type=int, default=RECORDS, help="people in each snapshot of enrolments")
     parser.add_argument("--directory", type=Path, help="empty or missing, on the disk to be tried; kept")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args()
@@ -81,8 +86,9 @@ def main() -> int:
         for name in names:
             directory = (arguments.directory or Path(scratch)) / name.replace(" ", "-")
             directory.mkdir(parents=True)
-            trial = TRIALS[name](directory, random.Random(f"{arguments.seed} {name}"))
-            loops = arguments.loops // len(names)
+            make = partial(EnrolmentImport, records=arguments.records) if name == EnrolmentImport.name else TRIALS[name]
+            trial = make(directory, random.Random(f"{arguments.seed} {name}"))
+            loops = arguments.loops if arguments.only else arguments.loops // SHARES[name]
             found[name] = result(trial, run(trial, loops, random.Random(arguments.seed), reporter(name, loops)))
             show(name, found[name])
     if arguments.json:

@@ -1,4 +1,4 @@
-"""Two hundred kills in the suite; `make kill` has more. And that the loop would notice what it is there to notice."""
+"""Some two hundred kills in the suite; `make kill` has more. And that the loop would notice what it is there to notice."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ LOOP = Path(__file__).with_name("kill_loop.py")
 
 
 @pytest.mark.invariant("INV-8")
-@pytest.mark.parametrize(("trial", "loops"), [("pass use", 160), ("key import", 40)])
+@pytest.mark.parametrize(("trial", "loops"), [("pass use", 160), ("key import", 40), ("enrolment import", 24)])
 def test_kill_9_at_random_points(trial: str, loops: int, tmp_path: Path) -> None:
     figures = tmp_path / "kill.json"
-    command = [sys.executable, str(LOOP), "--only", trial, "--loops", str(loops), "--seed", "7", "--json", str(figures)]
+    command = [sys.executable, str(LOOP), "--only", trial, "--loops", str(loops), "--seed", "7", "--records", "100", "--json", str(figures)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     found = json.loads(figures.read_text())["trials"][trial]
@@ -47,12 +47,29 @@ TrustCache.install = install
 """
 
 
+SWAPPED_TOO_EARLY = """
+from gate_controller.enrolment import importing
+begin = importing.Draft._begin
+def early(self, master):
+    begin(self, master)
+    importing.EnrolmentDirectory(self._path.parent).swap(importing.Region.HK, self._path)
+importing.Draft._begin = early
+"""
+
+
 @pytest.mark.parametrize(
-    ("trial", "broken", "violation"), [("pass use", FORGETFUL, "the memory says"), ("key import", NAMED_TOO_EARLY, "the cache cannot be loaded")]
+    ("trial", "broken", "violation"),
+    [
+        ("pass use", FORGETFUL, "the memory says"),
+        ("key import", NAMED_TOO_EARLY, "the cache cannot be loaded"),
+        ("enrolment import", SWAPPED_TOO_EARLY, "a gate cannot start"),
+    ],
 )
 def test_the_loop_notices_what_is_broken(trial: str, broken: str, violation: str) -> None:
     program = f"import sys\nsys.path.insert(0, {str(LOOP.parents[2])!r})\n{broken}\nfrom tests.kill.kill_loop import main\nsys.exit(main())"
-    ended = subprocess.run([sys.executable, "-c", program, "--only", trial, "--loops", "100"], capture_output=True, text=True, timeout=900, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "--only", trial, "--loops", "100", "--records", "100"], capture_output=True, text=True, timeout=900, check=False
+    )
     assert ended.returncode == 1, ended.stderr
     assert "VIOLATION" in ended.stdout
     assert violation in ended.stdout
