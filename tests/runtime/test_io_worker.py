@@ -108,6 +108,7 @@ def test_lamps_and_call_are_sent_again_to_a_board_that_comes_back(worker, board)
     assert board.log.count(("lamp", Lamp.ENTRY_RED, True)) == 1
     worker.opened()
     worker.step()
+    worker.step()
     assert board.log.count(("lamp", Lamp.ENTRY_RED, True)) == 2
     assert board.log.count(("call", True)) == 2
 
@@ -292,3 +293,55 @@ def test_an_emergency_waits_for_no_note_and_takes_the_place_of_what_does(worker,
     noted.set()
     worker.step()
     assert opened(board) == [Door.ENTRY]
+
+
+ALARM = dataclasses.replace(EMPTY, emergency=TriState.ACTIVE)
+
+
+@pytest.mark.invariant("INV-5")
+def test_nothing_is_sent_between_the_reading_that_shows_an_emergency_and_the_door_that_it_opens(worker, board, inbox, monkeypatch):
+    """Lamps and call are due, too, and each would cost the line 24 ms."""
+    worker.step()
+    for lamp in Lamp:
+        worker.submit(c.SetLamp(lamp, True))
+    worker.submit(c.CallOfficer(Reason.EMERGENCY))
+    monkeypatch.setattr(board, "inputs", ALARM)
+    decided = iter([c.CloseDoor(Door.EXIT), c.OpenDoor(Door.ENTRY, 11.0, emergency=True)])
+    took = worker.take
+
+    def decide(wait_s):
+        """The decision thread answers while the worker waits for it."""
+        if inbox.of(e.InputsRead)[-1].inputs == ALARM and (command := next(decided, None)) is not None:
+            worker.submit(command)
+        return took(0)
+
+    monkeypatch.setattr(worker, "take", decide)
+    board.log.clear()
+    worker.step()
+    assert board.log == [("read",), ("open", Door.ENTRY)]
+    worker.step()
+    assert board.log[2:5] == [("close", Door.EXIT), ("read",), ("call", True)]
+
+
+def test_one_lamp_a_reading(worker, board):
+    worker.step()
+    for lamp in Lamp:
+        worker.submit(c.SetLamp(lamp, True))
+    worker.submit(c.CallOfficer(Reason.TAMPER))
+    board.log.clear()
+    for _ in range(5):
+        worker.step()
+    assert [entry[0] for entry in board.log] == ["read", "call", "read", "lamp", "read", "lamp", "read", "lamp", "read"]
+
+
+@pytest.mark.invariant("INV-5")
+def test_an_emergency_opening_during_the_quarantine_is_the_first_thing_sent_after_it(worker, board):
+    board.inputs = ALARM
+    worker.step()
+    board.log.clear()
+    board.fail.extend([DeviceUntrustedError("io_board: quarantine", "wait")] * 4)
+    worker.submit(c.CloseDoor(Door.EXIT))
+    worker.submit(c.OpenDoor(Door.ENTRY, 11.0, emergency=True))
+    for _ in range(4):
+        worker.step()
+    assert board.log[0] == ("open", Door.ENTRY)
