@@ -2,7 +2,7 @@
 
     python -m tests.plug.launcher        orders as JSON lines on standard input, one controller at a time
 
-An order is `{"config": PATH, "log": PATH, "trail": PATH, "die_at": POINT or null, "armed": BOOL}`. The answer is the controller's process id, and,
+An order is `{"config": PATH, "log": PATH, "trail": PATH, "die_at": POINT or null, "armed": BOOL, "slow": {POINT: SECONDS}}`. The answer is the controller's process id, and,
 when it has ended, its wait status: two lines. Everything is imported once and each controller is forked from here, so a restart costs half a second.
 
 A *point* is a moment in the program, named by what happens there and by how often it has happened since the crossing began:
@@ -13,7 +13,7 @@ A *point* is a moment in the program, named by what happens there and by how oft
     io sent COIL           the frame that switches a door or the call is on the line; its answer has not been read
     desk claimed           the presentation is used up; the admission is not in the journal yet
 
-Points are counted once a crossing is under way (`armed`: from the start on). Each is written to the trail as it passes, so that the points of
+At a point named in `slow` (without its number) the thread is held up each time. Points are counted once a crossing is under way (`armed`: from the start on). Each is written to the trail as it passes, so that the points of
 one whole run are what the other runs are killed at. Does not judge anything.
 """
 
@@ -62,13 +62,15 @@ class Plug:
         trail: Where every point is written; None for nowhere.
         die_at: The point to die at.
         armed: Whether points count before a crossing has begun.
+        slow: Seconds to hold a thread up, by point without its number.
     """
 
-    def __init__(self, trail: Path | None, die_at: str | None, armed: bool) -> None:
+    def __init__(self, trail: Path | None, die_at: str | None, armed: bool, slow: dict[str, float]) -> None:
         self._trail = os.open(trail, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600) if trail is not None else -1
         self._die_at = die_at
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
+        self._slow = slow
         self.armed = armed
         self.state = "out_of_service"
 
@@ -85,6 +87,8 @@ class Plug:
             if hit:
                 os.kill(os.getpid(), signal.SIGKILL)
                 time.sleep(60)  # the other threads die, too; this one goes no further
+        if what in self._slow:
+            time.sleep(self._slow[what])
 
     def around(self, owner: type, method: str, name: Callable[..., str | None]) -> None:
         """Make points before and after each call of a method; `name` says what it does, None for no point."""
@@ -184,19 +188,24 @@ def _line(plug: Plug) -> None:
 
 def live(order: dict[str, Any]) -> int:
     """Be one controller, in a child of the launcher."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _die_with_parent()
     os.setsid()
     log = os.open(order["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for descriptor, number in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(descriptor, number)
     if order["trail"] is not None:
-        install(Plug(Path(order["trail"]), order["die_at"], order["armed"]))
+        install(Plug(Path(order["trail"]), order["die_at"], order["armed"], order["slow"]))
     return daemon.main(["--config", order["config"]])
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def main() -> int:
     """Serve orders until standard input ends."""
+    _die_with_parent()
     registry = load_drivers()
     for name in ("camera.opencv", "fingerprint.zhiantec", "io_board.modbus", "face.sface", "qr.zxing"):
         registry[name]

@@ -1,13 +1,18 @@
 """From the trail of a whole run: the points to kill at. Nothing is left out but what is the same instant, or the same story so far, as another point.
 
 Between `after X` and the `before Y` that follows it in the same turn of the decision thread nothing happens, so one kill stands for both; likewise `enter S` and what
-comes before its first command. Of a scenario that begins as an earlier one did, only what comes after they part is played.
+comes before its first command, and what a worker carries out right after something else. In a turn, a lamp or a prompt that is handed on changes nothing that
+outlives the process: the moments before and after it are one. (The lamp's own switching is a point of the I/O worker.)
+
+Of a scenario that begins as an earlier one did, only what comes after they part is played.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+
+AT_ONCE_S = 0.005
 
 
 @dataclass(frozen=True)
@@ -31,16 +36,26 @@ def to_kill_at(trail: list[dict[str, Any]], earlier: list[list[dict[str, Any]]])
         earlier: The trails of scenarios that were played before.
     """
     points: list[Point] = []
-    last: dict[str, Any] = {}
+    last: dict[str, dict[str, Any]] = {}
     for passed in trail[_parting(trail, earlier) :]:
-        in_turn = passed["batch"] is not None
-        if in_turn and last and last["batch"] == passed["batch"] and " before " in f" {passed['point']}":
-            at = next(number for number, point in enumerate(points) if last["point"] in {point.name, *point.also})
+        thread = "" if passed["batch"] is not None else passed["point"].split()[0]
+        before = last.get(thread)
+        if before is not None and _same_instant(before, passed):
+            at = next(number for number, point in enumerate(points) if before["point"] in {point.name, *point.also})
             points[at] = Point(points[at].name, (*points[at].also, passed["point"]))
         else:
             points.append(Point(passed["point"]))
-        last = passed if in_turn else last
+        last[thread] = passed
     return points
+
+
+def _same_instant(before: dict[str, Any], passed: dict[str, Any]) -> bool:
+    """Both of one thread, one right after the other, with nothing between them that could make a difference."""
+    if passed["batch"] is not None:
+        only_shown = passed["point"].startswith(("after ShowPrompt", "after SetLamp"))
+        return bool(before["batch"] == passed["batch"]) and (only_shown or passed["point"].startswith("before "))
+    follows = " after " in before["point"] and " before " in passed["point"]
+    return bool(follows and passed["at"] - before["at"] < AT_ONCE_S)
 
 
 def _parting(trail: list[dict[str, Any]], earlier: list[list[dict[str, Any]]]) -> int:

@@ -62,9 +62,10 @@ class Controller:
         die_at: The point at which it dies, or None.
         armed: Whether points count from its start.
         trail: Whether it writes its points down; a restarted one does not.
+        slow: Points at which a thread is held up, and for how many seconds.
     """
 
-    def __init__(self, launcher: subprocess.Popen[str], files: Files, die_at: str | None, *, armed: bool, trail: bool) -> None:
+    def __init__(self, launcher: subprocess.Popen[str], files: Files, die_at: str | None, *, armed: bool, trail: bool, slow: dict[str, float] | None) -> None:
         self._launcher = launcher
         self.client = GateClient(files.socket)
         self.started_at = time.monotonic()
@@ -75,6 +76,7 @@ class Controller:
             "trail": str(files.trail) if trail else None,
             "die_at": die_at,
             "armed": armed,
+            "slow": slow or {},
         }
         assert launcher.stdin is not None
         assert launcher.stdout is not None
@@ -240,9 +242,9 @@ class Site:
         phone = member.phone
         return replace(member, phone=Screenshot(phone._phone, phone._age_s)) if isinstance(phone, Screenshot) else member
 
-    def start(self, files: Files, die_at: str | None = None, *, armed: bool = False, trail: bool = True) -> Controller:
+    def start(self, files: Files, die_at: str | None = None, *, armed: bool = False, trail: bool = True, slow: dict[str, float] | None = None) -> Controller:
         """Start a controller on these files."""
-        return Controller(self._launcher, files, die_at, armed=armed, trail=trail)
+        return Controller(self._launcher, files, die_at, armed=armed, trail=trail, slow=slow)
 
     def fresh_hardware(self) -> LoggedHardware:
         """The lane as it is when nobody was ever there: relays dropped, nothing before the cameras."""

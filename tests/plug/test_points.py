@@ -20,8 +20,9 @@ from tests.plug.site import Files
 
 
 def passed(*names):
-    """A trail; a name with "3:" before it was passed in turn 3 of the decision thread."""
-    return [{"point": name.rpartition(":")[2], "batch": int(name.partition(":")[0]) if ":" in name else None} for name in names]
+    """A trail, a second between two points; a name with "3:" before it was passed in turn 3 of the decision thread."""
+    turns = [int(name.partition(":")[0]) if ":" in name else None for name in names]
+    return [{"point": name.rpartition(":")[2], "batch": turn, "at": float(at)} for at, (name, turn) in enumerate(zip(names, turns, strict=True))]
 
 
 def test_one_kill_stands_for_all_names_of_an_instant():
@@ -32,6 +33,22 @@ def test_one_kill_stands_for_all_names_of_an_instant():
         ("after A #1", ("before B #1",)),
         ("after B #1", ()),
         ("before C #1", ()),
+    ]
+
+
+def test_what_is_only_shown_makes_no_instant_of_its_own():
+    trail = passed("1:enter ready #1", "1:before ShowPrompt a #1", "1:after ShowPrompt a #1", "1:before A #1", "1:after A #1", "1:before SetLamp b #1")
+    assert [point.name for point in to_kill_at(trail, [])] == ["enter ready #1", "after A #1"]
+
+
+def test_a_worker_that_goes_straight_on_is_killed_once():
+    trail = passed("io before A #1", "io after A #1", "io before B #1", "desk before C #1", "io after B #1")
+    trail[2]["at"] = trail[1]["at"] + 0.001
+    assert [(point.name, point.also) for point in to_kill_at(trail, [])] == [
+        ("io before A #1", ()),
+        ("io after A #1", ("io before B #1",)),
+        ("desk before C #1", ()),
+        ("io after B #1", ()),
     ]
 
 
