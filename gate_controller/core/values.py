@@ -20,7 +20,7 @@ class TriState(Singletons):
 
 
 class Door(Singletons):
-    """One of the lane's two doors; ENTRY faces the queue, EXIT faces the border."""
+    """One of a lane's doors; ENTRY faces the queue, EXIT faces the border."""
 
     ENTRY = "entry_door"
     EXIT = "exit_door"
@@ -118,7 +118,7 @@ class LaneInputs:
     """One consistent reading of the lane's inputs.
 
     Attributes:
-        entry_door: Position of the entry door.
+        entry_door: Position of the entry door; CLOSED in a lane that has none.
         exit_door: Position of the exit door.
         entry_beam: ACTIVE when interrupted (beams are normally closed; a cut wire interrupts).
         exit_beam: As entry_beam, at the exit.

@@ -20,7 +20,7 @@ from gate_controller.core.machine import Controller
 from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
-from gate_controller.core.values import UNKNOWN_INPUTS, Device, Door, Modality, TriState
+from gate_controller.core.values import UNKNOWN_INPUTS, Device, Modality, TriState
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.control import EventSink, JsonObject
 from gate_controller.ports.devices import Camera, FaceMatcher, FingerprintReader, IoBoard, QrDecoder
@@ -245,7 +245,7 @@ class Gate:
         emergency = self._controller.state is State.EMERGENCY or self._controller.inputs.emergency is TriState.ACTIVE
         commands = self._controller.handle(e.StopRequested(now=True), self._clock.monotonic())
         if not emergency:
-            commands += [c.CloseDoor(Door.EXIT), c.CloseDoor(Door.ENTRY)]
+            commands += map(c.CloseDoor, self._policy.doors)
         for command in [*commands, c.CallOfficer(Reason.INTERNAL_ERROR), c.NoteEvent("internal_error", (("type", type(error).__name__),))]:
             self._guarded(self._dispatch, command)
         self._finished.set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gate_controller.core import commands as c
@@ -278,3 +280,11 @@ def test_a_forced_stop_has_no_entry_to_open(lane):
     inside(lane).tell(e.StopRequested(now=True))
     assert ended(lane) == (Outcome.ABORTED, Reason.STOPPING)
     assert commanded(lane) == {Door.EXIT}
+
+
+def test_after_a_bug_no_entry_is_commanded_either(lane):
+    lane.admit()
+    lane.controller._lane.one_inside = None  # a bug planted on purpose
+    for inputs in (lane.inputs, replace(lane.inputs, emergency=TriState.ACTIVE)):
+        out = lane.controller.handle(e.InputsRead(inputs), lane.now)
+        assert [command.door for command in out if isinstance(command, c.OpenDoor | c.CloseDoor)] == [Door.EXIT]
