@@ -6,10 +6,12 @@ Asserts nothing itself.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import groupby
 
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
+from gate_controller.core.policy import BiometricRule, LaneKind
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import CheckOutcome, Device, DoorPosition, Modality, Occupancy, TriState
 
@@ -31,6 +33,15 @@ def waits(seconds):
     return lambda lane: lane.wait(seconds)
 
 
+def later(seconds):
+    """Time passes and nobody tells the core, until something else happens."""
+
+    def pass_by(lane):
+        lane.now += seconds
+
+    return pass_by
+
+
 def told(event):
     return lambda lane: lane.tell(event)
 
@@ -43,6 +54,13 @@ def ends(modality, outcome=CheckOutcome.SUCCESSFUL, reason=None):
     return told(e.CheckEnded("x", modality, outcome, reason))
 
 
+def walk_in(lane):
+    """Through an entry without a door, up to the exit."""
+    lane.see(entry_beam=BROKEN, occupancy=ONE)
+    lane.see(entry_beam=CLEAR)
+    lane.wait(STEADY)
+
+
 BOTH_MATCH = (ends(Modality.FINGERPRINT), ends(Modality.FACE))
 BOARD_LOST, BOARD_BACK = told(e.DeviceLost(Device.IO_BOARD)), told(e.DeviceReady(Device.IO_BOARD))
 EMERGENCY, LOOP_WHOLE = sees(emergency=BROKEN), sees(emergency=CLEAR)
@@ -52,7 +70,7 @@ ENGINEER, ENGINEER_GONE = told(e.MaintenanceSwitched(True, "engineer 3")), told(
 STOP, STOP_AT_ONCE = told(e.StopRequested()), told(e.StopRequested(now=True))
 HELP = told(e.AssistanceRequested("officer 7"))
 QR_LOST, QR_BACK = told(e.DeviceLost(Device.QR_CAMERA)), told(e.DeviceReady(Device.QR_CAMERA))
-FINGER_LOST = told(e.DeviceLost(Device.FINGERPRINT))
+FINGER_LOST, FINGER_BACK = told(e.DeviceLost(Device.FINGERPRINT)), told(e.DeviceReady(Device.FINGERPRINT))
 
 
 # -- where the lane stands ---------------------------------------------------------------------------------------------------
@@ -94,6 +112,7 @@ restarted = after(
 )
 released = after(referral, RELEASED, sees(exit_door=OPEN))
 nobody_came = after(half_open, waits(8.1))
+officer_releases = after(referral, RELEASED)
 officer_returns = after(referral, RETURNED)
 nobody_helped = after(referral, waits(61), sees(entry_door=OPEN))
 undecided = after(returning, waits(16), sees(entry_door=CLOSED))
@@ -101,6 +120,17 @@ late = after(leaving, waits(8.1), sees(exit_door=CLOSED))
 late_released = after(released, sees(exit_beam=BROKEN), waits(8.1), sees(exit_beam=CLEAR), sees(exit_door=CLOSED))
 backing = after(half_open, BOARD_LOST, BOARD_BACK, sees(), sees(entry_door=CLOSED))
 cleared_but_beam = after(clearing, sees(entry_beam=BROKEN), sees(exit_door=CLOSED))
+with_officer = partial(identity, biometric_rule=BiometricRule.FACE_ONLY_WITH_OFFICER)
+started = after(lambda new, **policy: new(**policy), told(e.Started()))
+
+# Without an entry door.
+single_ready = partial(ready, lane=LaneKind.SINGLE_DOOR)
+single_closed = after(single_ready, QR_LOST)
+single_passing = after(single_ready, read())
+single_identity = after(single_ready, lambda lane: lane.admit(), walk_in)
+single_exit_open = after(single_identity, *BOTH_MATCH)
+single_clearing = after(single_exit_open, sees(exit_door=OPEN), sees(exit_beam=BROKEN), sees(exit_beam=CLEAR), steadily(occupancy=NOBODY))
+
 BEFORE = {"out_of_service": out_of_service, "ready": ready, "maintenance": maintenance, "pass_check": passing}
 INSIDE = {"entry_open": half_open, "occupancy_check": occupancy, "identity_check": identity, "exit_open": leaving}
 AFTER = {"clearing": clearing, "return_path": returning, "officer_referral": referral}

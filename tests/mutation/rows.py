@@ -75,10 +75,15 @@ def _swapped() -> Iterator[Mutant]:
     for trigger in {row.trigger: None for row in TABLE}:
         for state in State:
             tried = [number for number, row in enumerate(TABLE) if row.trigger == trigger and state in row.sources]
-            neighbours.update(dict.fromkeys(pairwise(tried)))
+            neighbours.update(dict.fromkeys(pair for pair in pairwise(tried) if not _exclude_each_other(*pair)))
     for one, other in sorted(neighbours):
         touched = _reached_by(one, other)
         yield Mutant(f"row:{name(TABLE[one])} after {name(TABLE[other])}", "neighbouring rows swapped", touched, partial(swap_rows, one, other))
+
+
+def _exclude_each_other(one: int, other: int) -> bool:
+    """Whether one row asks a guard and the other its opposite: which of them is tried first cannot matter."""
+    return any(f"!{guard}" in TABLE[other].when or (guard.removeprefix("!") in TABLE[other].when and guard.startswith("!")) for guard in TABLE[one].when)
 
 
 def of_states() -> Iterator[Mutant]:
