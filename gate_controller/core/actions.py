@@ -307,12 +307,8 @@ class Actions(DisplayActions):
             self.latched = self._row_reason
         self._note("latched", reason=self._row_reason.code if self._row_reason else "")
 
-    def unlatch(self) -> None:
-        """An officer re-armed the lane."""
-        self.latched = None
-
     def note_rearmed(self) -> None:
-        """Journal the re-arm."""
+        """An officer re-armed the lane: nothing is latched any more."""
         self.latched = None
         self._note("rearmed", identity=getattr(self.event, "identity", ""))
 

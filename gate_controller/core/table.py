@@ -68,7 +68,7 @@ TABLE: tuple[Row, ...] = (
     Row(EVALUATE, (S.OUT_OF_SERVICE,), None, ("expired_officer", "!call_pending", "!nobody_inside"), ("escalate", "call")),
     Row(EVALUATE, (S.OUT_OF_SERVICE,), None, ("expired_officer",), ("escalate",)),
     Row("rearmed", (S.OUT_OF_SERVICE, S.OFFICER_REFERRAL), None, ("emergency_latched", "!verified_empty"), ("note_rearm_refused",)),
-    Row("rearmed", (S.OUT_OF_SERVICE,), None, (), ("unlatch", "note_rearmed")),
+    Row("rearmed", (S.OUT_OF_SERVICE,), None, (), ("note_rearmed",)),
     Row("officer_acknowledged", (S.OUT_OF_SERVICE,), None, (), ("acknowledge",)),
     Row("officer_returned", (S.OUT_OF_SERVICE,), S.RETURN_PATH, ("officer_may_release",), ("by_officer_hand",), O.RETURNED, R.OFFICER_RETURNED),
     Row(
@@ -163,7 +163,7 @@ TABLE: tuple[Row, ...] = (
     # The lane must be verified empty and shut; then the crossing is recorded, with the outcome fixed above.
     Row(EVALUATE, (S.CLEARING,), S.OUT_OF_SERVICE, ("io_lost",), (), O.ABORTED, R.IO_BOARD_LOST),
     Row(EVALUATE, (S.CLEARING,), S.OFFICER_REFERRAL, ("a_door_forced",), ("annul", "latch"), None, R.DOOR_FORCED),
-    Row(EVALUATE, (S.CLEARING,), S.READY, ("chamber_clear", "in_service"), ("note_cleared",)),
+    Row(EVALUATE, (S.CLEARING,), S.READY, ("in_service",), ("note_cleared",)),
     Row(EVALUATE, (S.CLEARING,), S.OUT_OF_SERVICE, ("chamber_clear",), ("note_cleared",), None, "closed_reason"),
     Row(EVALUATE, (S.CLEARING,), S.RETURN_PATH, ("somebody_inside", "doors_closed", "may_return"), (), O.RETURNED, R.STAYED_INSIDE),
     Row(EVALUATE, (S.CLEARING,), S.CLEARING, ("expired_clearing", "walked_in"), ("show_go_back",), None, R.WALKED_IN),
