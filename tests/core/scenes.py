@@ -64,6 +64,7 @@ def walk_in(lane):
 BOTH_MATCH = (ends(Modality.FINGERPRINT), ends(Modality.FACE))
 BOARD_LOST, BOARD_BACK = told(e.DeviceLost(Device.IO_BOARD)), told(e.DeviceReady(Device.IO_BOARD))
 EMERGENCY, LOOP_WHOLE = sees(emergency=BROKEN), sees(emergency=CLEAR)
+TIMER = told(e.TimerExpired())
 TAKEN, REARMED = told(e.OfficerAcknowledged("officer 7")), told(e.Rearmed("officer 7"))
 RETURNED, RELEASED = told(e.OfficerReturned("y", "officer 7", "seen")), told(e.OfficerReleased("y", "officer 7", "seen"))
 ENGINEER, ENGINEER_GONE = told(e.MaintenanceSwitched(True, "engineer 3")), told(e.MaintenanceSwitched(False, "engineer 3"))
@@ -130,6 +131,7 @@ single_passing = after(single_ready, read())
 single_identity = after(single_ready, lambda lane: lane.admit(), walk_in)
 single_exit_open = after(single_identity, *BOTH_MATCH)
 single_clearing = after(single_exit_open, sees(exit_door=OPEN), sees(exit_beam=BROKEN), sees(exit_beam=CLEAR), steadily(occupancy=NOBODY))
+single_nobody_came = after(single_ready, lambda lane: lane.admit(), sees(exit_beam=BROKEN), waits(8.1))
 
 BEFORE = {"out_of_service": out_of_service, "ready": ready, "maintenance": maintenance, "pass_check": passing}
 INSIDE = {"entry_open": half_open, "occupancy_check": occupancy, "identity_check": identity, "exit_open": leaving}
