@@ -105,6 +105,17 @@ class TrustCache:
         # The name alone would not do: a cache that was deleted starts again with generation 1.
         return f"{name} {found.st_ino} {found.st_mtime_ns}"
 
+    def settle(self) -> None:
+        """Make durable which generation is in force, in case whoever put it there was killed before that. Does nothing while there is no cache.
+
+        What is remembered of it elsewhere, above all by the floor, must not outlive it: after a power cut the floor would refuse the one before.
+
+        Raises:
+            StoreError: It cannot be made durable.
+        """
+        with self._faults(), contextlib.suppress(FileNotFoundError):
+            _sync_directory(self.path)
+
     def install(self, files: Mapping[str, bytes]) -> str:
         """Put a generation of exactly these files into force; on any error what was in force stays so.
 
@@ -175,7 +186,8 @@ class TrustCache:
         refuse_root_at(self.path if self.path.exists() else self.path.parent, f"trust cache {self.path}")
         with contextlib.suppress(FileExistsError):
             self.path.mkdir()
-            _sync_directory(self.path.parent)
+        # Also when it was there: whoever made it may have been killed before its name was durable.
+        _sync_directory(self.path.parent)
 
     def _checked(self, name: str) -> str:
         try:

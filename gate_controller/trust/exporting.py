@@ -58,15 +58,21 @@ def export_trust(repository: VerifiedRepository, pinned_root: bytes, directory: 
 def _write_all(files: Mapping[str, bytes], directory: Path) -> None:
     with contextlib.suppress(FileExistsError):
         directory.mkdir()
+    # Also when it was there: whoever made it may have been killed before its name was durable. Above a mounted stick there may be nothing to be read, and nothing is owed.
+    with contextlib.suppress(PermissionError), _opened(directory.parent) as parent:
+        os.fsync(parent)
+    made: set[str] = set()
     with _opened(directory) as top:
         for name in sorted(files, key=lambda name: (name == _LAST, not name.startswith("targets/"), name)):
             *folders, base = parts_of(name)
             with contextlib.ExitStack() as stack:
                 folder = top
-                for part in folders:
-                    with contextlib.suppress(FileExistsError):
-                        os.mkdir(part, dir_fd=folder)
+                for depth, part in enumerate(folders, 1):
+                    if (at := "/".join(folders[:depth])) not in made:
+                        with contextlib.suppress(FileExistsError):
+                            os.mkdir(part, dir_fd=folder)
                         os.fsync(folder)
+                        made.add(at)
                     folder = stack.enter_context(_opened(part, dir_fd=folder))
                 _write(folder, base, files[name])
 

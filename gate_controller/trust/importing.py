@@ -68,6 +68,7 @@ def import_trust(source: Source, cache: TrustCache, pinned_root: bytes, floor: F
         # Read again under the lock: another import may have ended since.
         installed = _installed(cache, pinned_root)
         before = {} if installed is None else installed.versions
+        cache.settle()
         floor.raise_versions(before)  # an import that was killed after it had installed did not get so far
         floor.require(view.versions, view.source)
         changed = dict(before) != dict(view.versions)

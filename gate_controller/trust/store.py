@@ -126,7 +126,8 @@ class TrustStore:
         with self._time_lock:
             self._advance(wall)
         view = build_view(repository, self._budget, self._latest)
-        # An import that was killed after it had installed did not get so far.
+        # An import that was killed after it had installed did not get so far; it may not even have got so far that a power cut leaves its work in force.
+        self._cache.settle()
         self._floor.raise_versions(repository.versions)
         # One from the future closes the lane as long as it is there, but is not remembered: nobody could have that forgotten.
         signed_at = view.newest_signed_at

@@ -239,7 +239,8 @@ def test_everything_is_on_the_disk_before_it_has_its_name(cache: TrustCache) -> 
     steps = [step for step in recorded.log if step.split()[0] in ("fsync", "rename", "replace")]
     incoming = f"incoming-{os.getpid()}"
     into_place = steps.index(f"rename {incoming}")
-    assert sorted(steps[:into_place]) == sorted(f"fsync {name}" for name in ("timestamp.json", "ab.1", "metadata", "targets", "hk", incoming))
+    parent = cache.path.parent.name
+    assert sorted(steps[:into_place]) == sorted(f"fsync {name}" for name in (parent, "timestamp.json", "ab.1", "metadata", "targets", "hk", incoming))
     assert steps[into_place + 1 :] == ["fsync trust", "fsync current.new", "replace current.new", "fsync trust"]
 
 
