@@ -30,6 +30,10 @@ AGAIN = 0.25
 """Share of the images after which the power is cut a second time; and as much for the killed ones."""
 
 
+def nobody(_: object) -> None:
+    """A note that nobody takes: the calls are not recorded, so a workload may spare itself some of the going on."""
+
+
 class ViolationError(Exception):
     """Something that no loss of power may bring about."""
 
@@ -126,13 +130,24 @@ def cut(
 
 
 def killed_at(workload: Workload, log: Log, points: Sequence[int], images: int, rng: random.Random) -> Tally:
-    """Kill the process after these calls, let another one go on, and cut the power then; so many images for each."""
+    """Kill the process after these calls, let another one go on, and cut the power then.
+
+    Args:
+        workload: Judges.
+        log: Its calls.
+        points: Numbers of calls.
+        images: So many for each, at random; 0: at each moment at which the other process has just acknowledged something, with nothing but what was synced.
+        rng: What survives.
+    """
     round_ = _Round(workload, log, rng)
     disk = Disk(log.base)
     for point, op in enumerate(log.ops, 1):
         disk.take(op)
-        for _ in range(images if point in points else 0):
-            round_.kill(disk, point)
+        if point in points:
+            for _ in range(images):
+                round_.kill(disk, point)
+            if not images:
+                round_.kill_and_keep_what_was_synced(disk, point)
     return round_.tally
 
 
@@ -165,12 +180,25 @@ class _Round:
         """The process is killed, another one goes on, and the power is cut then."""
         self._judge("killed", point, disk.live(), self._allowed[point], disk.copy(), "killed, then power cut")
 
+    def kill_and_keep_what_was_synced(self, disk: Disk, point: int) -> None:
+        """As kill(), once after each call that returned."""
+        allowed, found, disk, kind = self._allowed[point], disk.live(), disk.copy(), "killed, then power cut"
+        with _directory() as directory:
+            found.write_to(directory)
+            with _recording(directory, found) as recorder:
+                self._workload.judge(directory, allowed, recorder.mark)
+        for op, allowed_then in zip(recorder.ops, _allowed(recorder.ops, allowed)[1:], strict=True):
+            disk.take(op)
+            if isinstance(op, Mark):
+                self.tally.images[kind] += 1
+                self._judge(kind, point, disk.image(only(())), allowed_then)
+
     def _judge(self, kind: str, point: int, found: Image, allowed: Sequence[object], disk: Disk | None = None, then: str = "") -> None:
         """Judge what is found; given the disk that it lies on, cut the power again at one of the calls that the store makes meanwhile."""
         with self._violations(kind, point), _directory() as directory:
             found.write_to(directory)
             if disk is None:
-                self._workload.judge(directory, allowed, lambda _: None)
+                self._workload.judge(directory, allowed, nobody)
                 return
             with _recording(directory, found) as recorder:
                 self._workload.judge(directory, allowed, recorder.mark)

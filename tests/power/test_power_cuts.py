@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,19 +12,20 @@ from gate_controller.journal import Signer
 from gate_controller.journal.key_file import make_key
 from tests.power import sqlite_calls
 from tests.power.cuts import Workload, cut, killed_at, record
-from tests.power.disk import Resize
+from tests.power.disk import Names, Resize
 from tests.power.journal_cuts import JournalCuts
 from tests.power.replay_cuts import ReplayCuts
+from tests.power.trust_cuts import TrustCuts
 
 pytestmark = pytest.mark.skipif(sqlite_calls.unavailable() is not None, reason=sqlite_calls.unavailable() or "")
 
 
+@pytest.mark.invariant("INV-8")
 @pytest.mark.parametrize(
-    ("workload", "images"),
-    [(ReplayCuts(random.Random(1), 20), 120), (JournalCuts(random.Random(1), 30), 60)],
-    ids=lambda given: str(getattr(given, "name", "")),
+    ("make", "images"), [(lambda rng: ReplayCuts(rng, 20), 120), (lambda rng: JournalCuts(rng, 30), 50), (lambda rng: TrustCuts(rng, 3), 24)]
 )
-def test_what_was_acknowledged_is_there_after_the_power_comes_back(workload: Workload, images: int) -> None:
+def test_what_was_acknowledged_is_there_after_the_power_comes_back(make: Callable[[random.Random], Workload], images: int) -> None:
+    workload = make(random.Random(1))
     tally = cut(workload, record(workload), images, random.Random(1))
     assert not tally.violations, tally.examples
     assert all(tally.images[kind] for kind in ("power cut", "power cut in recovery", "killed, then power cut"))
@@ -34,6 +36,15 @@ def test_a_claim_by_a_process_killed_before_its_last_sync_does_not_damage_the_ne
     log = record(workload)
     ends = [number + 1 for number, op in enumerate(log.ops) if isinstance(op, Resize)]
     tally = killed_at(workload, log, ends[3:5], 60, random.Random(1))
+    assert not tally.violations, tally.examples
+
+
+@pytest.mark.parametrize("made", ["cache", "current", "stick", "metadata"])
+def test_what_a_killed_process_had_just_made_is_durable_before_anybody_builds_on_it(made: str) -> None:
+    workload = TrustCuts(random.Random(1), 2)
+    log = record(workload)
+    made_at = [number for number, op in enumerate(log.ops, 1) if isinstance(op, Names) and op.changes[-1][0] == made and op.changes[-1][1] is not None]
+    tally = killed_at(workload, log, made_at[-1:], 0, random.Random(1))
     assert not tally.violations, tally.examples
 
 
