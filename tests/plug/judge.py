@@ -130,10 +130,17 @@ def _records(story: Story, rows: list[Row]) -> Iterator[str]:
     known = {story.scenario.ends, ("aborted", "restarted")}
     if story.die_at is None and (first is None or (first.label, first.body["reason"]) != story.scenario.ends):
         yield f"it ended as {first and (first.label, first.body['reason'])}, not as {story.scenario.ends}"
-    elif first is not None and "traveller" in story.truths and admitted[:1] == [first.crossing_id] and (first.label, first.body["reason"]) not in known:
+    elif first is not None and first.crossing_id in _admitted_before(story, rows) and (first.label, first.body["reason"]) not in known:
         yield f"the crossing became {first.label} ({first.body['reason']})"
     if first is not None and first.label == "completed" and not _left_by(story, "exit_door"):
         yield "completed, but the traveller did not leave by the exit"
+
+
+def _admitted_before(story: Story, rows: list[Row]) -> set[str | None]:
+    """Who was admitted by the controller that was killed."""
+    ahead = time.time() - time.monotonic()
+    until = (story.restarted_at or float("inf")) + ahead
+    return {row.crossing_id for row in rows if row.kind == "admission" and row.body["wall_ms"] / 1000 < until}
 
 
 def _people(story: Story, rows: list[Row]) -> Iterator[str]:
@@ -145,9 +152,9 @@ def _people(story: Story, rows: list[Row]) -> Iterator[str]:
 
 
 def _exit_was_decided(story: Story, rows: list[Row]) -> bool:
-    """Before the kill, by an officer, or in the new controller's life: a completed crossing of one who was admitted only then."""
+    """Before the kill, by an officer, or in the new controller's life: on a complete positive decision on one who was admitted only then."""
     points = {point["point"].rpartition(" #")[0] for point in story.points}
-    return "enter exit_open" in points or any(act == "release" for _, act in story.acts) or any(row.label == "completed" for row in rows)
+    return "enter exit_open" in points or any(act == "release" for _, act in story.acts) or any(row.body.get("verified") for row in rows)
 
 
 def _left_by(story: Story, door: str) -> bool:

@@ -2,7 +2,7 @@
 
     python -m tests.plug.launcher        orders as JSON lines on standard input, one controller at a time
 
-An order is `{"config": PATH, "log": PATH, "trail": PATH, "die_at": POINT or null, "armed": BOOL, "slow": {POINT: SECONDS}}`. The answer is the controller's process id, and,
+An order is `{"config": PATH, "log": PATH, "trail": PATH, "die_at": POINT or null, "armed": BOOL, "slow": {POINT: SECONDS}, "realtime": BOOL}`. The answer is the controller's process id, and,
 when it has ended, its wait status: two lines. Everything is imported once and each controller is forked from here, so a restart costs half a second.
 
 A *point* is a moment in the program, named by what happens there and by how often it has happened since the crossing began:
@@ -194,6 +194,8 @@ def live(order: dict[str, Any]) -> int:
     nothing = os.open(os.devnull, os.O_RDONLY)
     for descriptor, number in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(descriptor, number)
+    if order["realtime"]:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     if order["trail"] is not None:
         install(Plug(Path(order["trail"]), order["die_at"], order["armed"], order["slow"]))
     return daemon.main(["--config", order["config"]])

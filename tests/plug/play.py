@@ -27,7 +27,7 @@ from tests.plug.scenarios import DOORS, Scenario, again_of, traveller_of
 from tests.plug.site import GENEROUS_S, Controller, Files, Site
 
 HURRY = 3.0
-LOOK_S = 0.02
+LOOK_S = 0.1
 OFFICER = "officer-7"
 
 

@@ -63,9 +63,20 @@ class Controller:
         armed: Whether points count from its start.
         trail: Whether it writes its points down; a restarted one does not.
         slow: Points at which a thread is held up, and for how many seconds.
+        realtime: Whether it runs before all other programs of the machine (SCHED_RR; needs the right to).
     """
 
-    def __init__(self, launcher: subprocess.Popen[str], files: Files, die_at: str | None, *, armed: bool, trail: bool, slow: dict[str, float] | None) -> None:
+    def __init__(
+        self,
+        launcher: subprocess.Popen[str],
+        files: Files,
+        die_at: str | None,
+        *,
+        armed: bool,
+        trail: bool,
+        slow: dict[str, float] | None,
+        realtime: bool,
+    ) -> None:
         self._launcher = launcher
         self.client = GateClient(files.socket)
         self.started_at = time.monotonic()
@@ -77,6 +88,7 @@ class Controller:
             "die_at": die_at,
             "armed": armed,
             "slow": slow or {},
+            "realtime": realtime,
         }
         assert launcher.stdin is not None
         assert launcher.stdout is not None
@@ -242,9 +254,18 @@ class Site:
         phone = member.phone
         return replace(member, phone=Screenshot(phone._phone, phone._age_s)) if isinstance(phone, Screenshot) else member
 
-    def start(self, files: Files, die_at: str | None = None, *, armed: bool = False, trail: bool = True, slow: dict[str, float] | None = None) -> Controller:
+    def start(
+        self,
+        files: Files,
+        die_at: str | None = None,
+        *,
+        armed: bool = False,
+        trail: bool = True,
+        slow: dict[str, float] | None = None,
+        realtime: bool = False,
+    ) -> Controller:
         """Start a controller on these files."""
-        return Controller(self._launcher, files, die_at, armed=armed, trail=trail, slow=slow)
+        return Controller(self._launcher, files, die_at, armed=armed, trail=trail, slow=slow, realtime=realtime)
 
     def fresh_hardware(self) -> LoggedHardware:
         """The lane as it is when nobody was ever there: relays dropped, nothing before the cameras."""
