@@ -1,4 +1,4 @@
-"""What the motion of a stretch says: does all of it move as one plane, does anything near the face stand still, does the surround tremble.
+"""What the motion of a stretch says: does the face move as one plane, does anything near it stand still, does the surround tremble with it.
 
 The thought behind it: a person has depth and stands before a wall that the camera does not lose; a picture is one plane, and what is around the
 face moves with it, with the tremor of the hand that holds it. All lengths are in faces (face widths).
@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from drivers.pad.tracks import AROUND, FACE, FAR, Stretch
 
 FLOOR = 0.0007
-"""Length below which motion is the tracker's own noise: measured on still scenes with a camera's noise, in faces."""
+"""The tracker's own noise, in faces: scenes in which nothing moves but the camera's noise give 0.0003 to 0.0012."""
 
-_NEXT_TO = 1.0  # faces to either side: in a picture that is held up, still the picture
 _FEW = 6  # points below which nothing is said of a region
 
 
@@ -25,18 +24,14 @@ class MotionCues:
     """None where there was too little to follow.
 
     Attributes:
-        face_motion: How far the face moved about its mean place (root mean square).
         face_depth: What is left of the face's motion after the best plane (root mean square).
-        misfit: What is left of the motion of face and what is next to it after the best plane, as a share of that motion.
         shake: Tremor of the surround: its common motion above about 3 Hz (root mean square).
         together: How far face and surround tremble as one: the correlation of their common motions above about 3 Hz, drawn to 0 where both
             are no more than noise; -1 to 1.
         still: Share of the points near the head, beside or above it, that stood still while the face moved.
     """
 
-    face_motion: float | None
     face_depth: float | None
-    misfit: float | None
     shake: float | None
     together: float | None
     still: float | None
@@ -46,7 +41,7 @@ def cues(stretch: Stretch) -> MotionCues:
     """The cues of one stretch."""
     places, regions = stretch.places, stretch.regions
     if len(places) < 4:
-        return MotionCues(None, None, None, None, None, None)
+        return MotionCues(None, None, None, None)
     moved = places - places[0]
     face, around = regions == FACE, regions == AROUND
     enough_face, enough_around = int(face.sum()) >= _FEW, int(around.sum()) >= _FEW
@@ -54,12 +49,6 @@ def cues(stretch: Stretch) -> MotionCues:
     each = np.sqrt((about**2).sum(axis=2).mean(axis=0))  # of every point over time
     face_motion = float(np.median(each[face])) if enough_face else None
     depth = _left(places[0][face], moved[:, face]) if int(face.sum()) >= 2 * _FEW else None
-    near = face | (around & (np.abs(places[0][:, 0]) < _NEXT_TO))
-    misfit = None
-    if enough_face and int(near.sum()) >= int(face.sum()) + _FEW:
-        motion = float(np.sqrt((each[near] ** 2).mean()))
-        if motion > 4 * FLOOR:
-            misfit = float(_size(_left(places[0][near], moved[:, near])) / motion)
     beside = around & (places[0][:, 1] < 0.55)
     still = None
     if face_motion is not None and face_motion > 4 * FLOOR and int(beside.sum()) >= _FEW:
@@ -68,9 +57,7 @@ def cues(stretch: Stretch) -> MotionCues:
     of_face = _fast(moved[:, face]) if enough_face else None
     of_surround = _fast(moved[:, surround]) if int(surround.sum()) >= _FEW else None
     return MotionCues(
-        face_motion,
         _size(depth) if depth is not None else None,
-        misfit,
         _size(of_surround) if of_surround is not None else None,
         _together(of_face, of_surround) if of_face is not None and of_surround is not None else None,
         still,

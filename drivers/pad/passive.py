@@ -100,18 +100,15 @@ class PassiveJudge:
     def values(self) -> dict[str, float | None]:
         """Every cue over the presentation so far, by name; None where it could not be measured."""
         shakes = [m.shake for m in self._motions if m.shake is not None]
-        misfits = [m.misfit for m in self._motions if m.misfit is not None]
         depths = [m.face_depth for m in self._motions if m.face_depth is not None]
         stills = [m.still for m in self._motions if m.still is not None]
         together = [m.together for m in self._motions if m.together is not None]
         return {
             "shake": _log(np.mean(shakes)) if shakes else None,
             "together": float(np.mean(together)) if together else None,
-            "misfit": float(np.mean(np.log(np.maximum(misfits, 0.01)))) if misfits else None,
             "depth": _log(max(depths)) if depths else None,
             "still": float(np.mean(stills)) if stills else None,
-            "grid": float(np.quantile([t.grid for t in self._textures], 0.9)) if self._textures else None,
-            "haze": float(np.median([t.haze for t in self._textures])) if self._textures else None,
+            "grid": float(np.quantile(self._grids, 0.9)) if self._grids else None,
             "blink": float(self._blinks.count > 0) if self._seen - self._since >= 1 else None,
         }
 
@@ -124,7 +121,7 @@ class PassiveJudge:
         self._followed = self._textured = -math.inf
         self._frames = 0
         self._motions: deque[MotionCues] = deque(maxlen=_KEPT)
-        self._textures: deque[texture.TextureCues] = deque(maxlen=4 * _KEPT)
+        self._grids: deque[float] = deque(maxlen=4 * _KEPT)
 
     def _look(self, image: Image, face: FacePlace, stamp: float) -> None:
         if self._frames == 0:
@@ -138,9 +135,9 @@ class PassiveJudge:
                 self._motions.append(motion.cues(stretch))
         if stamp - self._textured >= TEXTURE_EVERY_S:
             self._textured = stamp
-            found = texture.cues(image, face)
+            found = texture.grid(image, face)
             if found is not None:
-                self._textures.append(found)
+                self._grids.append(found)
         opened = eyes.openness(image, face)
         if opened is not None:
             self._blinks.take(opened, stamp)

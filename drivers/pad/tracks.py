@@ -32,8 +32,8 @@ _WINDOW = (13, 13)
 
 def grey_of(image: Image, scale: float) -> NDArray[np.uint8]:
     """The picture in grey, smaller by `scale`."""
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)  # first, for scaling one channel costs a third of scaling three
+    return np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey, np.uint8)
 
 
 def scale_for(face: FacePlace, width: int) -> float:
