@@ -81,6 +81,7 @@ def as_object(run: Run, total: Result, taken_s: float, jobs: int) -> dict[str, o
         "identity_check_share": round(total.identity_share, 4),
         "digest": total.digest,
         "admitted": {"travellers": total.admissions, "outcomes": dict(total.admitted.most_common()), "unaccounted": total.unaccounted},
+        "lanes": dict(total.lanes.most_common()),
         "outcomes": dict(total.outcomes.most_common()),
         "reasons": dict(total.reasons.most_common()),
         "never_given": [reason.code for reason in total.never_given],
@@ -106,7 +107,7 @@ def report(screen: Console, run: Run, total: Result, taken_s: float, jobs: int) 
     ends = " + ".join(f"{count} {name}" for name, count in total.admitted.most_common())
     missing = f"[red]{total.unaccounted} unaccounted for[/red]" if total.unaccounted else "each with exactly one outcome"
     screen.print(f"{total.admissions} travellers admitted = {ends}; {missing}", highlight=False)
-    screen.print(_counts("outcome", total.outcomes), _counts("reason code", total.reasons))
+    screen.print(_counts("lanes", total.lanes), _counts("outcome", total.outcomes), _counts("reason code", total.reasons))
     given = sum(total.reasons[reason.code] > 0 for reason in Reason)
     screen.print(f"{given} of {len(Reason)} reason codes given", highlight=False)
     for reason in total.never_given:

@@ -97,13 +97,15 @@ class Episode:
         rule = rng.choices(list(BiometricRule), (8, 1, 1))[0] if self.profile.name != "none" else BiometricRule.BOTH
         region, direction = rng.choice(((Region.MO, Direction.HK_TO_MO), (Region.HK, Direction.MO_TO_HK)))
         lane = LaneKind.SINGLE_DOOR if rng.random() < self.profile.single_door else LaneKind.TWO_DOOR
-        return replace(CrossingPolicy(region, direction), biometric_rule=rule, emergency_opens_exit=rng.random() < 0.3, lane=lane)
+        entry, leaving = rng.choices(((True, False), (True, True), (False, True)), (6, 3, 1))[0]
+        return replace(CrossingPolicy(region, direction), biometric_rule=rule, emergency_opens_entry=entry, emergency_opens_exit=leaving, lane=lane)
 
     # -- the run -------------------------------------------------------------------------------------------------------------
 
     def run(self, trace: Callable[[str], None] | None = None) -> Result:
         """Play it to its end."""
         self.host.trace = trace
+        self.host.say(f"LANE {', '.join(self._kinds())}")
         self.host.start()
         self.agenda.after(1.0, self._next)
         agenda, monitor = self.agenda, self.monitor
@@ -139,11 +141,19 @@ class Episode:
             habits=self.habits,
             exempt=self.monitor.exempt,
             others=self.others,
+            reached=sum(record is not None and record.entered for record, *_ in durable.outcomes.values()),
+            lanes=Counter(dict.fromkeys(self._kinds(), len(ended))),
             faults=self.faults,
             crossings=self.host.records,
         )
         result.seal(self.number, self.host.records)
         return result
+
+    def _kinds(self) -> tuple[str, ...]:
+        policy = self.policy
+        emergency = [door.value for door in policy.doors if policy.emergency_opens(door)]
+        rule = f"biometric rule {policy.biometric_rule.value}"
+        return policy.lane.value, policy.direction.name.lower(), rule, f"an emergency opens {' and '.join(emergency) or 'no door'}"
 
     # -- who comes -------------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ class Habit:
         phone: good, replays (a copy of what somebody used before).
         entering: walks, never, late (when the door is about to close), backs_out (turns round in the chamber), lingers (in the doorway),
             drops (an object in the doorway), uninvited (without a pass).
-        companion: "", tailgater, child (walks along), on_arm (a child no counter tells apart).
+        companion: "", tailgater, later (a tailgater who comes once the check has begun), child (walks along), on_arm (a child no counter tells apart).
         finger: own, other, none.
         face: own, other, none, two (a second face beside).
         inside: waits, walks_back, forces_exit, forces_entry, tampers, passes_object (through the entry), collapses, needs_help (somebody who watches the
@@ -79,7 +79,11 @@ MISBEHAVING = (
     Habit("wrong finger and stays", finger="other", returning="stays"),
 )
 """Everybody else."""
-UNINVITED = (Habit("walks in without a pass", 4.0, entering="uninvited"), Habit("walks in without a pass and stays", entering="uninvited", returning="stays"))
+UNINVITED = (
+    Habit("walks in without a pass", 4.0, entering="uninvited"),
+    Habit("walks in without a pass and stays", entering="uninvited", returning="stays"),
+    Habit("followed during the check", 4.0, companion="later"),
+)
 """And these, where the entry has no door."""
 
 

@@ -116,7 +116,8 @@ class Host:
         self._crossings = 0
         self._taken = ""
         self._timer = 0
-        self._timer_at: float | None = None
+        self._due: float | None = None
+        self._wakes_at: float | None = None
         self._reading = False
 
     @property
@@ -154,7 +155,7 @@ class Host:
         self.controller = None
         self.on_death()
         self._timer += 1
-        self._timer_at = None
+        self._due = self._wakes_at = None
         self.board.detach()
         self.desk.detach()
         self.biometrics.detach()
@@ -230,16 +231,25 @@ class Host:
         self.die(self._rng.uniform(1.0, 10.0))
 
     def _set_timer(self, controller: Controller) -> None:
-        due = controller.next_deadline()
-        if due != self._timer_at:
-            self._timer_at = due
-            self._timer += 1
-            if due is not None:
-                self._agenda.after(due - self._agenda.now, self._wake, self._timer)
+        self._due = controller.next_deadline()
+        if self._due is not None and (self._wakes_at is None or self._due < self._wakes_at):
+            self._wake_at(self._due)
+
+    def _wake_at(self, due: float) -> None:
+        self._wakes_at = due
+        self._timer += 1
+        self._agenda.after(due - self._agenda.now, self._wake, self._timer)
 
     def _wake(self, timer: int) -> None:
-        if timer == self._timer:
-            self._timer_at = None
+        """Too early is no harm: the core has put its deadline off since, and is woken then."""
+        if timer != self._timer:
+            return
+        self._wakes_at = None
+        if self._due is None:
+            return
+        if self._due > self._agenda.now:
+            self._wake_at(self._due)
+        else:
             self.post(e.TimerExpired())
 
     def hold_up(self, shown: Presentation | None) -> None:

@@ -208,6 +208,8 @@ class Traveller(Mind):
     def _act_inside(self) -> None:
         scene, how = self.scene, self.habit.inside
         delay = scene.rng.uniform(0.0, 2.0)
+        if self.habit.companion == "later":
+            scene.agenda.after(scene.rng.uniform(0.0, 5.0), scene.follow, self)
         if how == "walks_back":
             scene.agenda.after(delay, self._turn, QUEUE_M)
         elif how == "forces_exit":

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, fields
 
 from gate_controller.core.commands import CrossingRecord
 from gate_controller.core.reasons import Reason
-from gate_controller.core.states import State
 from simulators.virtual.ledger import Violation
 
 CANNOT_OCCUR: dict[Reason, str] = {
@@ -31,6 +30,8 @@ class Result:
         admissions: Travellers admitted, by what is on the disk.
         admitted: Their outcomes.
         outcomes, reasons, visits, habits, exempt, others: Counts by name.
+        reached: Crossings that reached identity_check.
+        lanes: Crossings by the kind of lane and what its policy says; each counts under each name that fits.
         faults: Injections by kind and state.
         crossings: The records, where they were asked for.
         sealed: Digest of everything recorded, as a number: each episode's is a hash with its number in it, and they add up.
@@ -50,6 +51,8 @@ class Result:
     habits: Counter[str] = field(default_factory=Counter)
     exempt: Counter[str] = field(default_factory=Counter)
     others: Counter[str] = field(default_factory=Counter)
+    reached: int = 0
+    lanes: Counter[str] = field(default_factory=Counter)
     faults: Counter[tuple[str, str]] = field(default_factory=Counter)
     crossings: list[CrossingRecord] = field(default_factory=list)
     sealed: int = 0
@@ -66,8 +69,8 @@ class Result:
 
     @property
     def identity_share(self) -> float:
-        """Share of crossings that reached identity_check, 0..1."""
-        return self.visits[State.IDENTITY_CHECK.value] / self.crossed if self.crossed else 0.0
+        """Share of crossings that reached identity_check, 0..1, by their records: what a restart cut short is not counted as reached."""
+        return self.reached / self.crossed if self.crossed else 0.0
 
     @property
     def never_given(self) -> list[Reason]:

@@ -15,6 +15,7 @@ mpl.use("Agg")
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.patches import Patch
 
 from gate_controller.core.commands import CrossingRecord
 from gate_controller.core.policy import CrossingPolicy
@@ -26,6 +27,8 @@ from simulators.virtual.profile import PROFILES
 # Paul Tol's muted colours: told apart by the colour-blind, and by their lightness in print.
 BLUE, TEAL, SAND, ROSE, GREY = "#332288", "#44aa99", "#ddcc77", "#cc6677", "#bbbbbb"
 POLICY = CrossingPolicy(Region.MO, Direction.HK_TO_MO)
+CHECKS = {"face_successful", "fingerprint_successful"}
+BODILY = {"entered", "exited", "chamber_empty"}
 STEPS = {
     "pass_read": "code read",
     "pass_verified": "pass verified",
@@ -44,7 +47,7 @@ STEPS = {
 def waterfall(path: Path) -> None:
     """One crossing of an honest traveller: the steps of the record, and under them what the wires showed meanwhile."""
     episode = Episode(PROFILES["none"], 4, 0, 2, policy=POLICY)
-    seen: list[tuple[float, LaneInputs]] = []
+    seen: list[tuple[float, LaneInputs]] = [(0.0, episode.lane.reading())]
     touch = episode.lane.on_wires
 
     def look() -> None:
@@ -57,12 +60,15 @@ def waterfall(path: Path) -> None:
     record = episode.run().crossings[0]
     figure, (above, below) = plt.subplots(2, figsize=(10, 6.4), layout="constrained", sharex=True, height_ratios=(11, 5))
     times = [step.at_s for step in record.steps]
+    entered = next(step.at_s for step in record.steps if step.name == "entered")
     for row, (step, at, before) in enumerate(zip(record.steps, times, [0.0, *times], strict=False)):
-        above.barh(row, at - before, left=before, color=TEAL if step.name not in {"exited", "chamber_empty", "entered"} else BLUE, height=0.7)
-        above.text(at + 0.06, row, f"{at:.2f} s", va="center", fontsize=8)
+        begun = entered if step.name in CHECKS else before  # both checks begin together
+        above.barh(row, at - begun, left=begun, color=BLUE if step.name in BODILY else TEAL, height=0.7)
+        above.text(at + 0.06, row, f"{at:.3f} s" if at < 0.1 else f"{at:.2f} s", va="center", fontsize=8)
+    above.legend(handles=[Patch(color=BLUE, label="the traveller walks, doors move"), Patch(color=TEAL, label="the gate and its devices")], frameon=False)
     above.set_yticks(range(len(times)), [STEPS.get(step.name, step.name) for step in record.steps])
     above.invert_yaxis()
-    above.set_title(f"One crossing: {times[-1]:.1f} s from the code to the empty chamber (dark: the traveller walks and doors move)", loc="left")
+    above.set_title(f"One crossing: {times[-1]:.1f} s from the code to the empty chamber", loc="left")
     _tracks(below, seen, began[0], times[-1])
     below.set_xlim(-0.1, times[-1] + 0.6)
     below.set_xlabel("seconds after the code was read")
@@ -82,7 +88,8 @@ def _tracks(axes: Axes, seen: list[tuple[float, LaneInputs]], began: float, last
                 axes.barh(row, min(until, lasts) - max(at, 0.0), left=max(at, 0.0), color=colours.get(value, "black"), height=0.6)
     axes.set_yticks(range(len(names)), ["entry door", "exit door", "entry beam", "exit beam", "counter"])
     axes.invert_yaxis()
-    axes.set_title("wires: doors grey closed, sand moving, green open; beams red interrupted; counter blue one", loc="left", fontsize=8)
+    named = ((GREY, "closed, clear, nobody"), (SAND, "moving"), (TEAL, "open"), (ROSE, "interrupted"), (BLUE, "one inside"))
+    axes.legend(handles=[Patch(color=colour, label=label) for colour, label in named], frameon=False, ncols=len(named), loc="lower left", bbox_to_anchor=(0, 1))
 
 
 def durations(path: Path) -> None:
@@ -93,9 +100,9 @@ def durations(path: Path) -> None:
         lasted = sorted(_lasted(record) for record in result.crossings if record.outcome is Outcome.COMPLETED)
         tail = lasted[int(0.95 * len(lasted))]
         label = f"faults {faults}: {len(lasted)} completed, median {median(lasted):.1f} s, 95 % within {tail:.1f} s"
-        axes.hist(lasted, bins=[each / 4 for each in range(121)], color=colour, alpha=0.6, label=label, density=True)
+        axes.hist(lasted, bins=[each / 4 for each in range(12, 81)], color=colour, alpha=0.6, label=label, density=True)
         axes.axvline(median(lasted), color=colour, linewidth=1.5)
-    axes.set_xlabel("seconds from the code to the empty chamber (longer than 30 s not shown)")
+    axes.set_xlabel("seconds from the code to the empty chamber (longer than 20 s not shown)")
     axes.set_ylabel("share a second")
     axes.set_title("Completed crossings, by how long they take", loc="left")
     axes.legend(frameon=False)
@@ -113,7 +120,7 @@ def throughput(path: Path) -> None:
     for faults, colour in (("none", TEAL), ("mild", BLUE), ("harsh", ROSE)):
         completed = []
         for rate in offered:
-            result = Episode(PROFILES[faults], 6, rate, 600, policy=POLICY, arrivals_s=3600 / rate).run()
+            result = Episode(PROFILES[faults], 6, rate, 600 if faults == "harsh" else 1200, policy=POLICY, arrivals_s=3600 / rate).run()
             completed.append(3600 * result.outcomes["completed"] / result.seconds)
         axes.plot(offered, completed, "o-", color=colour, label=f"faults {faults}: {max(completed):.0f} an hour at most")
     axes.plot(offered, offered, color=GREY, linestyle=":", label="everybody who comes")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from simulators.virtual.batch import TRAVELLERS
 from simulators.virtual.episode import Episode
@@ -32,8 +33,11 @@ def trace(seed: int, number: int) -> tuple[Line, ...]:
     return tuple(Line(text, frozenset(name for names in NAMED.findall(text) for name in names if name)) for text in texts)
 
 
-def shown(lines: tuple[Line, ...], by: str | None, reasons: list[str]) -> bool:
-    """Whether one of `reasons` (or, where there are none, `by` alone) is met after `by`: a habit, a fault, or a note in the journal."""
+def shown(lines: tuple[Line, ...], simulation: dict[str, Any], reasons: list[str]) -> bool:
+    """Whether one of `reasons` (or, where there are none, `by` alone) is met after `by`: a habit, a fault, or a note in the journal; in that kind of `lane`."""
+    by = simulation.get("by")
+    if simulation.get("lane", "") not in lines[0].text:
+        return False
     met = [not reasons or not line.names.isdisjoint(reasons) for line in lines]
     if by is None:
         return any(met)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from simulators.virtual.faults import KINDS
-from simulators.virtual.habits import MISBEHAVING
+from simulators.virtual.habits import MISBEHAVING, UNINVITED
 from tests.core import exceptions_page
 from tests.virtual.shown import shown, trace
 
@@ -19,8 +19,8 @@ NOTES = {"rearm_refused"}
 def test_the_episode_shows_the_exception(item: dict[str, Any]) -> None:
     simulation = item["simulation"]
     by = simulation.get("by")
-    assert by is None or by in {*KINDS, *(habit.name for habit in MISBEHAVING), *NOTES}
-    assert shown(trace(simulation["seed"], simulation["only"]), by, item["reasons"]), "python -m tests.virtual.find_seeds finds them anew"
+    assert by is None or by in {*KINDS, *(habit.name for habit in MISBEHAVING + UNINVITED), *NOTES}
+    assert shown(trace(simulation["seed"], simulation["only"]), simulation, item["reasons"]), "python -m tests.virtual.find_seeds finds them anew"
 
 
 def test_the_rows_without_an_episode_are_those_of_other_layers():
