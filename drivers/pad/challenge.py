@@ -14,7 +14,7 @@ import numpy as np
 
 from drivers.pad import eyes
 from drivers.pad.options import ChallengeOptions
-from drivers.pad.passive import check_image, sound
+from drivers.pad.presentation import check_image, sound
 from gate_controller.ports.devices import Frame
 from gate_controller.ports.pad import ChallengeKind, ChallengeOutcome, FacePlace
 

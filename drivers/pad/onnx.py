@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from drivers.face.detection import as_buffer, nets_from_bytes
 from drivers.pad.options import OnnxOptions
-from drivers.pad.passive import check_image, sound
+from drivers.pad.presentation import Presentation
 from gate_controller.ports.devices import Frame, Image
 from gate_controller.ports.errors import ConfigurationError, DeviceRejectedError, DeviceUntrustedError
 from gate_controller.ports.pad import Cue, FacePlace, PadAssessment, PadJudge
@@ -39,6 +39,7 @@ class OnnxJudge:
             self._net = cv2.dnn.readNetFromONNX(as_buffer(weights))
             blank = np.zeros((options.height, options.width, 3), np.uint8)
             self._run(blank)  # the first run is the slow one, and tells whether its form is right
+        self._presentation = Presentation()
         self.begin()
 
     @property
@@ -48,10 +49,8 @@ class OnnxJudge:
 
     def begin(self) -> None:
         """See PadJudge."""
+        self._presentation.begin()
         self._scores: deque[float] = deque(maxlen=self._options.frames)
-        self._count = 0
-        self._first = self._last = 0.0
-        self._stamp = -math.inf
 
     def end(self) -> None:
         """See PadJudge."""
@@ -65,31 +64,28 @@ class OnnxJudge:
             DeviceRejectedError: OpenCV failed on it.
             DeviceUntrustedError: The net's answer is no score.
         """
-        check_image(frame.image)
-        if not frame.stamp > self._stamp:
-            msg = f"stamp {frame.stamp:g} after {self._stamp:g}: stamps grow"
-            raise ValueError(msg)
-        self._stamp = frame.stamp
-        if face is None or not sound(face):
+        restarts = self._presentation.restarts
+        judged = self._presentation.takes(frame, face)
+        if judged is None:
             return
+        if self._presentation.restarts > restarts:
+            self._scores.clear()
         try:
-            raw = self._run(self._crop(frame.image, face))
+            raw = self._run(self._crop(frame.image, judged))
         except cv2.error as error:
             msg = f"PAD model {self._options.model} failed: {error.err}"
             raise DeviceRejectedError(msg, "check the file and its input form in the configuration") from error
         except ConfigurationError as error:
             raise DeviceUntrustedError(error.what, error.remedy) from error
-        self._first = self._first if self._count else frame.stamp
-        self._last = frame.stamp
-        self._count += 1
         self._scores.append(self._scaled(raw))
 
     def assess(self) -> PadAssessment:
         """See PadJudge. The median of the newest scores: one odd frame decides nothing."""
+        seen = self._presentation
         if not self._scores:
-            return PadAssessment(None, self._count, 0.0)
+            return PadAssessment(None, seen.frames, seen.span_s, seen.restarts)
         score = float(np.median(self._scores))
-        return PadAssessment(score, self._count, self._last - self._first, (Cue(self._options.model, score, _log_odds(score)),))
+        return PadAssessment(score, seen.frames, seen.span_s, seen.restarts, (Cue(self._options.model, score, _log_odds(score)),))
 
     def _crop(self, image: Image, face: FacePlace) -> Image:
         options = self._options
@@ -162,7 +158,8 @@ class EitherJudge:
         parts = [judge.assess() for judge in self._judges]
         scores: list[Any] = [part.score for part in parts]
         score = None if None in scores else max(scores)
-        return PadAssessment(score, min(p.frames for p in parts), min(p.span_s for p in parts), tuple(cue for part in parts for cue in part.cues))
+        cues = tuple(cue for part in parts for cue in part.cues)
+        return PadAssessment(score, min(part.frames for part in parts), min(part.span_s for part in parts), max(part.restarts for part in parts), cues)
 
     def end(self) -> None:
         """See PadJudge."""

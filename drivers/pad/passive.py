@@ -1,8 +1,7 @@
 """The passive judge: watches frames, asks nothing of the traveller.
 
-Keeps one small grey picture, the places of some 200 points over less than a second, and sums; nothing of a frame is kept beyond that, and all of it
-is dropped at the end. Evidence belongs to one face: when the face jumps, changes size at once or stays away, all evidence is dropped and gathering
-begins again, lest a live face earn the score and a picture take its place.
+Keeps one small grey picture, the places of some 200 points over less than a second, and a bounded number of measurements; nothing of a frame is
+kept beyond that, and all of it is dropped at the end. When another face is there, all evidence is dropped and gathering begins again.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import numpy as np
 from drivers.pad import eyes, motion, texture
 from drivers.pad.fusion import Coefficients
 from drivers.pad.motion import FLOOR, MotionCues
+from drivers.pad.presentation import Presentation
 from drivers.pad.tracks import Tracker
 from gate_controller.ports.devices import Frame, Image
 from gate_controller.ports.errors import DeviceRejectedError
@@ -25,10 +25,6 @@ STRETCH_S = 0.75
 MOTION_EVERY_S = 0.055
 """Frames nearer than this to the last one are not followed: 15 to 18 a second show a tremor, more only cost."""
 TEXTURE_EVERY_S = 0.18
-AWAY_S = 0.5
-"""A face that was away for longer is another presentation."""
-JUMP = 0.6
-"""A face that moved further between two frames, in its own widths, is another one; so is one that grew or shrank by half."""
 _KEPT = 16
 
 
@@ -45,6 +41,7 @@ class PassiveJudge:
         self._name = f"{coefficients.name} ({digest[:8]})"
         self._tracker = Tracker(STRETCH_S)
         self._blinks = eyes.Blinks()
+        self._presentation = Presentation()
         self.begin()
 
     @property
@@ -59,9 +56,8 @@ class PassiveJudge:
 
     def begin(self) -> None:
         """See PadJudge."""
-        self._stamp = -math.inf
-        self.restarts = -1
-        self._restart()
+        self._presentation.begin()
+        self._forget()
 
     def end(self) -> None:
         """See PadJudge."""
@@ -74,28 +70,25 @@ class PassiveJudge:
             ValueError: Not an image, or a stamp that does not grow.
             DeviceRejectedError: OpenCV failed on the frame.
         """
-        check_image(frame.image)
-        if not frame.stamp > self._stamp:
-            msg = f"stamp {frame.stamp:g} after {self._stamp:g}: stamps grow"
-            raise ValueError(msg)
-        self._stamp = frame.stamp
-        if face is None or not sound(face):
+        restarts = self._presentation.restarts
+        judged = self._presentation.takes(frame, face)
+        if judged is None:
             return
-        if self._face is not None and (frame.stamp - self._seen > AWAY_S or _another(self._face, face)):
-            self._restart()
+        if self._presentation.restarts > restarts:
+            self._forget()
         try:
-            self._look(frame.image, face, frame.stamp)
+            self._look(frame.image, judged, frame.stamp)
         except cv2.error as error:
             msg = f"presentation attack detection failed on a {frame.image.shape[1]}x{frame.image.shape[0]} frame: {error.err}"
             raise DeviceRejectedError(msg, "report this frame size as a bug") from error
 
     def assess(self) -> PadAssessment:
         """See PadJudge. No score before the first stretch of motion is complete."""
-        span = self._seen - self._since if self._frames else 0.0
+        seen = self._presentation
         if not self._motions:
-            return PadAssessment(None, self._frames, span)
+            return PadAssessment(None, seen.frames, seen.span_s, seen.restarts)
         cues = self._coefficients.contributions(self.values())
-        return PadAssessment(self._coefficients.score(cues), self._frames, span, cues)
+        return PadAssessment(self._coefficients.score(cues), seen.frames, seen.span_s, seen.restarts, cues)
 
     def values(self) -> dict[str, float | None]:
         """Every cue over the presentation so far, by name; None where it could not be measured."""
@@ -109,25 +102,17 @@ class PassiveJudge:
             "depth": _log(max(depths)) if depths else None,
             "still": float(np.mean(stills)) if stills else None,
             "grid": float(np.quantile(self._grids, 0.9)) if self._grids else None,
-            "blink": float(self._blinks.count > 0) if self._seen - self._since >= 1 else None,
+            "blink": float(self._blinks.count > 0) if self._presentation.span_s >= 1 else None,
         }
 
-    def _restart(self) -> None:
-        self.restarts += 1
+    def _forget(self) -> None:
         self._tracker.forget()
         self._blinks.forget()
-        self._face: FacePlace | None = None
-        self._since = self._seen = 0.0
         self._followed = self._textured = -math.inf
-        self._frames = 0
         self._motions: deque[MotionCues] = deque(maxlen=_KEPT)
         self._grids: deque[float] = deque(maxlen=4 * _KEPT)
 
     def _look(self, image: Image, face: FacePlace, stamp: float) -> None:
-        if self._frames == 0:
-            self._since = stamp
-        self._face, self._seen = face, stamp
-        self._frames += 1
         if stamp - self._followed >= MOTION_EVERY_S:
             self._followed = stamp
             stretch = self._tracker.follow(image, face, stamp)
@@ -141,29 +126,6 @@ class PassiveJudge:
         opened = eyes.openness(image, face)
         if opened is not None:
             self._blinks.take(opened, stamp)
-
-
-def check_image(image: Image) -> None:
-    """Refuse what is no image.
-
-    Raises:
-        ValueError: Not height x width x 3, uint8.
-    """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
-        msg = f"an image is height x width x 3, uint8; this is {image.shape}, {image.dtype}"
-        raise ValueError(msg)
-
-
-def sound(face: FacePlace) -> bool:
-    """Whether the place is one: finite, with a size."""
-    return bool(np.isfinite(face.box).all() and np.isfinite(face.landmarks).all() and min(face.box[2:]) >= 8 and face.landmarks.shape == (5, 2))
-
-
-def _another(before: FacePlace, now: FacePlace) -> bool:
-    x, y, width, height = before.box
-    at = now.box[0] + now.box[2] / 2, now.box[1] + now.box[3] / 2
-    moved = math.hypot(at[0] - x - width / 2, at[1] - y - height / 2)
-    return moved > JUMP * width or not 0.5 < now.box[2] / width < 2
 
 
 def _log(length: float | np.floating) -> float:

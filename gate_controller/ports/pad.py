@@ -66,12 +66,15 @@ class PadAssessment:
         score: 0 bona fide to 1 attack; None while nothing can be said.
         frames: Frames with a face that went into it.
         span_s: Seconds from the first of them to the last.
+        restarts: How often evidence was dropped and begun again since `begin()`, because another face was there. Whoever compares faces drops
+            what was taken before, so that the face judged is the face compared.
         cues: What the score was made of.
     """
 
     score: float | None
     frames: int
     span_s: float
+    restarts: int = 0
     cues: tuple[Cue, ...] = field(default=(), repr=False)
 
 

@@ -138,7 +138,7 @@ def assessed(coefficients: Coefficients, step: tuple[int, float, dict[str, float
     """The assessment at one step."""
     seen, span, values = step
     cues = coefficients.contributions(values)
-    return PadAssessment(coefficients.score(cues), seen, span, cues)
+    return PadAssessment(coefficients.score(cues), seen, span, 0, cues)
 
 
 def verdict(coefficients: Coefficients, seen: Seen) -> tuple[PadDecision, float, float]:

@@ -38,7 +38,7 @@ def test_no_judge_is_an_omission_and_never_live():
 def test_evidence_is_not_in_a_repr_that_might_be_logged():
     from gate_controller.ports.pad import Cue
 
-    assert "shake" not in repr(PadAssessment(0.5, 1, 0.0, (Cue("shake", 1.0, 1.0),)))
+    assert "shake" not in repr(PadAssessment(0.5, 1, 0.0, 0, (Cue("shake", 1.0, 1.0),)))
 
 
 @pytest.mark.parametrize("wrong", [(-0.1, 0.5, 1, 0), (0.5, 1.1, 1, 0), (0.6, 0.5, 1, 0), (0.1, 0.9, 0, 0), (0.1, 0.9, 1, -1), (math.nan, 0.9, 1, 0)])

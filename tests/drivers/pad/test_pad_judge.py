@@ -16,7 +16,7 @@ from drivers.pad import PASSIVE, fusion, passive
 from gate_controller.ports.devices import Frame
 from gate_controller.ports.drivers import DriverContext
 from gate_controller.ports.errors import ConfigurationError, DeviceRejectedError
-from gate_controller.ports.pad import FacePlace
+from gate_controller.ports.pad import FacePlace, PadAssessment
 
 LANDMARKS = np.array([[135, 95], [185, 95], [160, 125], [140, 145], [180, 145]], np.float32)
 TEXTURE = cv2.GaussianBlur(np.random.default_rng(1).normal(128, 120, (280, 360, 3)), (0, 0), 2).clip(0, 255).astype(np.uint8)
@@ -65,14 +65,14 @@ def test_another_face_begins_again(camera, change):
     if change == "away":
         camera.now += 0.6
     assert camera.show(1, {"jump": place(x=175), "size": place(width=210), "away": None}[change]).score is None
-    assert camera.judge.restarts == 1
+    assert camera.judge.assess().restarts == 1
     assert camera.judge.assess().frames == 1
 
 
 def test_a_face_that_walks_is_the_same_face(camera):
     for number in range(20):
         camera.show(1, place(x=60 + 5 * number, width=60 + 2 * number))
-    assert camera.judge.restarts == 0
+    assert camera.judge.assess().restarts == 0
 
 
 def test_frames_without_a_face_count_for_nothing(camera):
@@ -100,7 +100,7 @@ def test_no_frame_outlives_the_decision(camera):
     camera.judge.end()
     camera.judge.end()
     assert camera.judge._tracker._last is None
-    assert camera.judge.assess() == passive.PadAssessment(None, 0, 0.0)
+    assert camera.judge.assess() == PadAssessment(None, 0, 0.0)
 
 
 def test_what_is_kept_does_not_grow(camera):

@@ -48,13 +48,13 @@ def build(tmp_path):
 def frame(blue, red, number=0):
     image = np.zeros((120, 160, 3), np.uint8)
     image[..., 0], image[..., 2] = blue, red
-    return Frame(image, float(number), number)
+    return Frame(image, float(number), round(5 * number))
 
 
 def score(judge, *shots):
     judge.begin()
     for number, (blue, red) in enumerate(shots):
-        judge.observe(frame(blue, red, number), FACE)
+        judge.observe(frame(blue, red, number / 5), FACE)
     return judge.assess().score
 
 
@@ -73,9 +73,17 @@ def test_one_odd_frame_decides_nothing_and_old_ones_are_forgotten(build):
     assert score(judge, (0, 255), (255, 0), (0, 255)) < 0.01
     assert score(judge, (0, 255), (0, 255), (255, 0), (255, 0)) > 0.99
     assert judge.assess().frames == 4
-    assert judge.assess().span_s == 3
+    assert judge.assess().span_s == pytest.approx(0.6)
     judge.end()
     assert judge.assess().score is None
+
+
+def test_another_face_begins_again(build):
+    judge = build()
+    assert score(judge, (0, 255), (0, 255)) < 0.01
+    judge.observe(frame(255, 0, 0.4), FacePlace((120.0, 40.0, 40.0, 50.0), FACE.landmarks + np.float32([60, 0])))
+    assert judge.assess().score > 0.99
+    assert (judge.assess().frames, judge.assess().restarts) == (1, 1)
 
 
 def test_order_of_colours_meaning_and_threshold_are_configured(build):
