@@ -14,9 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from gate_controller.core import events as e
 from gate_controller.core.machine import Controller
-from gate_controller.core.policy import BiometricRule, CrossingPolicy
+from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind
 from gate_controller.core.reasons import Reason
-from gate_controller.core.values import UNKNOWN_INPUTS, CheckOutcome, Device, Direction, DoorPosition, Modality, Occupancy, Region, TriState
+from gate_controller.core.values import UNKNOWN_INPUTS, CheckOutcome, Device, Direction, Door, DoorPosition, Modality, Occupancy, Region, TriState
 from tests.exploration.monitor import Monitor
 from tests.exploration.world import ADULT, CALM, CHILD, FIRST_ANSWERS, PASS, TOGETHER
 
@@ -25,6 +25,7 @@ POLICIES = {
     "both": {"biometric_rule": BiometricRule.BOTH},
     "either, exit opens": {"biometric_rule": BiometricRule.EITHER, "emergency_opens_exit": True},
     "officer confirms": {"biometric_rule": BiometricRule.FACE_ONLY_WITH_OFFICER},
+    "single door": {"lane": LaneKind.SINGLE_DOOR},
 }
 SIGNALS = {
     "entry_door": list(DoorPosition),
@@ -56,6 +57,8 @@ class LaneMachine(RuleBasedStateMachine):
     # -- how things are told -----------------------------------------------------------------------------------------------
 
     def tell(self, event, mine=False):
+        if isinstance(event, e.InputsRead) and Door.ENTRY not in self.policy.doors and event.inputs != UNKNOWN_INPUTS:
+            event = e.InputsRead(replace(event.inputs, entry_door=DoorPosition.CLOSED))
         if isinstance(event, e.DeviceLost) and event.device is Device.IO_BOARD:
             self.inputs = UNKNOWN_INPUTS
         self.monitor.hears(event, mine)

@@ -42,17 +42,19 @@ INSIDE = {State.ENTRY_OPEN, State.OCCUPANCY_CHECK, State.IDENTITY_CHECK}
 KEPT_IN: dict[str, set[State]] = {
     "many_seen_at": INSIDE,
     "settled_at": {READY, PASSING, *INSIDE},
-    "unknown_since": set(State) - {State.EMERGENCY, State.MAINTENANCE},
+    "unknown_since": {OUT, READY, PASSING, *INSIDE, State.EXIT_OPEN},
     "exit_beam_since": {READY, PASSING},
     "refusal": {READY},
 }
-"""Facts that matter in these states only; elsewhere what is pending stays pending."""
+"""Facts that matter in these states only; elsewhere what is pending stays pending, and is over when the state is left, or not (steps.py)."""
 DECIDING = {PASSING, *INSIDE}
 """Where pass, entry and checks are asked for."""
 STOPPING = {OUT, READY, PASSING}
 """Where it is asked for whether a stop was requested; elsewhere that waits (unread.py)."""
 SOMEBODY = {OUT, State.CLEARING, State.RETURN_PATH, State.OFFICER_REFERRAL, State.EMERGENCY, State.MAINTENANCE}
-"""Where the counter is asked for nobody and for somebody, but not for how many."""
+"""Where the counter is asked for nobody and for somebody, but not for how many; and where an officer has opened the exit (`somebody_only`)."""
+MOVES = {State.ENTRY_OPEN: "entry_seen_ajar", State.RETURN_PATH: "entry_seen_ajar", State.EXIT_OPEN: "exit_seen_ajar"}
+"""Where a door has a time to move in, which does not matter once it has moved."""
 CALLING = {OUT, State.OFFICER_REFERRAL}
 """Where the same call may be made again for another reason."""
 
@@ -69,14 +71,15 @@ BEGUN_ANEW = _written_by_arm() - NOT_FACTS
 
 
 def _told_apart() -> frozenset[Reason]:
-    trees = [ast.parse(textwrap.dedent(inspect.getsource(method))) for _, method in inspect.getmembers(Guards, inspect.isfunction)]
+    trees = [ast.parse(textwrap.dedent(inspect.getsource(method))) for name, method in inspect.getmembers(Guards, inspect.isfunction) if name != "__init__"]
     asking = [tree for tree in trees if any(ast.unparse(node) == "self.reason" for node in ast.walk(tree))]
     names = {node.attr for tree in asking for node in ast.walk(tree) if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "Reason"}
     return frozenset(Reason[name] for name in names)
 
 
 TOLD_APART = _told_apart()
-"""Reasons that a guard asks for by name."""
+"""Reasons that a guard asks for by name; it asks for them together, and one stands for all."""
+ONE_OF_THEM = min(TOLD_APART, key=lambda reason: reason.name)
 
 
 class Codec:
@@ -94,6 +97,7 @@ class Codec:
         self._made = {name: made[name] for name in self.names}
         asked = {state: asked_in(state, table) for state in State}
         self.meaningful = {state: [(name, _kind(name, self._made[name])) for name in self.names if _means(name, state, asked[state])] for state in State}
+        self._place_of_crossing = {state: [name for name, _ in self.meaningful[state]].index("crossing") + 1 for state in State}
         self._forced = {state: frozenset(door for door in Door if f"{door.value.removesuffix('_door')}_forced" in asked[state]) for state in State}
 
     def encode(self, lane: Actions) -> Key:
@@ -132,14 +136,20 @@ class Codec:
     def waits(self, key: Key) -> tuple[str, ...]:
         """What time alone would change in this state, by name."""
         named = []
+        officer = self.by_officer(key)
         for (name, kind), value in zip(self.meaningful[key[0]], key[1:], strict=True):
-            if kind == "time" and value == PENDING and not (name == "occupied_since" and key[0] in SOMEBODY):
+            if kind == "time" and value == PENDING and not (name == "occupied_since" and somebody_only(key[0], officer)):
                 named.append(name)
             elif kind == "map" and value:
                 named += [
                     f"{name}.{each.value if isinstance(each, Enum) else each}" for each, bit in value if bit is PENDING or (bit == PENDING and type(bit) is int)
                 ]
         return tuple(named)
+
+    def by_officer(self, key: Key) -> bool:
+        """Whether an officer let the traveller through."""
+        crossing = key[self._place_of_crossing[key[0]]]
+        return crossing is not None and crossing[1]
 
     def lasts(self, state: State, name: str) -> float:
         """How long it takes until the named time is over, at most, in seconds."""
@@ -166,10 +176,10 @@ class Codec:
     def _tidy(self, lane: Actions, state: State) -> None:
         """Forget what cannot matter though its fact can (docs/exploration.md, "What a key leaves out")."""
         counted = lane.inputs.occupancy
-        if state in SOMEBODY and counted is not Occupancy.ZERO:
+        if somebody_only(state, lane.by_officer()) and counted is not Occupancy.ZERO:
             lane.occupancy_since = -AGES if lane.occupied_since is None else lane.occupied_since
-        if counted is not Occupancy.UNKNOWN and state in {State.CLEARING, State.RETURN_PATH, State.OFFICER_REFERRAL} and lane.unknown_since is not None:
-            lane.unknown_since = NOW  # a door must be known before anything follows from it there
+        if state in MOVES and getattr(lane, MOVES[state]):
+            lane.deadlines["door_moves"] = -1.0
         if lane.occupancy_since < -1.0:
             lane.settled_at = -AGES
             lane.occupied_since = None if lane.occupied_since is None else -AGES
@@ -197,7 +207,7 @@ class Codec:
             lane.reason = SOME if lane.reason is lane.latched else lane.reason
             lane.latched = SOME
         if state is State.OFFICER_REFERRAL:
-            lane.reason = lane.reason if told_apart else SOME
+            lane.reason = ONE_OF_THEM if told_apart else SOME
         elif state is not OUT:
             lane.reason = None
         elif lane.stopping:
@@ -232,6 +242,8 @@ class Codec:
         outcome = lane.verdict.outcome if lane.verdict is not None else None
         if outcome is not Outcome.COMPLETED:
             crossing.exited = False
+        if crossing.officer is not None and outcome is not Outcome.COMPLETED:
+            crossing.verified = False  # rows ask for the officer first
         if state is State.EXIT_OPEN or told_apart:
             return
         if outcome is not Outcome.COMPLETED:
@@ -251,6 +263,13 @@ LASTS = {
     "unknown_since": "unknown_grace_s",
 }
 """By which time of the policy what is pending is over."""
+
+
+def somebody_only(state: State, by_officer: bool) -> bool:
+    """Whether the counter is asked for nobody and for somebody, but not for how many."""
+    return state in SOMEBODY or (state is State.EXIT_OPEN and by_officer)
+
+
 UNCONFIRMED = {
     Door.ENTRY: {State.EXIT_OPEN},
     Door.EXIT: {*INSIDE, State.RETURN_PATH, State.OFFICER_REFERRAL, State.CLEARING},

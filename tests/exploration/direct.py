@@ -6,11 +6,16 @@ walks beside a Controller as it is (test_abstraction.py).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gate_controller.core.actions import Actions
 from gate_controller.core.machine import Controller
 from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.states import State
 from gate_controller.core.table import TABLE, Row
+
+Asked = tuple[tuple[str, Callable[[], object], bool], ...]
+"""The guards of a row: name, method, and what it must answer."""
 
 
 class DirectController(Controller):
@@ -18,9 +23,9 @@ class DirectController(Controller):
 
     def __init__(self, policy: CrossingPolicy, table: tuple[Row, ...] = TABLE) -> None:
         super().__init__(policy, table)
-        self._by_state: dict[tuple[str, State], list[tuple[Row, list]]] = {}
+        self._by_state: dict[tuple[str, State], list[tuple[Row, Asked]]] = {}
         for row in table:
-            asked = [(getattr(self._lane, name.removeprefix("!")), not name.startswith("!")) for name in row.when]
+            asked = tuple((guard, getattr(self._lane, guard), not name.startswith("!")) for name in row.when for guard in (name.removeprefix("!"),))
             for source in row.sources:
                 self._by_state.setdefault((row.trigger, source), []).append((row, asked))
 
@@ -31,9 +36,13 @@ class DirectController(Controller):
 
     def _try(self, trigger: str) -> bool:
         lane = self._lane
+        answers: dict[str, bool] = {}  # nothing changes before a row is taken, so each guard is asked once
         for row, asked in self._by_state.get((trigger, lane.state), ()):
-            for guard, wanted in asked:
-                if bool(guard()) is not wanted:
+            for name, guard, wanted in asked:
+                answer = answers.get(name)
+                if answer is None:
+                    answer = answers[name] = bool(guard())
+                if answer is not wanted:
                     break
             else:
                 lane.apply(row)

@@ -190,6 +190,8 @@ class Monitor:
                 self._record(record)
                 self.progress, self.checking, self.good, self.exit_used = NONE, frozenset(), frozenset(), False
             case c.PrepareBiometrics():
+                if self.doorless:
+                    self._admission()  # there is no door to open; the display says to step in
                 self._must(self.progress == ADMITTED and not self.biometrics, "order: biometrics were prepared for nobody, or twice")
                 self.biometrics = True
             case c.StartCheck(_, modality):

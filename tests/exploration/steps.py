@@ -17,7 +17,7 @@ from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.states import State
 from gate_controller.core.table import TABLE, Row
 from gate_controller.core.values import Device, Occupancy
-from tests.exploration.abstraction import NOW, SOMEBODY, Codec, Key, restore
+from tests.exploration.abstraction import KEPT_IN, NOW, Codec, Key, restore, somebody_only
 from tests.exploration.direct import DirectController
 from tests.exploration.reads import possible
 from tests.exploration.unread import Unread
@@ -25,6 +25,7 @@ from tests.exploration.world import ACTS, ANSWERS, BACK, LOST, STOP, TIMER, Told
 
 ALWAYS_HEARD = (e.InputsRead, e.DeviceLost, e.DeviceReady, e.Started, e.StopRequested)
 """Events that change facts whatever the state; all others need a row, or they are without effect."""
+UNKNOWN = "unknown_since"
 INERT_SAMPLE = 50
 """In so many keys of each state the events without effect are told as well, to see that they have none."""
 
@@ -103,8 +104,9 @@ class Steps:
         for told in self.events(key, facts):
             steps += self._told(key, facts, (), told)
             if left and told[-1].alone:
-                # All its times are over, and the event comes before anybody has said so.
-                steps += self._told(key, late, pending, told)
+                # All its times are over, and the event comes before anybody has said so. (A change of what is not read leaves in such a
+                # moment by itself, like time alone; the event then comes in the next state.)
+                steps += self._plainly(key, late, pending, told)
         if self._sampled[key[0]] < INERT_SAMPLE:
             self._sampled[key[0]] += 1
             for told in (*ACTS, *ANSWERS):
@@ -116,11 +118,19 @@ class Steps:
 
     def _told(self, key: Key, facts: dict[str, Any], names: tuple[str, ...], told: tuple[Told, ...], seconds: float | None = None) -> Iterator[Step]:
         """One event; if it leaves the state, also together with what was not read in it and may have changed before."""
-        self._passed.clear()
-        yield self._step(key, facts, names, told, seconds)
+        yield from self._plainly(key, facts, names, told, seconds)
         if self._left(key):
             for before in self.unread.changes(tuple(self._passed), facts):
-                yield self._step(key, facts, names, (*before, *told))
+                if not (before == (STOP,) and isinstance(told[-1].event, e.StopRequested)):
+                    yield self._step(key, facts, names, (*before, *told))
+
+    def _plainly(self, key: Key, facts: dict[str, Any], names: tuple[str, ...], told: tuple[Told, ...], seconds: float | None = None) -> Iterator[Step]:
+        """One event; if it leaves a state that does not ask for how long something has been unknown, and comes to one that does: for any time."""
+        self._passed.clear()
+        yield self._step(key, facts, names, told, seconds)
+        asked_in = KEPT_IN[UNKNOWN]
+        if facts[UNKNOWN] is not None and key[0] not in asked_in and not asked_in.isdisjoint(self._passed):
+            yield self._step(key, self.codec.age(facts, (UNKNOWN,)), (*names, UNKNOWN), told, seconds)
 
     def _left(self, key: Key) -> bool:
         return bool(self._passed) and self._passed != [key[0]]
@@ -159,9 +169,10 @@ class Steps:
         """What is told in a state, but for time and for what has no effect in it."""
         inputs, missing = facts["inputs"], facts["missing"]
         unread = self.unread.waiting(facts)
+        somebody = somebody_only(key[0], self.codec.by_officer(key))
         if Device.IO_BOARD not in missing:
             for signal, told in readings(inputs, self.lane.policy.doors):
-                if signal not in unread and not (key[0] in SOMEBODY and told.event.inputs.occupancy is Occupancy.MANY):
+                if signal not in unread and not (somebody and told.event.inputs.occupancy is Occupancy.MANY):
                     yield (told,)
         yield (BACK[Device.IO_BOARD] if Device.IO_BOARD in missing else LOST[Device.IO_BOARD],)
         for device, other in ((Device.FINGERPRINT, Device.TRUST), (Device.TRUST, Device.FINGERPRINT)):

@@ -15,11 +15,12 @@ from gate_controller.core.policy import CrossingPolicy, LaneKind
 from gate_controller.core.states import State
 from gate_controller.core.table import TABLE
 from gate_controller.core.values import Device, Direction, Door, DoorPosition, Outcome, Region
-from tests.exploration.abstraction import NOW, restore
+from tests.exploration.abstraction import KEPT_IN, NOW, TOLD_APART, restore
 from tests.exploration.direct import DirectController
-from tests.exploration.reads import OF_A_DOORLESS_ENTRY
+from tests.exploration.reads import OF_A_DOORLESS_ENTRY, decided_by, reads
 from tests.exploration.search import Search
 from tests.exploration.steps import Steps
+from tests.exploration.unread import SERVICE
 from tests.exploration.world import ALIKE, BACK, CALM, TIMER, Told
 
 POLICY = CrossingPolicy(Region.MO, Direction.HK_TO_MO)
@@ -138,7 +139,7 @@ def test_what_is_forgotten_makes_no_difference(seed, policy):
 
 
 def test_walks_come_into_every_state():
-    walk = Walk(1)
+    walk = Walk(3)
     for _ in range(500):
         walk.go(40)
         if walk.states == set(State):
@@ -171,9 +172,32 @@ def test_no_guard_tells_devices_of_a_kind_apart(stands_for):
     assert all(answer == answers[0] for answer in answers)
 
 
-def guards() -> list[str]:
-    """Names of all guards of the table."""
-    return sorted({name.removeprefix("!") for row in TABLE for name in row.when})
+def test_no_guard_tells_reasons_apart_that_are_kept_as_one():
+    answers = []
+    for reason in TOLD_APART:
+        lane = Actions(POLICY)
+        lane.reason, lane.exit_seen_ajar, lane.exit_beam_broken = reason, True, True
+        answers.append([bool(getattr(lane, name)()) for name in guards(State.OFFICER_REFERRAL)])
+    assert len(answers) >= 2
+    assert all(answer == answers[0] for answer in answers)
+
+
+@pytest.mark.parametrize("state", set(State) - KEPT_IN["unknown_since"])
+def test_where_it_is_not_kept_since_when_something_is_unknown_no_guard_asks(state):
+    assert "unknown_since" not in decided_by(state)
+
+
+def test_clearing_ends_as_soon_as_it_matters_whether_a_device_is_lost():
+    clearing = [row for row in TABLE if State.CLEARING in row.sources]
+    asking = [row for row in clearing if any(SERVICE & reads(name.removeprefix("!")) for name in row.when)]
+    assert asking
+    assert all("chamber_clear" in frozenset().union(*map(reads, row.when)) for row in asking)
+    assert any(row.when == ("chamber_clear",) and row.target is not None for row in clearing)
+
+
+def guards(state: State | None = None) -> list[str]:
+    """Names of the guards of the table, or of one state's rows."""
+    return sorted({name.removeprefix("!") for row in TABLE if state is None or state in row.sources for name in row.when})
 
 
 def test_a_key_is_a_state_and_a_state_a_key():

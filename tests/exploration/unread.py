@@ -18,7 +18,7 @@ from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.states import State
 from gate_controller.core.table import Row
 from gate_controller.core.values import UNKNOWN_INPUTS, Device, Door, DoorPosition, LaneInputs, Occupancy
-from tests.exploration.abstraction import NOW, SOMEBODY, TOLD_APART
+from tests.exploration.abstraction import NOW, TOLD_APART, somebody_only
 from tests.exploration.reads import decided_by
 from tests.exploration.world import BACK, CALM, LOST, STOP, VALUES, Told
 
@@ -28,8 +28,13 @@ SERVICE = frozenset({"in_service", "must_close", "closed_reason", "stopping"})
 NEEDED = SERVICE | {"lost_inside", "lost_reason"}
 ONE_FOR_MANY = {State.OUT_OF_SERVICE, State.CLEARING, State.OFFICER_REFERRAL}
 """Where the beams are asked for only together with everything else that makes a chamber clear."""
-WATCHED = {"entry_door": {"ajar_since", "unconfirmed_since", "seen_shut"}, "exit_door": {"ajar_since", "unconfirmed_since", "seen_shut", "exit_doubted"}}
-"""A door is read through these as well."""
+WATCHED = {
+    "entry_door": {"ajar_since", "unconfirmed_since", "seen_shut"},
+    "exit_door": {"ajar_since", "unconfirmed_since", "seen_shut", "exit_doubted"},
+    "entry_beam": {"entry_passed"},
+    "exit_beam": {"exit_beam_broken"},
+}
+"""Doors and beams are read through these as well."""
 
 
 class Unread:
@@ -39,8 +44,11 @@ class Unread:
         self._signals = tuple(name for name in SIGNALS if name != Door.ENTRY.value or Door.ENTRY in policy.doors)
         self.of = {state: _unread(decided_by(state, table)) for state in State}
         # Where signals or devices are only asked for together with others, one stands for all of them (docs/exploration.md, "One for many").
-        self.of[State.OUT_OF_SERVICE] |= {"exit_beam", "tamper", Device.FINGERPRINT.value}
-        self.of[State.CLEARING] |= {"exit_beam", "tamper", Device.FINGERPRINT.value, "stopping"}
+        for state in (State.OUT_OF_SERVICE, State.CLEARING):
+            watched = "exit_beam_broken" in decided_by(state, table)
+            self.of[state] |= {"tamper", Device.FINGERPRINT.value} if watched else {"exit_beam", "tamper", Device.FINGERPRINT.value}
+        # As soon as the chamber is clear, clearing is left; only then is it asked whether the lane is in service.
+        self.of[State.CLEARING] |= {"stopping", Device.TRUST.value}
         self._referral = self.of[State.OFFICER_REFERRAL] | {"exit_beam"}
 
     def waiting(self, facts: dict[str, Any]) -> frozenset[str]:
@@ -60,7 +68,7 @@ class Unread:
             for device in (Device.FINGERPRINT, Device.TRUST):
                 if device.value in waiting and device in lane.missing:
                     yield BACK[device]
-        if inputs is not UNKNOWN_INPUTS and (told := _calm(inputs, waiting, lane.state in SOMEBODY)) is not None:
+        if inputs is not UNKNOWN_INPUTS and (told := _calm(inputs, waiting, somebody_only(lane.state, lane.by_officer()))) is not None:
             yield told
 
     def changes(self, passed: tuple[State, ...], facts: dict[str, Any]) -> Iterator[tuple[Told, ...]]:
