@@ -157,6 +157,10 @@ class Guards(Facts):
         """Some input has been unknown for longer than the policy's grace."""
         return self.unknown_since is not None and self.now >= self.unknown_since + self.policy.unknown_grace_s
 
+    def shows_nobody(self) -> bool:
+        """The counter shows zero at this moment, settled or not."""
+        return self.inputs.occupancy is Occupancy.ZERO
+
     def unknown_too_long(self) -> bool:
         """As inputs_unknown, or the counter has been unsettled for as long."""
         unsettled = self.now < self.occupancy_since + self.policy.stable_s and self.now >= self.settled_at + self.policy.unknown_grace_s

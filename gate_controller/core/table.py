@@ -145,6 +145,14 @@ TABLE: tuple[Row, ...] = (
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("entry_forced",), ("annul", "latch"), None, R.BOTH_DOORS_OPEN),
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("inputs_unknown",), ("annul",), None, "unknown_reason"),
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("entry_unconfirmed",), ("annul",), None, "doubt_reason"),
+    # Whoever steps in right behind a traveller who was seen to go shuts the exit as well, but takes nothing back: clearing waits until they are out.
+    Row(
+        EVALUATE,
+        (S.EXIT_OPEN,),
+        S.CLEARING,
+        ("doorless_entry", "entry_beam_interrupted", "shows_nobody", "exit_beam_clear", "passed_exit_beam", "exit_was_ajar"),
+        ("close_exit", "note_exited"),
+    ),
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("doorless_entry", "entry_beam_interrupted", "!by_officer"), ("annul",), None, R.TAILGATING),
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("many_inside", "!by_officer"), ("annul",), None, R.REVERSE_ENTRY),
     Row(EVALUATE, (S.EXIT_OPEN,), S.CLEARING, ("nobody_inside", "exit_beam_clear", "passed_exit_beam", "exit_was_ajar"), ("close_exit", "note_exited")),

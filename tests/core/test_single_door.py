@@ -155,6 +155,30 @@ def test_somebody_who_follows_through_the_entry_shuts_the_open_exit(lane):
     assert lane.state is State.OUT_OF_SERVICE, "the exit was open: who went where, an officer has to say"
 
 
+def test_somebody_who_steps_in_right_behind_a_traveller_who_was_seen_to_go_takes_nothing_back(lane):
+    inside(lane).verify()
+    lane.see(exit_door=DoorPosition.OPEN, exit_beam=TriState.ACTIVE)
+    lane.see(exit_beam=TriState.INACTIVE, occupancy=Occupancy.ZERO)
+    out = lane.see(entry_beam=TriState.ACTIVE)
+    assert c.CloseDoor(Door.EXIT) in out
+    assert lane.state is State.CLEARING
+    walk_in(lane)
+    lane.see(exit_door=DoorPosition.CLOSED)
+    lane.wait(lane.policy.clearing_s)
+    assert lane.monitor.records == {}
+    walk_out(lane)
+    assert ended(lane) == (Outcome.COMPLETED, None)
+
+
+@pytest.mark.parametrize("seen", [{"exit_beam": TriState.ACTIVE, "occupancy": Occupancy.ZERO}, {"occupancy": Occupancy.ONE}])
+def test_a_traveller_who_was_not_surely_seen_to_go_is_an_officers_business_when_somebody_steps_in(lane, seen):
+    inside(lane).verify()
+    lane.see(exit_door=DoorPosition.OPEN, exit_beam=TriState.ACTIVE)
+    lane.see(**{"exit_beam": TriState.INACTIVE} | seen)
+    lane.see(entry_beam=TriState.ACTIVE)
+    assert (lane.state, lane.controller.reason) == (State.OFFICER_REFERRAL, Reason.TAILGATING)
+
+
 def test_an_officer_who_lets_somebody_through_may_have_somebody_come_in(lane):
     refused_face(lane).tell(e.OfficerReleased("y", "officer 7", "compared by hand"))
     lane.see(exit_door=DoorPosition.OPEN)
