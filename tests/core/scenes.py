@@ -121,6 +121,7 @@ late = after(leaving, waits(8.1), sees(exit_door=CLOSED))
 late_released = after(released, sees(exit_beam=BROKEN), waits(8.1), sees(exit_beam=CLEAR), sees(exit_door=CLOSED))
 backing = after(half_open, BOARD_LOST, BOARD_BACK, sees(), sees(entry_door=CLOSED))
 cleared_but_beam = after(clearing, sees(entry_beam=BROKEN), sees(exit_door=CLOSED))
+with_either = partial(identity, biometric_rule=BiometricRule.EITHER)
 with_officer = partial(identity, biometric_rule=BiometricRule.FACE_ONLY_WITH_OFFICER)
 started = after(lambda new, **policy: new(**policy), told(e.Started()))
 
