@@ -10,12 +10,14 @@ import json
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.power import sqlite_calls
 from tests.power.cuts import Tally, Workload, cut, record
+from tests.power.disk import Sync
 from tests.power.journal_cuts import JournalCuts
 from tests.power.replay_cuts import ReplayCuts
 from tests.power.trust_cuts import TrustCuts
@@ -88,18 +90,36 @@ def table(found: list[dict[str, Any]]) -> str:
     return "\n".join([*lines, *(f"VIOLATION {each['store']}, {example}" for each in found for example in each["examples"])])
 
 
+def teeth(make: Callable[[random.Random], Workload], images: int, seed: int) -> list[str]:
+    """Leave out one of a store's syncs after the other, and tell after how many disks that was found."""
+    workload = make(random.Random(seed))
+    log = record(workload)
+    lines = []
+    for where, times in Counter(op.where for op in log.ops if isinstance(op, Sync)).items():
+        found = cut(workload, log.without(lambda sync, where=where: sync.where == where), images, random.Random(seed), stop_at_first=True)
+        result = (
+            f"found after {sum(found.images.values()):5}: {min(found.violations)[:80]}" if found.violations else f"not found in {sum(found.images.values())}"
+        )
+        lines.append(f"{workload.name:15} {where:50} {times:5}  {result}")
+    return lines
+
+
 def main() -> int:
     """Cut, print, and tell whether all is well."""
     arguments = argparse.ArgumentParser(prog="make power", description="Cut the power at every system call of every store.")
     arguments.add_argument("--images", type=int, default=3000, help="disks for each store (default 3000)")
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--only", choices=[make(random.Random(0)).name for make in WORKLOADS], help="one store")
+    arguments.add_argument("--teeth", action="store_true", help="leave out one sync after the other instead, and tell whether that is found")
     arguments.add_argument("--json", type=Path, help="write the figures there, too")
     given = arguments.parse_args()
     if (why := sqlite_calls.unavailable()) is not None:
         print(why, file=sys.stderr)
         return 2
     chosen = [make for make in WORKLOADS if given.only in {None, make(random.Random(0)).name}]
+    if given.teeth:
+        print("\n".join(line for make in chosen for line in teeth(make, given.images, given.seed)))
+        return 0
     found = [summary(*run(make, given.images, given.seed)) for make in chosen]
     print(table(found))
     if given.json is not None:

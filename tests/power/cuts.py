@@ -129,6 +129,28 @@ def cut(
     return tally
 
 
+def cut_at_marks(workload: Workload, log: Log) -> Tally:
+    """Cut the power whenever something has just been acknowledged; nothing but what was synced survives."""
+    round_ = _Round(workload, log, random.Random(1))
+    disk = Disk(log.base)
+    for point, op in enumerate(log.ops, 1):
+        disk.take(op)
+        if isinstance(op, Mark):
+            round_.cut_now(disk, point)
+    return round_.tally
+
+
+def cut_at(workload: Workload, log: Log, points: Sequence[int], images: int, rng: random.Random) -> Tally:
+    """Cut the power after these calls; so many images for each."""
+    round_ = _Round(workload, log, rng)
+    disk = Disk(log.base)
+    for point, op in enumerate(log.ops, 1):
+        disk.take(op)
+        for number in range(images if point in points else 0):
+            round_.cut(disk, point, number)
+    return round_.tally
+
+
 def killed_at(workload: Workload, log: Log, points: Sequence[int], images: int, rng: random.Random) -> Tally:
     """Kill the process after these calls, let another one go on, and cut the power then.
 
@@ -175,6 +197,11 @@ class _Round:
             self._judge("power cut", point, image, allowed, Disk(image) if again else None, "power cut in recovery")
         if self._rng.random() < AGAIN:
             self.kill(disk, point)
+
+    def cut_now(self, disk: Disk, point: int) -> None:
+        """The power is cut, and nothing but what was synced survives."""
+        self.tally.images["power cut"] += 1
+        self._judge("power cut", point, disk.image(only(())), self._allowed[point])
 
     def kill(self, disk: Disk, point: int) -> None:
         """The process is killed, another one goes on, and the power is cut then."""
