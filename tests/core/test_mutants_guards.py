@@ -353,6 +353,9 @@ def test_a_signal_that_stays_unknown_closes_a_lane_that_is_ready_and_no_pass_is_
 def test_who_may_use_the_lane(new_lane, changes, policy, reason):
     lane = passing(new_lane, **policy)
     told(e.PassVerified("x", PASS))(lane)
-    claimed = "claims -> pass_check -"
-    refused = f"records refused {reason}, says go_to_counter -> ready {reason}"
-    assert answers(lane, [told(e.EnrolmentFound("x", replace(ADULT, **changes)))]) == (refused if reason else claimed)
+    answered = answers(lane, [told(e.EnrolmentFound("x", replace(ADULT, **changes)))])
+    if reason is None:
+        assert answered == "claims -> pass_check -"
+    else:
+        assert answered.startswith(f"records refused {reason}, says ")
+        assert answered.endswith(f" -> ready {reason}")
