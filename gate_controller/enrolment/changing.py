@@ -17,12 +17,13 @@ from gate_controller.enrolment import schema
 from gate_controller.enrolment.draft import write_description
 from gate_controller.enrolment.keys import MasterKey
 from gate_controller.enrolment.publication import Entry, PublicationError
-from gate_controller.enrolment.store import WHAT, damaged, open_data_key, open_record, read_bucket, read_bucket_bits, read_description
+from gate_controller.enrolment.store import WHAT, open_data_key, open_record, read_bucket, read_bucket_bits, read_description
 from gate_controller.ports import sqlite
 from gate_controller.ports.services import EnrolmentRecord
 
 _CACHE_KIB = 65_536
 _CHECKPOINT_ATTEMPTS = 3
+_BUCKETS_IN_MEMORY = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Change:
 
     def __init__(self, path: Path, master: MasterKey) -> None:
         self._path = path
-        self._touched: set[int] = set()
+        self._buckets: dict[int, dict[bytes, schema.Entry]] = {}
         self._counts: Counter[str] = Counter()
         self._connection = sqlite.connect(path, WHAT, "write")
         try:
@@ -82,8 +83,12 @@ class Change:
         with sqlite.store_errors(self._path, WHAT):
             for entry in entries:
                 record_id = self._key.record_id(entry.reference)
-                version = self._version(record_id)
-                self._counts[self._erase(record_id, version) if entry.record is None else self._put(record_id, version, entry)] += 1
+                bucket = self._bucket(schema.bucket_of(record_id, self._bits))
+                known = bucket.get(record_id)
+                if entry.record is None:
+                    self._erase(bucket, known)
+                else:
+                    self._put(bucket, record_id, known, entry, entry.record)
 
     def commit(self, description: schema.Description) -> tuple[Changed, schema.Description]:
         """Make it durable.
@@ -101,10 +106,7 @@ class Change:
         done = Changed(counts["added"], counts["updated"], counts["unchanged"], counts["erased"])
         described = replace(description, records=self.description.records + done.added - done.erased)
         with sqlite.store_errors(self._path, WHAT):
-            for number in self._touched:
-                rows = self._connection.execute("SELECT id, version FROM records WHERE id >= ? AND id < ? ORDER BY id", schema.bucket_range(number, self._bits))
-                proof = self._key.prove_bucket(schema.Bucket(self._bits, number, rows.fetchall()))
-                self._connection.execute("UPDATE buckets SET proof = ? WHERE number = ?", (proof, number))
+            self._write_buckets()
             write_description(self._connection, self._key, described)
             self._connection.execute("COMMIT")
         return done, described
@@ -123,44 +125,52 @@ class Change:
         what = "is changed, but its log could not be emptied: what was erased or replaced may still be in it, sealed"
         raise sqlite.store_error(self._path, WHAT, what, "end whatever else reads the store (fuser FILE); the next change empties the log")
 
-    def _version(self, record_id: bytes) -> int | None:
-        number = schema.bucket_of(record_id, self._bits)
-        if number not in self._touched:
-            bucket = read_bucket(self._connection, self._key, self._path, self._bits, number)
-            self._touched.add(number)
-            return dict(bucket.entries).get(record_id)
-        row = self._connection.execute("SELECT version FROM records WHERE id = ?", (record_id,)).fetchone()
-        return row[0] if row else None
+    def _bucket(self, number: int) -> dict[bytes, schema.Entry]:
+        """A bucket's entries by id, checked when it is first touched."""
+        if number not in self._buckets:
+            if len(self._buckets) >= _BUCKETS_IN_MEMORY:
+                self._write_buckets()
+            packed = read_bucket(self._connection, self._key, self._path, self._bits, number)
+            self._buckets[number] = {entry.record_id: entry for entry in schema.entries_of(packed)}
+        return self._buckets[number]
 
-    def _put(self, record_id: bytes, version: int | None, entry: Entry) -> str:
-        record = entry.record
-        assert record is not None
-        if version is not None and record.version <= version:
-            if record.version == version and self._stored(record_id, entry.reference, version) == record:
-                return "unchanged"
+    def _write_buckets(self) -> None:
+        for number, bucket in self._buckets.items():
+            packed = b"".join(entry.packed() for entry in bucket.values())
+            proof = self._key.prove_bucket(self._bits, number, packed)
+            self._connection.execute("UPDATE buckets SET entries = ?, proof = ? WHERE number = ?", (packed, proof, number))
+        self._buckets.clear()
+
+    def _put(self, bucket: dict[bytes, schema.Entry], record_id: bytes, known: schema.Entry | None, entry: Entry, record: EnrolmentRecord) -> None:
+        if known is not None and record.version <= known.version:
+            if record.version == known.version and self._stored(entry.reference, known) == record:
+                self._counts["unchanged"] += 1
+                return
             msg = f"{self._path}: a record of the delta is not newer than the stored one, and different from it"
             raise PublicationError(
-                msg,
-                "nothing was taken: an old record must not come back, and a changed one needs a higher version; tell the region's authority",
+                msg, "nothing was taken: an old record must not come back, and a changed one needs a higher version; tell the region's authority"
             )
         sealed = self._key.seal_record(record_id, record.version, entry.plain)
-        if version is None:
-            self._connection.execute("INSERT INTO records VALUES (?, ?, ?)", (record_id, record.version, sealed))
-            return "added"
-        self._connection.execute("UPDATE records SET version = ?, sealed = ? WHERE id = ?", (record.version, sealed, record_id))
-        return "updated"
+        if known is None:
+            row = self._connection.execute("INSERT INTO records(sealed) VALUES (?)", (sealed,)).lastrowid
+            assert row is not None
+            self._counts["added"] += 1
+        else:
+            row = known.row
+            self._connection.execute("UPDATE records SET sealed = ? WHERE number = ?", (sealed, row))
+            self._counts["updated"] += 1
+        bucket[record_id] = schema.Entry(record_id, record.version, row)
 
-    def _stored(self, record_id: bytes, reference: bytes, version: int) -> EnrolmentRecord:
-        row = self._connection.execute("SELECT sealed FROM records WHERE id = ? AND version = ?", (record_id, version)).fetchone()
-        if row is None:
-            raise damaged(self._path, "a record is gone")
-        return open_record(self._key, self._path, reference, version, row[0])
+    def _stored(self, reference: bytes, known: schema.Entry) -> EnrolmentRecord:
+        row = self._connection.execute(schema.SELECT_RECORD, (known.row,)).fetchone()
+        return open_record(self._key, self._path, reference, known.version, row[0] if row else None)
 
-    def _erase(self, record_id: bytes, version: int | None) -> str:
-        if version is None:
-            return "absent"
-        self._connection.execute("DELETE FROM records WHERE id = ?", (record_id,))
-        return "erased"
+    def _erase(self, bucket: dict[bytes, schema.Entry], known: schema.Entry | None) -> None:
+        if known is None:
+            return
+        self._connection.execute("DELETE FROM records WHERE number = ?", (known.row,))
+        del bucket[known.record_id]
+        self._counts["erased"] += 1
 
 
 def erase(path: Path, master: MasterKey, reference: bytes) -> bool:

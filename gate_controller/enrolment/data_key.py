@@ -6,18 +6,17 @@ Does not touch the disk. Three keys are derived from the data key (keys.derive),
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nacl import utils
 
 from gate_controller.enrolment.keys import KEY_BYTES, MasterKey, derive, seal, unseal
-from gate_controller.enrolment.schema import Bucket, Description, Entry
+from gate_controller.enrolment.schema import Description
 
 KEY_ID_BYTES = 8
 _WRAP = b"enrolment data key/1"
 _RECORD = b"enrolment record/1"
-_BUCKET = b"enrolment bucket/1"
+_BUCKET = b"enrolment bucket/2"
 _DESCRIPTION = b"enrolment description/1"
 _STAGED = b"enrolment staged chunk/1"
 
@@ -67,12 +66,9 @@ class DataKey:
         """The plain record, or None when it is not what was sealed under this id and version."""
         return unseal(sealed, self._associated(record_id, version), self._records)
 
-    def prove_bucket(self, bucket: Bucket) -> bytes:
-        """HMAC-SHA256 over all ids and versions of a bucket, in order: an id that is not among them is proved absent."""
-        fields = [_BUCKET, self.key_id, bucket.bits.to_bytes(1, "big"), bucket.number.to_bytes(4, "big")]
-        for record_id, version in bucket.entries:
-            fields += (record_id, version.to_bytes(8, "big"))
-        return hmac.digest(self._buckets, b"".join(fields), "sha256")
+    def prove_bucket(self, bits: int, number: int, entries: bytes) -> bytes:
+        """HMAC-SHA256 over the entries of a bucket, its number, and the bits of it: an id that is not among them is proved absent."""
+        return hmac.digest(self._buckets, b"%b%b%c%b%b" % (_BUCKET, self.key_id, bits, number.to_bytes(4, "big"), entries), "sha256")
 
     def prove_description(self, description: Description) -> bytes:
         """HMAC-SHA256 over which state the store holds."""
@@ -80,12 +76,9 @@ class DataKey:
         fields += [number.to_bytes(8, "big") for number in (*description.state, description.issued_at, description.records)]
         return hmac.digest(self._buckets, b"".join(fields), "sha256")
 
-    def prove_staged(self, publication: bytes, chunk: int, first_row: int, entries: Sequence[Entry]) -> bytes:
-        """HMAC-SHA256 over the ids and versions of the rows that came from one chunk of a publication, in the order of the rows."""
-        fields = [_STAGED, self.key_id, publication, chunk.to_bytes(4, "big"), first_row.to_bytes(8, "big"), len(entries).to_bytes(4, "big")]
-        for record_id, version in entries:
-            fields += (record_id, version.to_bytes(8, "big"))
-        return hmac.digest(self._buckets, b"".join(fields), "sha256")
+    def prove_staged(self, publication: bytes, chunk: int, entries: bytes) -> bytes:
+        """HMAC-SHA256 over the entries of the records that came from one chunk of a publication."""
+        return hmac.digest(self._buckets, b"".join((_STAGED, self.key_id, publication, chunk.to_bytes(4, "big"), entries)), "sha256")
 
     def _associated(self, record_id: bytes, version: int) -> bytes:
         return b"".join((_RECORD, self.key_id, record_id, version.to_bytes(8, "big")))

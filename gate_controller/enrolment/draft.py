@@ -7,6 +7,7 @@ the store into force (directory.py does) and does not know where records come fr
 from __future__ import annotations
 
 import contextlib
+import hmac
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +18,8 @@ from typing import NamedTuple, Self
 from gate_controller.enrolment import schema
 from gate_controller.enrolment.data_key import DataKey
 from gate_controller.enrolment.keys import MasterKey
-from gate_controller.enrolment.store import WHAT, check_all, open_data_key, read_description
+from gate_controller.enrolment.sorting import into_buckets
+from gate_controller.enrolment.store import WHAT, open_data_key, read_all, read_description
 from gate_controller.ports import sqlite
 from gate_controller.ports.errors import StoreError
 
@@ -76,23 +78,25 @@ class Draft:
         """
         assert chunk == self.next_chunk
         key = self._key
-        rows = []
-        for reference, version, plain in entries:
+        rows: list[tuple[int, bytes]] = []
+        packed: list[bytes] = []
+        for row, (reference, version, plain) in enumerate(entries, self._last_row + 1):
             record_id = key.record_id(reference)
-            rows.append((record_id, version, key.seal_record(record_id, version, plain)))
-        proof = key.prove_staged(self._publication, chunk, self._last_row + 1, [row[:2] for row in rows])
+            rows.append((row, key.seal_record(record_id, version, plain)))
+            packed.append(schema.Entry(record_id, version, row).packed())
+        listed = b"".join(packed)
         with self._faults() as connection:
             if not connection.in_transaction:
                 connection.execute("BEGIN IMMEDIATE")
-            connection.executemany("INSERT INTO records VALUES (?, ?, ?)", rows)
+            connection.executemany("INSERT INTO records VALUES (?, ?)", rows)
+            connection.execute("INSERT INTO staged VALUES (?, ?, ?)", (chunk, listed, key.prove_staged(self._publication, chunk, listed)))
             self._last_row += len(rows)
-            connection.execute("INSERT INTO staged VALUES (?, ?, ?)", (chunk, self._last_row, proof))
             self.next_chunk += 1
             if self.next_chunk % COMMIT_CHUNKS == 0:
                 connection.execute("COMMIT")
 
     def finish(self, describe: Callable[[int], schema.Description]) -> schema.Description:
-        """Sort the ids, prove every bucket, describe the store; from then on it can answer.
+        """Sort the ids into buckets, prove each, describe the store; from then on it can answer.
 
         Args:
             describe: Gives the description, told the number of records.
@@ -103,12 +107,14 @@ class Draft:
         with self._faults() as connection:
             if not connection.in_transaction:
                 connection.execute("BEGIN IMMEDIATE")
-            connection.execute(schema.CREATE_INDEX)
-            records = connection.execute("SELECT count(*) FROM records").fetchone()[0]
+            packed = b"".join(self._staged(connection))
+            records = len(packed) // schema.ENTRY_BYTES
             bits = schema.bucket_bits(records)
-            entries = connection.execute("SELECT id, version FROM records INDEXED BY records_by_id ORDER BY id")
-            proofs = ((bucket.number, self._proved(bucket)) for bucket in schema.by_bucket(entries, bits))
-            connection.executemany("INSERT INTO buckets VALUES (?, ?)", proofs)
+            try:
+                for number, entries in into_buckets(packed, bits):
+                    connection.execute("INSERT INTO buckets VALUES (?, ?, ?)", (number, entries, self._key.prove_bucket(bits, number, entries)))
+            except ValueError as error:
+                raise sqlite.store_error(self._path, WHAT, str(error), "nothing was imported; the source must correct it") from None
             connection.execute("DROP TABLE staged")
             description = describe(records)
             connection.execute("UPDATE store SET bucket_bits = ?", (bits,))
@@ -118,11 +124,6 @@ class Draft:
         # Until now a rollback journal: with a write-ahead log every page would be written twice.
         sqlite.connect(self._path, WHAT, "write").close()
         return description
-
-    def _proved(self, bucket: schema.Bucket) -> bytes:
-        if len({record_id for record_id, _ in bucket.entries}) != len(bucket.entries):
-            raise sqlite.store_error(self._path, WHAT, "a reference is in it twice", "nothing was imported; the source must correct it")
-        return self._key.prove_bucket(bucket)
 
     def _begin(self, master: MasterKey) -> None:
         with _file_errors(self._path):
@@ -147,24 +148,24 @@ class Draft:
                 raise self._disbelieved()
             if not connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'staged'").fetchone()[0]:
                 read_description(connection, self._key, self._path)
-                check_all(connection, self._key, self._path)
+                read_all(connection, self._key, self._path)
                 self.finished = True
                 return
-            self._check_staged(connection)
-
-    def _check_staged(self, connection: sqlite3.Connection) -> None:
-        last = 0
-        chunk = -1
-        for chunk, (number, last_row, proof) in enumerate(connection.execute("SELECT chunk, last_row, proof FROM staged ORDER BY chunk")):
-            rows = connection.execute("SELECT rowid, id, version FROM records WHERE rowid > ? AND rowid <= ? ORDER BY rowid", (last, last_row)).fetchall()
-            entries = [(record_id, version) for _, record_id, version in rows]
-            whole = [row[0] for row in rows] == list(range(last + 1, last_row + 1)) and all(map(_sound, entries))
-            if number != chunk or not whole or self._key.prove_staged(self._publication, chunk, last + 1, entries) != proof:
+            chunks = list(self._staged(connection))
+            self.next_chunk, self._last_row = len(chunks), sum(map(len, chunks)) // schema.ENTRY_BYTES
+            if connection.execute("SELECT max(number) FROM records").fetchone()[0] != (self._last_row or None):
                 raise self._disbelieved()
-            last = last_row
-        if connection.execute("SELECT count(*) FROM records WHERE rowid > ? OR rowid < 1", (last,)).fetchone()[0]:
-            raise self._disbelieved()
-        self.next_chunk, self._last_row = chunk + 1, last
+
+    def _staged(self, connection: sqlite3.Connection) -> Iterator[bytes]:
+        """The packed entries of each chunk that is there, proved; their rows ascend from 1."""
+        row = 0
+        for chunk, (number, listed, proof) in enumerate(connection.execute("SELECT chunk, entries, proof FROM staged ORDER BY chunk")):
+            if number != chunk or not hmac.compare_digest(proof, self._key.prove_staged(self._publication, chunk, listed)):
+                raise self._disbelieved()
+            if listed and schema.entries_of(listed)[0].row != row + 1:
+                raise self._disbelieved()
+            row += len(listed) // schema.ENTRY_BYTES
+            yield listed
 
     def _disbelieved(self) -> StoreError:
         return sqlite.store_error(self._path, WHAT, "is not what an import left here", "import again")
@@ -173,7 +174,6 @@ class Draft:
         self._connection = connection = sqlite.connect(self._path, WHAT, "write", "truncate")
         with self._faults():
             connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}").fetchall()
-            connection.execute("PRAGMA temp_store=MEMORY").fetchall()  # the ids are sorted there
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -201,11 +201,6 @@ def write_description(connection: sqlite3.Connection, key: DataKey, description:
             key.prove_description(description),
         ),
     )
-
-
-def _sound(entry: tuple[object, object]) -> bool:
-    record_id, version = entry
-    return type(record_id) is bytes and len(record_id) == schema.ID_BYTES and type(version) is int and 0 < version < schema.MAX_VERSION
 
 
 @contextlib.contextmanager

@@ -2,23 +2,23 @@
 
     store    one row: format, the ids of its two keys, the wrapped data key, how many bits of an id number its bucket;
              which snapshot and delta of which region it holds, and a proof (HMAC) of that
-    records  id = HMAC of the enrolment reference, version, sealed record
-    buckets  a proof (HMAC) over all ids and versions of each bucket
-    staged   while a snapshot is being imported: the last row of each chunk, and a proof (HMAC) over its ids and versions
+    records  sealed records, by row
+    buckets  all whose ids (HMAC of the enrolment reference) begin with the same bits: id, version and row of each, and a proof (HMAC) of that
+    staged   while a snapshot is being imported: id, version and row of each record of a chunk, and a proof (HMAC) of that
 
-Buckets exist so that "not found" is as well proved as "found": a lost row, a damaged index page, a row rolled back to an
-older version or deleted by hand makes its bucket's proof fail, which is a fault and never an answer. What they do not show
-is the whole file put back to an older state.
+Buckets exist so that "not found" is as well proved as "found", by reading one row: a lost row, a damaged page, a record rolled back to an
+older version or deleted by hand makes the bucket's proof or the record's fail, which is a fault and never an answer. What they do not show
+is the whole file, or a bucket with its proof and its records, put back to an older state.
 
-`records` is an ordinary rowid table: sealed records of kilobytes inside a WITHOUT ROWID tree made the file 3.4 times larger.
-The index holds the version too, so a bucket is read from the index alone.
+`records` is an ordinary rowid table: sealed records of kilobytes inside a WITHOUT ROWID tree made the file 3.4 times larger. Ids are in the
+buckets alone, so that a look-up reads two rows and an import sorts ids in memory instead of building an index.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import struct
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple
 
 from gate_controller.core.values import Region
 
@@ -28,6 +28,9 @@ ID_BYTES = 32
 MAX_BUCKET_BITS = 20
 MAX_VERSION = 2**53
 _ENTRIES_PER_BUCKET = 8
+_ENTRY = struct.Struct(f">{ID_BYTES}sQQ")
+ENTRY_BYTES = _ENTRY.size
+"""Of an entry in a bucket: id, version and row, numbers in network order."""
 
 CREATE = (
     f"PRAGMA application_id={APPLICATION_ID}",
@@ -46,15 +49,24 @@ CREATE = (
     publication BLOB NOT NULL,
     proof BLOB NOT NULL
 ) STRICT""",
-    "CREATE TABLE records(id BLOB NOT NULL, version INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT",
-    "CREATE TABLE buckets(number INTEGER PRIMARY KEY, proof BLOB NOT NULL) STRICT",
-    "CREATE TABLE staged(chunk INTEGER PRIMARY KEY, last_row INTEGER NOT NULL, proof BLOB NOT NULL) STRICT",
+    "CREATE TABLE records(number INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT",
+    "CREATE TABLE buckets(number INTEGER PRIMARY KEY, entries BLOB NOT NULL, proof BLOB NOT NULL) STRICT",
+    "CREATE TABLE staged(chunk INTEGER PRIMARY KEY, entries BLOB NOT NULL, proof BLOB NOT NULL) STRICT",
 )
-CREATE_INDEX = "CREATE UNIQUE INDEX records_by_id ON records(id, version)"
-"""Made when all records are in: sorted once, which is many times faster than ids in random order."""
+SELECT_BUCKET = "SELECT entries, proof FROM buckets WHERE number = ?"
+SELECT_RECORD = "SELECT sealed FROM records WHERE number = ?"
 
-Entry: TypeAlias = "tuple[bytes, int]"
-"""Id and version of a record."""
+
+class Entry(NamedTuple):
+    """What a bucket has for one record: its id (32 bytes), its version, and its row."""
+
+    record_id: bytes
+    version: int
+    row: int
+
+    def packed(self) -> bytes:
+        """As it stands in a bucket."""
+        return _ENTRY.pack(*self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,26 +95,6 @@ class Description:
         return self.snapshot, self.delta
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """The records whose ids begin with the same `bits` bits, which are the bucket's `number`; ascending by id."""
-
-    bits: int
-    number: int
-    entries: list[Entry]
-
-    def well_formed(self) -> bool:
-        """Whether ids and versions have their types, and ids ascend strictly: on a damaged page they may not."""
-        previous = b""
-        for record_id, version in self.entries:
-            if type(record_id) is not bytes or len(record_id) != ID_BYTES or record_id <= previous:
-                return False
-            if type(version) is not int or not 0 < version < MAX_VERSION:
-                return False
-            previous = record_id
-        return True
-
-
 def bucket_bits(records: int) -> int:
     """Bits of an id that number its bucket, for buckets of about 8 to 16 records: proving one is most of the work of a look-up."""
     return min(MAX_BUCKET_BITS, max(0, (records // _ENTRIES_PER_BUCKET).bit_length() - 1))
@@ -113,27 +105,14 @@ def bucket_of(record_id: bytes, bits: int) -> int:
     return int.from_bytes(record_id[:4], "big") >> (32 - bits)
 
 
-def bucket_range(number: int, bits: int) -> tuple[bytes, bytes]:
-    """Half-open range of the ids of a bucket."""
-    last = number + 1 == 1 << bits
-    end = b"\xff" * (ID_BYTES + 1) if last else ((number + 1) << (32 - bits)).to_bytes(4, "big")
-    return (number << (32 - bits)).to_bytes(4, "big"), end
+def find_entry(entries: bytes, record_id: bytes) -> Entry | None:
+    """The entry of an id in a bucket that is proved."""
+    at = entries.find(record_id)
+    while at % ENTRY_BYTES and at >= 0:  # bytes of two neighbours that look like an id
+        at = entries.find(record_id, at + 1)
+    return None if at < 0 else Entry(*_ENTRY.unpack_from(entries, at))
 
 
-def by_bucket(entries: Iterable[Entry], bits: int) -> Iterator[Bucket]:
-    """Every bucket, also the empty ones.
-
-    Args:
-        entries: All entries, ascending by id.
-        bits: Bits of an id that number its bucket.
-    """
-    bucket = Bucket(bits, 0, [])
-    for entry in entries:
-        # A damaged page may give anything for an id; it stays in the bucket at hand, whose proof then fails.
-        while type(entry[0]) is bytes and bucket_of(entry[0], bits) > bucket.number:
-            yield bucket
-            bucket = Bucket(bits, bucket.number + 1, [])
-        bucket.entries.append(entry)
-    while bucket.number < 1 << bits:
-        yield bucket
-        bucket = Bucket(bits, bucket.number + 1, [])
+def entries_of(packed: bytes) -> list[Entry]:
+    """The entries of a bucket that is proved."""
+    return [Entry(*fields) for fields in _ENTRY.iter_unpack(packed)]

@@ -10,18 +10,20 @@ import contextlib
 import hmac
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from gate_controller.core.values import Region
 from gate_controller.enrolment import records, schema
 from gate_controller.enrolment.data_key import DataKey
 from gate_controller.enrolment.keys import MasterKey
+from gate_controller.enrolment.sorting import in_order_of
 from gate_controller.ports import sqlite
 from gate_controller.ports.errors import StoreError
 from gate_controller.ports.services import EnrolmentRecord
 
 WHAT = "enrolment store"
+_CACHE_KIB = 8192  # the inner pages of a full store, and no more: a process with two stores should not grow by them
 REIMPORT = "import the enrolments with this version of the program"
 RESTORE = "put the file aside and import the enrolments again; check the disk, and who can write to the file"
 
@@ -49,6 +51,7 @@ class SealedStore:
         try:
             with sqlite.store_errors(path, WHAT):
                 self._connection.execute("PRAGMA query_only=ON").fetchall()
+                self._connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}").fetchall()
                 self._key = open_data_key(self._connection, path, master)
                 self._bits = read_bucket_bits(self._connection, path)
                 self.description = read_description(self._connection, self._key, path, region)
@@ -57,21 +60,38 @@ class SealedStore:
             raise
 
     def find(self, reference: bytes) -> EnrolmentRecord | None:
-        """See ports.services.EnrolmentStore. One look into the bucket's ids proves both presence and absence."""
+        """See ports.services.EnrolmentStore. One look into the reference's bucket proves both presence and absence."""
         record_id = self._key.record_id(reference)
-        with self._lock, sqlite.store_errors(self.path, WHAT):
-            with _snapshot(self._connection):
-                bucket = read_bucket(self._connection, self._key, self.path, self._bits, schema.bucket_of(record_id, self._bits))
-                version = dict(bucket.entries).get(record_id)
-                if version is None:
-                    return None
-                row = self._connection.execute("SELECT sealed FROM records WHERE id = ? AND version = ?", (record_id, version)).fetchone()
-            return open_record(self._key, self.path, reference, version, row[0] if row else None)
+        with self._lock:
+            try:
+                found = self._sealed(record_id)
+            except sqlite.SQLITE_ERRORS as error:
+                raise sqlite.translated(error, self.path, WHAT) from error
+        if found is None:
+            return None
+        entry, sealed = found
+        return open_record(self._key, self.path, reference, entry.version, sealed)
 
     def holds(self, reference: bytes) -> bool:
-        """Whether the store has a record under the reference. For an import's own checks: absence is not proved."""
+        """Whether the store has a record under the reference; the record itself is not looked at."""
+        record_id = self._key.record_id(reference)
         with self._lock, sqlite.store_errors(self.path, WHAT):
-            return self._connection.execute("SELECT 1 FROM records WHERE id = ?", (self._key.record_id(reference),)).fetchone() is not None
+            bucket = read_bucket(self._connection, self._key, self.path, self._bits, schema.bucket_of(record_id, self._bits))
+        return schema.find_entry(bucket, record_id) is not None
+
+    def _sealed(self, record_id: bytes) -> tuple[schema.Entry, bytes | None] | None:
+        """Entry and sealed record of an id, in one state of the store: a change may commit beside it."""
+        connection = self._connection
+        connection.execute("BEGIN")
+        try:
+            bucket = read_bucket(connection, self._key, self.path, self._bits, schema.bucket_of(record_id, self._bits))
+            entry = schema.find_entry(bucket, record_id)
+            if entry is None:
+                return None
+            row = connection.execute(schema.SELECT_RECORD, (entry.row,)).fetchone()
+            return entry, row[0] if row else None
+        finally:
+            connection.execute("ROLLBACK")
 
     @property
     def key_id(self) -> bytes:
@@ -87,20 +107,22 @@ class SealedStore:
         return damaged(self.path, how)
 
     def every(self) -> Iterator[tuple[bytes, int, bytes]]:
-        """Id, version and plain bytes of every record, bucket by bucket, each bucket proved; one state of the store throughout.
+        """Id, version and plain bytes of every record, in the order of the file; every bucket is proved first. One state of the store throughout.
 
         Raises:
-            StoreError: A bucket or a record fails its proof.
+            StoreError: A bucket or a record fails its proof, or there are others.
         """
         with self._lock, sqlite.store_errors(self.path, WHAT), _snapshot(self._connection):
-            for number in range(1 << self._bits):
-                bucket = read_bucket(self._connection, self._key, self.path, self._bits, number)
-                for record_id, version in bucket.entries:
-                    row = self._connection.execute("SELECT sealed FROM records WHERE id = ? AND version = ?", (record_id, version)).fetchone()
-                    plain = self._key.open_record(record_id, version, row[0]) if row and type(row[0]) is bytes else None
-                    if plain is None:
-                        raise damaged(self.path, "a record fails its authentication")
-                    yield record_id, version, plain
+            entries = read_all(self._connection, self._key, self.path)
+            by_row = iter(in_order_of(entries, "row"))
+            for row, sealed in self._connection.execute("SELECT number, sealed FROM records ORDER BY number"):
+                entry = next(by_row, None)
+                plain = self._key.open_record(entry.record_id, entry.version, sealed) if entry and entry.row == row and type(sealed) is bytes else None
+                if plain is None or entry is None:
+                    raise damaged(self.path, "a record fails its authentication")
+                yield entry.record_id, entry.version, plain
+            if next(by_row, None) is not None:
+                raise damaged(self.path, "a record is gone")
 
     def close(self) -> None:
         """See ports.services.EnrolmentStore."""
@@ -192,37 +214,29 @@ def read_bucket_bits(connection: sqlite3.Connection, path: Path) -> int:
     return bits
 
 
-def check_bucket(key: DataKey, path: Path, bucket: schema.Bucket, proof: bytes | None) -> None:
-    """Raise StoreError unless `proof` stands for exactly this bucket."""
-    if type(proof) is not bytes or not bucket.well_formed() or not hmac.compare_digest(proof, key.prove_bucket(bucket)):
-        raise damaged(path, "its list of records fails its authentication")
-
-
-def check_all(connection: sqlite3.Connection, key: DataKey, path: Path, progress: Callable[[int], None] = lambda _checked: None) -> None:
-    """Raise StoreError unless every bucket has its proof; tells `progress` how many ids were looked at.
-
-    What is sealed is not opened here: a record that was changed fails when it is looked up.
-    """
-    bits = read_bucket_bits(connection, path)
-    proofs = dict(connection.execute("SELECT number, proof FROM buckets"))
-    checked = 0
-    for bucket in schema.by_bucket(connection.execute("SELECT id, version FROM records ORDER BY id"), bits):
-        check_bucket(key, path, bucket, proofs.get(bucket.number))
-        checked += len(bucket.entries)
-        progress(checked)
-
-
-def read_bucket(connection: sqlite3.Connection, key: DataKey, path: Path, bits: int, number: int) -> schema.Bucket:
-    """The ids and versions of one bucket, proved.
+def read_bucket(connection: sqlite3.Connection, key: DataKey, path: Path, bits: int, number: int) -> bytes:
+    """The packed entries of one bucket, proved.
 
     Raises:
         StoreError: The bucket's proof fails.
     """
-    rows = connection.execute("SELECT id, version FROM records WHERE id >= ? AND id < ? ORDER BY id", schema.bucket_range(number, bits))
-    bucket = schema.Bucket(bits, number, rows.fetchall())
-    proof = connection.execute("SELECT proof FROM buckets WHERE number = ?", (number,)).fetchone()
-    check_bucket(key, path, bucket, proof[0] if proof else None)
-    return bucket
+    row = connection.execute(schema.SELECT_BUCKET, (number,)).fetchone()
+    if row is None:
+        raise damaged(path, "its list of records fails its authentication")
+    entries, proof = row
+    if type(entries) is not bytes or type(proof) is not bytes or not hmac.compare_digest(proof, key.prove_bucket(bits, number, entries)):
+        raise damaged(path, "its list of records fails its authentication")
+    return entries
+
+
+def read_all(connection: sqlite3.Connection, key: DataKey, path: Path) -> bytes:
+    """The packed entries of every bucket, all proved: 48 bytes a record in memory.
+
+    Raises:
+        StoreError: A bucket's proof fails, or a bucket is missing.
+    """
+    bits = read_bucket_bits(connection, path)
+    return b"".join(read_bucket(connection, key, path, bits, number) for number in range(1 << bits))
 
 
 @contextlib.contextmanager

@@ -22,6 +22,8 @@ BUSY_TIMEOUT_S = 1.0
 """How long a statement waits for another process's lock before it is an error."""
 
 Journal = Literal["wal", "truncate"]
+SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What the module raises; the second when SQLite's message quotes a damaged schema."""
 
 _SYNCHRONOUS: dict[Journal, int] = {"wal": 2, "truncate": 3}
 """FULL; and EXTRA, by which a rollback journal's own end survives a power cut, too."""
@@ -145,8 +147,8 @@ def store_errors(path: Path, what: str) -> Iterator[None]:
     """Turn sqlite3's errors into a StoreError about `what` at `path`."""
     try:
         yield
-    except sqlite3.Error as error:
-        raise _translate(error, path, what) from error
+    except SQLITE_ERRORS as error:
+        raise translated(error, path, what) from error
 
 
 @contextlib.contextmanager
@@ -163,7 +165,8 @@ def store_error(path: Path, what: str, how: str, remedy: str) -> StoreError:
     return StoreError(f"{what} {path}: {how}", remedy)
 
 
-def _translate(error: sqlite3.Error, path: Path, what: str) -> StoreError:
+def translated(error: Exception, path: Path, what: str) -> StoreError:
+    """An error of sqlite3 as a StoreError about `what` at `path`, for who cannot afford store_errors()."""
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:  # raised by the Python module: a closed connection, a column that is not UTF-8
         return store_error(

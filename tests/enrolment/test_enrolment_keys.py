@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from nacl.public import PublicKey, SealedBox
 
 from gate_controller.enrolment import keys
 from gate_controller.enrolment.data_key import DataKey
 from gate_controller.enrolment.keys import MasterKey
-from gate_controller.enrolment.schema import Bucket
 from gate_controller.ports.errors import StoreError
 
 SECRET = bytes(range(100, 132))
@@ -143,16 +143,19 @@ def test_a_sealed_record_opens_only_under_its_id_and_version() -> None:
 
 def test_a_bucket_is_proved_with_its_number_its_size_and_every_entry() -> None:
     key = DataKey.generate()
-    entries = [(bytes([n]) * 32, n) for n in (1, 2, 3)]
-    proofs = {
-        key.prove_bucket(bucket)
-        for bucket in (
-            Bucket(2, 0, entries),
-            Bucket(2, 1, entries),
-            Bucket(3, 0, entries),
-            Bucket(2, 0, entries[:2]),
-            Bucket(2, 0, [*entries[:2], (entries[2][0], 4)]),
-            Bucket(2, 0, []),
-        )
-    }
-    assert len(proofs) == 6
+    buckets = [(2, 0, b"entries"), (2, 1, b"entries"), (3, 0, b"entries"), (2, 0, b"entrie"), (2, 0, b"entrles"), (2, 0, b"")]
+    assert len({key.prove_bucket(*bucket) for bucket in buckets}) == 6
+    assert DataKey.generate().prove_bucket(*buckets[0]) != key.prove_bucket(*buckets[0])
+
+
+def test_the_transport_key_opens_what_was_sealed_to_it_and_nothing_else(master: MasterKey) -> None:
+    sealed = SealedBox(PublicKey(master.transport_public)).encrypt(b"content key")
+    assert master.unseal_transported(sealed) == b"content key"
+    assert master.unseal_transported(sealed[:-1]) is None
+    assert master.unseal_transported(b"") is None
+    assert MasterKey(bytes(range(2, 34)), "other").unseal_transported(sealed) is None
+
+
+def test_a_pseudonym_is_the_same_each_time_and_leads_nowhere_without_the_key(master: MasterKey) -> None:
+    assert master.pseudonym(b"r" * 16) == master.pseudonym(b"r" * 16)
+    assert len({master.pseudonym(b"r" * 16), master.pseudonym(b"s" * 16), MasterKey(bytes(range(2, 34)), "other").pseudonym(b"r" * 16)}) == 3

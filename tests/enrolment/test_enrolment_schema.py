@@ -12,6 +12,7 @@ import pytest
 from gate_controller.core.values import Region
 from gate_controller.enrolment import MasterKey, import_records, schema
 from gate_controller.enrolment.directory import EnrolmentDirectory
+from gate_controller.enrolment.sorting import in_order_of, into_buckets
 from gate_controller.enrolment.store import SealedStore
 from gate_controller.ports.services import EnrolmentRecord
 
@@ -36,15 +37,32 @@ def test_buckets_stay_small(records: int, bits: int) -> None:
     assert schema.bucket_bits(records) == bits
 
 
-@pytest.mark.parametrize("bits", [0, 1, 5, 20])
-def test_bucket_ranges_follow_each_other_and_hold_their_ids(bits: int) -> None:
-    numbers = {0, (1 << bits) - 1, (1 << bits) // 2}
-    for number in numbers:
-        start, end = schema.bucket_range(number, bits)
-        for record_id in (start.ljust(32, b"\x00"), start.ljust(32, b"\xff")):
-            assert start <= record_id < end
-            assert schema.bucket_of(record_id, bits) == number
-        if number + 1 < 1 << bits:
-            assert schema.bucket_range(number + 1, bits)[0] == end
-        else:
-            assert end > b"\xff" * 32
+@pytest.mark.parametrize("bits", [0, 1, 5, 12])
+def test_every_id_is_sorted_into_its_bucket(bits: int) -> None:
+    seeded = random.Random(bits)
+    entries = [schema.Entry(seeded.randbytes(32), seeded.randrange(1, schema.MAX_VERSION), row) for row in range(500)]
+    entries += [schema.Entry(bytes(32), 1, 500), schema.Entry(b"\xff" * 32, 1, 501)]
+    buckets = dict(into_buckets(b"".join(entry.packed() for entry in entries), bits))
+    assert list(buckets) == list(range(1 << bits))
+    for entry in entries:
+        assert schema.find_entry(buckets[schema.bucket_of(entry.record_id, bits)], entry.record_id) == entry
+    assert sorted(entry.row for bucket in buckets.values() for entry in schema.entries_of(bucket)) == list(range(502))
+    assert [entry.row for entry in in_order_of(b"".join(buckets.values()), "row")] == list(range(502))
+
+
+def test_an_id_twice_is_noticed() -> None:
+    twice = schema.Entry(bytes(31) + b"x", 1, 1).packed() + schema.Entry(bytes(31) + b"x", 2, 2).packed()
+    with pytest.raises(ValueError, match="twice"):
+        list(into_buckets(twice, 0))
+    assert len(list(into_buckets(twice[:48] + schema.Entry(bytes(31) + b"y", 1, 2).packed(), 0))) == 1
+
+
+def test_bytes_of_two_neighbours_are_no_entry() -> None:
+    record_id = b"i" * 32
+    crossing = (
+        schema.Entry(b"x" * 24 + b"i" * 8, int.from_bytes(b"i" * 8), int.from_bytes(b"i" * 8)).packed() + schema.Entry(b"i" * 8 + b"y" * 24, 1, 2).packed()
+    )
+    assert record_id in crossing
+    assert schema.find_entry(crossing, record_id) is None
+    wanted = schema.Entry(record_id, 5, 7)
+    assert schema.find_entry(crossing + wanted.packed(), record_id) == wanted

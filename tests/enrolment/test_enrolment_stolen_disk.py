@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,10 +93,13 @@ def test_half_an_import(laboratory: Any, people: list[EnrolmentRecord], make_rec
 # -- erased ----------------------------------------------------------------------------------------------------------------
 
 
-def traces(store: Path, record_id: bytes) -> list[bytes]:
-    """What stands in the store for one person."""
-    with contextlib.closing(sqlite3.connect(store)) as connection:
-        sealed = connection.execute("SELECT sealed FROM records WHERE id = ?", (record_id,)).fetchone()[0]
+def traces(store: SealedStore, reference: bytes) -> list[bytes]:
+    """What stands in the store for one person: the id, and parts of the sealed record."""
+    record_id = store.record_id(reference)
+    found = store._sealed(record_id)
+    assert found is not None
+    sealed = found[1]
+    assert sealed is not None
     return [record_id, *(sealed[at : at + PROBE_BYTES] for at in range(0, len(sealed) - PROBE_BYTES, PROBE_BYTES))]
 
 
@@ -107,7 +109,7 @@ def test_nothing_of_an_erased_person_stays_in_any_file(laboratory: Any, people: 
     laboratory.take(laboratory.published([person], snapshot=5, delta=1))
     store = laboratory.directory.current(Region.HK)
     with contextlib.closing(SealedStore(store, Region.HK, laboratory.master)) as gate:
-        left = traces(store, gate.record_id(person.reference))
+        left = traces(gate, person.reference)
         assert all(trace in store.read_bytes() for trace in left[:2])
         assert erase_everywhere(laboratory.directory, laboratory.master, person.reference)
         assert gate.find(person.reference) is None
@@ -122,7 +124,7 @@ def test_nothing_of_an_erased_person_stays_in_any_file(laboratory: Any, people: 
 def test_an_erasure_by_a_delta_leaves_nothing_either(laboratory: Any, people: list[EnrolmentRecord]) -> None:
     store = laboratory.directory.current(Region.HK)
     with contextlib.closing(SealedStore(store, Region.HK, laboratory.master)) as gate:
-        left = traces(store, gate.record_id(people[3].reference))
+        left = traces(gate, people[3].reference)
     laboratory.take(laboratory.published([people[3].reference], snapshot=5, delta=1))
     disk = b"".join(path.read_bytes() for path in laboratory.directory.path.iterdir() if path.is_file())
     assert [trace for trace in left if trace in disk] == []
@@ -131,7 +133,7 @@ def test_an_erasure_by_a_delta_leaves_nothing_either(laboratory: Any, people: li
 def test_a_replaced_record_leaves_nothing_of_the_old_one(laboratory: Any, people: list[EnrolmentRecord], make_record: MakeRecord) -> None:
     store = laboratory.directory.current(Region.HK)
     with contextlib.closing(SealedStore(store, Region.HK, laboratory.master)) as gate:
-        left = traces(store, gate.record_id(people[3].reference))[1:]
+        left = traces(gate, people[3].reference)[1:]
     laboratory.take(laboratory.published([make_record(NUMBERS[3], 2)], snapshot=5, delta=1))
     disk = b"".join(path.read_bytes() for path in laboratory.directory.path.iterdir() if path.is_file())
     assert [trace for trace in left if trace in disk] == []
@@ -174,7 +176,7 @@ def test_a_rotation_seals_everything_anew_and_keeps_the_state(laboratory: Any, p
     laboratory.take(delta)
     before = laboratory.directory.current(Region.HK)
     with contextlib.closing(SealedStore(before, Region.HK, laboratory.master)) as gate:
-        key_id, left = gate.key_id, traces(before, gate.record_id(people[8].reference))
+        key_id, left = gate.key_id, traces(gate, people[8].reference)
         described = rotate(laboratory.directory, laboratory.master, Region.HK, lambda _done, _all: gate.find(people[8].reference))
     after = laboratory.directory.current(Region.HK)
     assert after != before
@@ -194,8 +196,8 @@ def test_a_rotation_seals_everything_anew_and_keeps_the_state(laboratory: Any, p
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE records SET sealed = zeroblob(2000) WHERE rowid = 5",
-        "DELETE FROM records WHERE rowid = 5",
+        "UPDATE records SET sealed = zeroblob(2000) WHERE number = 5",
+        "DELETE FROM records WHERE number = 5",
         "UPDATE buckets SET proof = zeroblob(32) WHERE number = 1",
     ],
 )

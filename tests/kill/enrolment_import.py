@@ -188,7 +188,7 @@ class EnrolmentImport:
             child.mark(CLEANING)
 
     def _statement(self, child: Child, sql: str) -> None:
-        if sql.startswith("CREATE UNIQUE INDEX"):
+        if sql.startswith("SELECT chunk, entries") and child.state_name != VERIFYING:
             child.mark(SORTING)
         elif sql.startswith("COMMIT"):
             child.mark(COMMITTING)
