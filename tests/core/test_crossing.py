@@ -306,18 +306,6 @@ def test_a_counter_that_gives_no_answer_leads_to_an_officer(lane):
     assert lane.state is State.OFFICER_REFERRAL
 
 
-@pytest.mark.invariant("INV-3")
-def test_an_occupancy_that_flickers_never_counts_as_one(lane):
-    lane.admit()
-    lane.see(entry_door=DoorPosition.OPEN)
-    for _ in range(40):
-        lane.see(occupancy=Occupancy.ONE)
-        lane.wait(0.1)
-        lane.see(occupancy=Occupancy.MANY)
-        lane.wait(0.1)
-    assert lane.state is not State.IDENTITY_CHECK
-
-
 @pytest.mark.parametrize("device", [Device.FINGERPRINT, Device.FACE_CAMERA, Device.JOURNAL, Device.IO_BOARD])
 def test_a_device_lost_during_the_check_calls_an_officer_and_frees_the_traveller(lane, device):
     lane.admit().enter()
@@ -404,12 +392,3 @@ def test_a_forced_stop_records_the_crossing_as_aborted(lane):
     assert ended(lane.record()) == (Outcome.ABORTED, Reason.STOPPING)
     assert lane.ordered(c.OpenDoor)[-1].door is Door.ENTRY, "whoever came in with a pass is not locked in by a stop"
     assert lane.controller.officer_call == (Reason.STOPPING, 0, None)
-
-
-def test_maintenance_only_with_an_empty_chamber(lane):
-    lane.tell(e.MaintenanceSwitched(on=True, identity="engineer 3"))
-    assert lane.state is State.MAINTENANCE
-    lane.tell(e.PassRead("x", "ECH1:..."))
-    assert lane.state is State.MAINTENANCE
-    lane.tell(e.MaintenanceSwitched(on=False, identity="engineer 3"))
-    assert lane.state is State.READY

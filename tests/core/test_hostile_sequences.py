@@ -281,3 +281,15 @@ def test_a_record_made_before_a_bug_is_kept(lane):
     out = lane.controller.handle(e.InputsRead(lane.inputs), lane.now)
     assert [command.record.outcome for command in out if isinstance(command, c.RecordCrossing)] == [Outcome.COMPLETED]
     assert lane.controller.failure is not None
+
+
+@pytest.mark.invariant("INV-3")
+def test_an_occupancy_that_flickers_never_counts_as_one(lane):
+    lane.admit()
+    lane.see(entry_door=DoorPosition.OPEN)
+    for _ in range(40):
+        lane.see(occupancy=Occupancy.ONE)
+        lane.wait(0.1)
+        lane.see(occupancy=Occupancy.MANY)
+        lane.wait(0.1)
+    assert lane.state is not State.IDENTITY_CHECK

@@ -213,3 +213,12 @@ def test_a_lane_that_does_not_come_up_calls_an_officer_unless_it_is_known_to_be_
         assert lane.controller.officer_call is None
         lane.wait(1)
         assert lane.controller.officer_call == called
+
+
+def test_maintenance_only_with_an_empty_chamber(lane):
+    lane.tell(e.MaintenanceSwitched(on=True, identity="engineer 3"))
+    assert lane.state is State.MAINTENANCE
+    lane.tell(e.PassRead("x", "ECH1:..."))
+    assert lane.state is State.MAINTENANCE
+    lane.tell(e.MaintenanceSwitched(on=False, identity="engineer 3"))
+    assert lane.state is State.READY
