@@ -102,8 +102,9 @@ class Lane:
         self.wire = WireBoard(link, baud=BAUD, paced=True, board=self.board)
         self._thread = threading.Thread(target=self.wire.run, name="board", daemon=True)
         self._thread.start()
-        if realtime:
-            os.sched_setscheduler(self._thread.native_id or 0, os.SCHED_RR, os.sched_param(1))
+        if realtime:  # every thread of this process: one that was put aside while it has the interpreter would hold up the board
+            for thread in Path("/proc/self/task").iterdir():
+                os.sched_setscheduler(int(thread.name), os.SCHED_RR, os.sched_param(1))
         long = dict.fromkeys(("entry_open_s", "entry_close_s", "exit_open_s", "clearing_s", "return_path_s", "identity_s"), 30.0) | {"door_open_s": 20.0}
         policy = {"times": long, "emergency": {"emergency_opens_exit": both, "emergency_hold_s": 4.0}}
         devices = {"io_board": {"port": str(link), "reply_timeout_s": REPLY_TIMEOUT_S}}
@@ -154,9 +155,9 @@ class Lane:
         """Wait for the daemon to be in this state."""
         self._wait(lambda: (self.controller.status() or {}).get("state") == state, state)
 
-    def pulsed(self, door: Coil, since: float) -> None:
+    def pulsed(self, door: Coil, since: float, within_s: float = IN_TIME_S) -> None:
         """Wait for a door's relay to be switched on."""
-        self._wait(lambda: any(at >= since and coil is door and on for at, coil, on in list(self.board.written)), f"{door.name} opens")
+        self._wait(lambda: any(at >= since and coil is door and on for at, coil, on in list(self.board.written)), f"{door.name} opens", within_s)
 
     def to_entry_open(self) -> None:
         began = time.monotonic()
@@ -174,9 +175,17 @@ class Lane:
     def to_exit_open(self) -> None:
         self.to_identity_check()
         began = time.monotonic()
-        self.site.lane.set_finger(self.member.finger)
-        self.pulsed(Coil.EXIT_DOOR, began)
+        self._wait(lambda: self._pressed_until(began), "the exit opens")
         self.door("exit", "open")
+
+    def _pressed_until(self, began: float) -> bool:
+        """Press the finger for a second and lift it; whether the exit has opened."""
+        for finger in (self.member.finger, None):
+            self.site.lane.set_finger(finger)
+            with contextlib.suppress(TimeoutError):
+                self.pulsed(Coil.EXIT_DOOR, began, 1.0)
+                return True
+        return False
 
     def to(self, state: str) -> None:
         """From ready to `state`."""

@@ -195,10 +195,23 @@ def live(order: dict[str, Any]) -> int:
     for descriptor, number in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(descriptor, number)
     if order["realtime"]:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        _before_other_programs()
     if order["trail"] is not None:
         install(Plug(Path(order["trail"]), order["die_at"], order["armed"], order["slow"]))
     return daemon.main(["--config", order["config"]])
+
+
+def _before_other_programs() -> None:
+    """This process before all others, and in it the two threads that mostly sleep before those that compute: as on a machine that has nothing else to do."""
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    for owner, method in ((IoWorker, "run"), (Gate, "_run")):
+        inner = getattr(owner, method)
+
+        def run(instance: Any, inner: Callable[[Any], None] = inner) -> None:
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2))
+            inner(instance)
+
+        setattr(owner, method, run)
 
 
 def _die_with_parent() -> None:
