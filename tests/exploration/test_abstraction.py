@@ -10,11 +10,12 @@ import pytest
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.actions import Actions
+from gate_controller.core.facts import Crossing
 from gate_controller.core.machine import Controller
-from gate_controller.core.policy import CrossingPolicy, LaneKind
+from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind
 from gate_controller.core.states import State
 from gate_controller.core.table import TABLE
-from gate_controller.core.values import Device, Direction, Door, DoorPosition, Outcome, Region
+from gate_controller.core.values import CheckOutcome, Device, Direction, Door, DoorPosition, Modality, Outcome, Region
 from tests.exploration.abstraction import KEPT_IN, NOW, TOLD_APART, restore
 from tests.exploration.direct import DirectController
 from tests.exploration.reads import OF_A_DOORLESS_ENTRY, decided_by, reads
@@ -169,6 +170,18 @@ def test_no_guard_tells_devices_of_a_kind_apart(stands_for):
             lane.absorb(e.DeviceReady(each), NOW)
         lane.absorb(e.DeviceLost(device, "absent"), NOW)
         answers.append([bool(getattr(lane, name)()) for name in guards()])
+    assert all(answer == answers[0] for answer in answers)
+
+
+@pytest.mark.parametrize("rule", BiometricRule)
+@pytest.mark.parametrize("checks", [(Modality.FACE,), (Modality.FINGERPRINT,), tuple(Modality)])
+def test_no_guard_tells_failed_checks_apart(rule, checks):
+    answers = []
+    for outcome in set(CheckOutcome) - {CheckOutcome.SUCCESSFUL}:
+        lane = Actions(replace(POLICY, biometric_rule=rule))
+        lane.crossing = Crossing("x", NOW, checks=dict.fromkeys(checks, outcome))
+        answers.append([bool(getattr(lane, name)()) for name in guards(State.IDENTITY_CHECK)])
+    assert len(answers) >= 4
     assert all(answer == answers[0] for answer in answers)
 
 
