@@ -81,7 +81,7 @@ mutate: $(dev)  ## put every mistake into the core and see that a check finds it
 	@exec nice -n 15 $(bin)/python -m tests.mutation $(ARGS)
 
 .PHONY: test-long
-test-long: $(dev)  ## the core against its monitor, 10,000 examples of each policy (an hour)
+test-long: $(dev)  ## the core against its monitor, 10,000 examples of each policy (a quarter of an hour); ARGS="-k single" for one
 	@STATEFUL_EXAMPLES=10000 $(bin)/pytest -n 3 tests/core/test_stateful.py $(ARGS)
 
 .PHONY: month
