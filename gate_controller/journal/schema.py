@@ -102,6 +102,11 @@ OPEN_ADMISSIONS = f"""
     SELECT {COLUMNS} FROM entries LEFT JOIN contents USING (id) WHERE kind = 'admission'
     AND NOT EXISTS (SELECT 1 FROM entries AS ended WHERE ended.kind = 'crossing' AND ended.crossing_id = entries.crossing_id) ORDER BY entries.id
 """  # noqa: S608 - constants only
+OLDEST = """
+    SELECT id, wall_ms, personal, kind = 'admission'
+        AND NOT EXISTS (SELECT 1 FROM entries AS ended WHERE ended.kind = 'crossing' AND ended.crossing_id = entries.crossing_id)
+    FROM entries WHERE id > ? ORDER BY id LIMIT ?
+"""
 OFFICER_ACTS = """
     SELECT body FROM entries JOIN contents USING (id) WHERE id > ? AND label IN ('officer_released', 'officer_returned')
     AND json_extract(body, '$.fields.crossing_id') = ? ORDER BY id DESC LIMIT 1

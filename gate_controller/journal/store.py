@@ -166,9 +166,8 @@ class SqliteJournal:
         """Delete the personal bodies of the oldest rows that are from before that time; False when there are none left."""
         with self._guard, sqlite.store_errors(self._path, WHAT):
             begin = deleted_through(self._connection)
-            found = self._connection.execute("SELECT id, wall_ms, personal FROM entries WHERE id > ? ORDER BY id LIMIT ?", (begin, RETENTION_ROWS)).fetchall()
-        old = [(number, personal) for number, wall_ms, personal in _while_before(found, before_ms)]
-        through = max((number for number, personal in old if personal), default=None)
+            found = self._connection.execute(schema.OLDEST, (begin, RETENTION_ROWS)).fetchall()
+        through = max((number for number, personal in _while_before(found, before_ms) if personal), default=None)
         if through is None:
             return False
         with self._appending() as batch:
@@ -224,11 +223,12 @@ def deleted_through(connection: sqlite3.Connection) -> int:
     return 0 if found is None else int(json.loads(found[-1])["fields"]["through"])
 
 
-def _while_before(found: list[tuple[int, int, int]], before_ms: int) -> Iterator[tuple[int, int, int]]:
-    for columns in found:
-        if columns[1] >= before_ms:
+def _while_before(found: list[tuple[int, int, int, int]], before_ms: int) -> Iterator[tuple[int, int]]:
+    """Number and personal of the rows that are from before that time, up to the first admission without an outcome: a restart needs to read that one."""
+    for number, wall_ms, personal, inside in found:
+        if wall_ms >= before_ms or inside:
             return
-        yield columns
+        yield number, personal
 
 
 def check_schema(connection: sqlite3.Connection, path: Path) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gate_controller.core.values import Direction, Region
+from gate_controller.core.commands import CrossingRecord
+from gate_controller.core.reasons import Reason
+from gate_controller.core.values import Direction, Outcome, Region
 from gate_controller.journal import EntryKind, JournalReader, SqliteJournal
 from gate_controller.journal import store as stores
 from gate_controller.journal.proofs import export
@@ -183,6 +185,21 @@ def test_a_full_disk_loses_no_row_and_no_checkpoint(journal, journal_path, days,
     days.fill(journal, 200)
     journal.close()
     assert verified(journal_path).rows == written + 200
+
+
+def test_an_admission_without_an_outcome_is_kept_for_the_restart(journal_path, signer):
+    """A clock that is put far ahead while somebody is inside, and then the power fails."""
+    with contextlib.closing(SqliteJournal(journal_path, signer, retention_days=1)) as journal:
+        for name in ("ended", "inside"):
+            journal.admit(name, Region.HK, Direction.HK_TO_MO, 1.0)
+        journal.record(CrossingRecord("ended", Outcome.RETURNED, Reason.BACKED_OUT, admitted=True, issuer=Region.HK, direction=Direction.HK_TO_MO), 2.0)
+        journal.tend(3 * 86_400.0)
+        assert journal.close_open(3 * 86_400.0, Direction.HK_TO_MO) == ["inside"]
+        with JournalReader(journal_path) as reader:
+            assert reader.deleted_through() == 1
+        journal.tend(6 * 86_400.0)
+        with JournalReader(journal_path) as reader:
+            assert reader.deleted_through() > 1
 
 
 # -- after a restart -----------------------------------------------------------------------------------------------------
