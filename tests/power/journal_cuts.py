@@ -82,12 +82,12 @@ class JournalCuts:
                     if number % 3 == 2:
                         with JournalReader(directory / JOURNAL) as reader:
                             verify(reader, _signer(directory).key)
+                journal.admit(f"c{life}-inside", Region.HK, Direction.HK_TO_MO, now)
+                journal.event("officer_released", {"identity": "officer 7", "reason": "lost", "crossing_id": f"c{life}-inside"}, now)
                 # First the checkpoint that is due, a day later what retention asks for.
                 for later in (61, DAY_S * (RETENTION_DAYS + 0.5)):
                     now += later
                     journal.tend(now)
-                journal.admit(f"c{life}-inside", Region.HK, Direction.HK_TO_MO, now)
-                journal.event("officer_released", {"identity": "officer 7", "reason": "lost", "crossing_id": f"c{life}-inside"}, now)
 
     def judge(self, directory: Path, allowed: Sequence[object], note: Note) -> None:
         acked = allowed[0]
