@@ -25,7 +25,13 @@ STRETCH_S = 0.75
 MOTION_EVERY_S = 0.055
 """Frames nearer than this to the last one are not followed: 15 to 18 a second show a tremor, more only cost."""
 TEXTURE_EVERY_S = 0.18
-_KEPT = 16
+STRETCHES = 4
+"""Of which evidence is made, the newest: what was shown three seconds ago does not excuse what is shown now."""
+
+LEAST_FRAMES = 8
+"""In a stretch: with fewer, slow sway looks like tremor. A camera that gives less than 11 frames a second is not judged by."""
+NEEDED = ("shake", "together", "depth")
+"""Cues without which there is no score: what is left would pass anybody whose picture is clean."""
 
 
 class PassiveJudge:
@@ -83,11 +89,11 @@ class PassiveJudge:
             raise DeviceRejectedError(msg, "report this frame size as a bug") from error
 
     def assess(self) -> PadAssessment:
-        """See PadJudge. No score before the first stretch of motion is complete."""
-        seen = self._presentation
-        if not self._motions:
-            return PadAssessment(None, seen.frames, seen.span_s, seen.restarts)
-        cues = self._coefficients.contributions(self.values())
+        """See PadJudge. No score before the first stretch of motion is complete, nor where there was too little to follow."""
+        seen, values = self._presentation, self.values()
+        cues = self._coefficients.contributions(values)
+        if any(values[name] is None for name in NEEDED):
+            return PadAssessment(None, seen.frames, seen.span_s, seen.restarts, cues)
         return PadAssessment(self._coefficients.score(cues), seen.frames, seen.span_s, seen.restarts, cues)
 
     def values(self) -> dict[str, float | None]:
@@ -109,14 +115,14 @@ class PassiveJudge:
         self._tracker.forget()
         self._blinks.forget()
         self._followed = self._textured = -math.inf
-        self._motions: deque[MotionCues] = deque(maxlen=_KEPT)
-        self._grids: deque[float] = deque(maxlen=4 * _KEPT)
+        self._motions: deque[MotionCues] = deque(maxlen=STRETCHES)
+        self._grids: deque[float] = deque(maxlen=4 * STRETCHES)
 
     def _look(self, image: Image, face: FacePlace, stamp: float) -> None:
         if stamp - self._followed >= MOTION_EVERY_S:
             self._followed = stamp
             stretch = self._tracker.follow(image, face, stamp)
-            if stretch is not None:
+            if stretch is not None and len(stretch.stamps) >= LEAST_FRAMES:
                 self._motions.append(motion.cues(stretch))
         if stamp - self._textured >= TEXTURE_EVERY_S:
             self._textured = stamp

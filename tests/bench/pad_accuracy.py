@@ -30,7 +30,7 @@ from rich.table import Table
 from drivers.face.detection import Detector, choose_probe
 from drivers.face.weights import YUNET_2023MAR, read_checked
 from drivers.pad.fusion import REACH, Coefficient, Coefficients, load
-from drivers.pad.passive import PassiveJudge
+from drivers.pad.passive import NEEDED, PassiveJudge
 from gate_controller.ports.devices import Frame, Image
 from gate_controller.ports.pad import FacePlace, PadAssessment, PadDecision, PadLimits, decide
 from simulators.pad.sequences import ATTACKS, FRAMES, LIVE, frames
@@ -138,7 +138,8 @@ def assessed(coefficients: Coefficients, step: tuple[int, float, dict[str, float
     """The assessment at one step."""
     seen, span, values = step
     cues = coefficients.contributions(values)
-    return PadAssessment(coefficients.score(cues), seen, span, 0, cues)
+    score = None if any(values[name] is None for name in NEEDED) else coefficients.score(cues)
+    return PadAssessment(score, seen, span, 0, cues)
 
 
 def verdict(coefficients: Coefficients, seen: Seen) -> tuple[PadDecision, float, float]:

@@ -16,7 +16,7 @@ from drivers.pad import PASSIVE, fusion, passive
 from gate_controller.ports.devices import Frame
 from gate_controller.ports.drivers import DriverContext
 from gate_controller.ports.errors import ConfigurationError, DeviceRejectedError
-from gate_controller.ports.pad import FacePlace, PadAssessment
+from gate_controller.ports.pad import FacePlace
 
 LANDMARKS = np.array([[135, 95], [185, 95], [160, 125], [140, 145], [180, 145]], np.float32)
 TEXTURE = cv2.GaussianBlur(np.random.default_rng(1).normal(128, 120, (280, 360, 3)), (0, 0), 2).clip(0, 255).astype(np.uint8)
@@ -100,15 +100,38 @@ def test_no_frame_outlives_the_decision(camera):
     camera.judge.end()
     camera.judge.end()
     assert camera.judge._tracker._last is None
-    assert camera.judge.assess() == PadAssessment(None, 0, 0.0)
+    ended = camera.judge.assess()
+    assert (ended.score, ended.frames, ended.span_s) == (None, 0, 0.0)
 
 
 def test_what_is_kept_does_not_grow(camera):
-    camera.show(90, step_s=0.25)
+    camera.show(90, step_s=0.09)
     judge = camera.judge
-    assert judge.stretches == 16, "of 22"
-    assert len(judge._grids) == 64
+    assert judge.stretches == passive.STRETCHES, "of 10"
+    assert len(judge._grids) == 4 * passive.STRETCHES
     assert len(judge._tracker._places) <= 15
+
+
+def test_what_is_shown_now_counts_and_not_what_was_shown_before(camera):
+    trembling = camera.show(40)
+    assert trembling.score > 0.9
+    noise = np.random.default_rng(4)
+    for _ in range(60):
+        camera.show(1, image=np.clip(TEXTURE[:240, :320] + noise.normal(0, 2, (240, 320, 3)), 0, 255).astype(np.uint8))
+    assert camera.judge.values()["shake"] < 0
+
+
+def test_a_camera_that_is_too_slow_to_see_a_tremor_gives_no_score(camera):
+    assert camera.show(30, step_s=0.2).score is None
+
+
+def test_a_wall_without_anything_to_follow_gives_no_score(camera):
+    """Else whoever has a clean picture would pass."""
+    noise = np.random.default_rng(4)
+    for _ in range(30):
+        camera.show(1, image=np.clip(150 + noise.normal(0, 2, (240, 320, 3)), 0, 255).astype(np.uint8))
+    assert camera.judge.stretches
+    assert camera.judge.assess().score is None
 
 
 def test_faster_cameras_are_thinned_out(camera):
