@@ -26,7 +26,7 @@ class Input(IntEnum):
 
 
 class Coil(IntEnum):
-    """Outputs. A door opens while its coil is on and closes when it goes off."""
+    """Outputs. A door opens while its coil is on and closes when it goes off; one with a fail-safe lock the other way round."""
 
     ENTRY_DOOR = 0
     EXIT_DOOR = 1
@@ -73,7 +73,7 @@ def channel_of(name: str) -> int:
 
 
 def modbus_options(port: str, /, **changes: Any) -> dict[str, Any]:
-    """The configuration of driver io_board.modbus for this lane, on the board at `port`; `changes` replace whole keys."""
+    """The configuration of driver io_board.modbus for this lane (two doors, both fail-secure), on the board at `port`; `changes` replace whole keys."""
 
     def pin(channel: IntEnum) -> dict[str, int]:
         return {"channel": channel.value}

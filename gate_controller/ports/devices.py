@@ -182,11 +182,15 @@ class IoBoard(OpenableDevice, Protocol):
         """Command `door` open for `duration_s` (0.1 s steps), timed by the board: a dead controller cannot hold it.
 
         The acknowledge proves nothing; only the door's position input does.
+
+        Raises:
+            DeviceRejectedError: The lane has no such door, or the board refuses.
+            DeviceError: As `read()`.
         """
         ...
 
     def release(self, door: Door, deadline: float) -> None:
-        """End an opening early: the door closes by itself."""
+        """End an opening early: the door closes by itself. Nothing for a door that the lane has not."""
         ...
 
     def set_lamp(self, lamp: Lamp, on: bool, deadline: float) -> None:
