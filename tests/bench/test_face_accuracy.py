@@ -1,5 +1,6 @@
 """The accuracy tool, on the synthetic people in LFW's layout and on numbers whose answer is known."""
 
+import itertools
 import json
 import math
 
@@ -15,13 +16,13 @@ FACES = tool.TOP / "simulators" / "data" / "faces"
 
 @pytest.fixture(scope="session")
 def lfw(tmp_path_factory):
-    """Portraits 1 and 2 of everybody: DIR/NAME/NAME_0001.jpg; pairs: the two of each, and everybody's first with everybody else's."""
+    """The four portraits of everybody: DIR/NAME/NAME_0001.jpg; pairs: all of each, and everybody's first with everybody else's."""
     top = tmp_path_factory.mktemp("lfw")
     for name in PEOPLE:
         (top / name).mkdir()
-        for number in (1, 2):
+        for number in range(1, 5):
             (top / name / f"{name}_{number:04}.jpg").symlink_to(FACES / f"{name}_{number}.jpg")
-    genuine = [f"{name}\t1\t2" for name in PEOPLE]
+    genuine = [f"{name}\t{one}\t{other}" for name in PEOPLE for one, other in itertools.combinations(range(1, 5), 2)]
     impostor = [f"{one}\t1\t{other}\t1" for index, one in enumerate(PEOPLE) for other in PEOPLE[index + 1 :]]
     pairs = top / "pairs.txt"
     pairs.write_text("\n".join([f"1\t{len(genuine)}", *genuine, *impostor]) + "\n")
@@ -35,16 +36,17 @@ def test_synthetic_people_at_their_own_threshold(lfw, tmp_path, capsys):
     wanted = ["--images", lfw, "--pairs", lfw / "pairs.txt", "--groups", lfw / "groups.txt", "--threshold", SIMULATED, "--all-impostors", "--json", figures]
     assert tool.main([str(word) for word in wanted]) == 0
     read = json.loads(figures.read_text())
-    assert (read["fta"]["count"], read["fta"]["total"]) == (0, 24)
-    assert (read["fnmr"]["count"], read["fnmr"]["total"]) == (0, 12), "all genuine accepted"
-    assert (read["fmr"]["count"], read["fmr"]["total"]) == (0, 24 * 22 // 2), "all impostors refused"
+    assert (read["fta"]["count"], read["fta"]["total"]) == (0, 48)
+    assert (read["fnmr"]["count"], read["fnmr"]["total"]) == (0, 12 * 6), "all genuine accepted"
+    assert (read["fmr"]["count"], read["fmr"]["total"]) == (0, 48 * 44 // 2), "all impostors refused"
     assert read["eer"] == 0
     assert read["at_fmr"]["0.01"]["fnmr"]["count"] == 0
-    assert read["at_fmr"]["0.001"] is None
+    assert read["at_fmr"]["0.001"]["fnmr"]["count"] == 0
+    assert read["at_fmr"]["0.0001"] is None
     assert set(read["groups"]) == {"odd", "even", tool.MIXED}
-    assert read["groups"]["odd"]["fmr"]["total"] == 12 * 10 // 2
+    assert read["groups"]["odd"]["fmr"]["total"] == 24 * 20 // 2
     shown = capsys.readouterr().out
-    assert "not measured: that takes at least 1,000 impostor pairs" in shown
+    assert "not measured: that takes at least 10,000 impostor pairs" in shown
     assert "do not show FMR 0.1 %" in shown
 
 
@@ -56,7 +58,7 @@ def test_synthetic_people_at_their_own_threshold(lfw, tmp_path, capsys):
         ("person01 1\n", "pairs.txt:1: 2 words are no pair"),
         ("person01 1 2\nperson01 one 2\n", "pairs.txt:2: 3 words are no pair"),
         ("person01 1 1\n", "pairs.txt:1: a photo compared with itself"),
-        ("person01 1 3\n", "person01_0003.jpg: no such photo"),
+        ("person01 1 5\n", "person01_0005.jpg: no such photo"),
         ("../person01 1 2\n", "'../person01' is no name of a person"),
         ("person01 1 2\n", "1 genuine and 0 impostor pairs"),
     ],
