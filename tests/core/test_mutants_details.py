@@ -9,7 +9,7 @@ import pytest
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.reasons import Reason
-from gate_controller.core.values import CheckOutcome, Direction, Door, Lamp, Modality, Outcome, Region, TriState
+from gate_controller.core.values import CheckOutcome, Direction, Door, DoorPosition, Lamp, Modality, Outcome, Region, TriState
 from tests.core.conftest import ADULT, PASS
 from tests.core.scenes import (
     AFTER,
@@ -21,17 +21,28 @@ from tests.core.scenes import (
     INSIDE,
     LOOP_WHOLE,
     NOBODY,
+    ONE,
     PLACES,
+    QR_BACK,
+    QR_LOST,
     REARMED,
     RELEASED,
     STOP_AT_ONCE,
     TAKEN,
     answers,
     emergency,
+    ends,
+    exit_open,
     half_open,
     identity,
     late_released,
+    out_of_service,
     ready,
+    sees,
+    single_closed,
+    steadily,
+    waits,
+    walk_in,
     word,
 )
 
@@ -185,6 +196,61 @@ def test_who_took_the_call_is_shown_until_it_goes_on_unanswered(new_lane):
     LOOP_WHOLE(lane)
     REARMED(lane)
     assert lane.controller.officer_call is None
+
+
+CALLS = {
+    "another call begins with the patience of a new one": (
+        out_of_service,
+        [waits(50), steadily(occupancy=ONE), waits(15)],
+        "exit shuts, entry shuts, calls reverse_entry, says wait_for_officer -> officer_referral reverse_entry",
+    ),
+    "a call that is over does not count for the next": (
+        out_of_service,
+        [waits(61), QR_BACK, QR_LOST],
+        "calls qr_camera_lost 1; ends the call, says show_code; exit shuts, entry shuts, calls qr_camera_lost, says lane_closed -> out_of_service qr_camera_lost",
+    ),
+    "the exit beam gives no answer while a lane would open": (
+        out_of_service,
+        [sees(exit_beam=TriState.UNKNOWN), QR_BACK],
+        "exit shuts, entry shuts, ends the call, says starting -> out_of_service starting",
+    ),
+    "a check ends when no crossing is open": (ready, [ends(Modality.FACE)], " -> ready -"),
+    "somebody walked in and the exit is not known when the chamber should be clear": (
+        single_closed,
+        [walk_in, sees(exit_beam=TriState.ACTIVE), steadily(occupancy=NOBODY), sees(exit_door=DoorPosition.UNKNOWN, occupancy=ONE), waits(5.1)],
+        "says go_back; exit shuts, calls stayed_inside, says wait_for_officer -> officer_referral stayed_inside",
+    ),
+}
+
+
+@pytest.mark.parametrize("scene", CALLS)
+def test_a_scene(new_lane, scene):
+    place, steps, answered = CALLS[scene]
+    assert answers(place(new_lane), steps) == answered
+
+
+def test_who_acknowledged_nothing_has_not_taken_the_next_call(new_lane):
+    lane = ready(new_lane)
+    lane.tell(e.StopRequested())
+    TAKEN(lane)
+    steadily(occupancy=ONE)(lane)
+    assert lane.controller.officer_call == (Reason.STOPPING, 0, None)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_lane_is_idle_where_no_traveller_is_dealt_with(new_lane, place):
+    assert PLACES[place](new_lane).controller.idle == (place in {"out_of_service", "ready", "maintenance"})
+
+
+def test_a_bug_after_the_release_completes_nothing(new_lane):
+    lane = exit_open(new_lane)
+
+    def boom(*_):
+        raise ZeroDivisionError
+
+    lane.controller._lane.many_inside = boom
+    out = lane.controller.handle(e.InputsRead(lane.inputs), lane.now)
+    assert "records aborted internal_error" in [word(command) for command in out]
 
 
 @pytest.fixture
