@@ -92,7 +92,7 @@ def renew_command(clock: Clock, directory: Path, role: str, by: tuple[int, ...] 
 
 @gate_authority.group("keys")
 def keys_group() -> None:
-    """Publish and withdraw a region's pass keys."""
+    """Publish and withdraw a region's keys."""
 
 
 @keys_group.command("add")
@@ -123,17 +123,18 @@ def keys_add_command(clock: Clock, directory: Path, region: Region, name: str | 
 @click.option("--name", required=True, help="Name of the key, see gate-authority status; the first is called issuer.")
 @click.pass_obj
 def keys_withdraw_command(clock: Clock, directory: Path, region: Region, name: str) -> None:
-    """Take a key back: no pass signed with it is accepted once gates know."""
+    """Take a key back, of passes or of enrolments: nothing signed with it is accepted once gates know."""
     with _publishing(directory) as headquarters:
-        names = [key.name for key, _, _ in headquarters.repository.regions[region].keys]
-        if name not in names:
-            what = f"{region.value} has published no key {name!r}; it has {', '.join(names) or 'none'}"
+        state = headquarters.repository.regions[region]
+        names, others = ([key.name for key, _, _ in keys] for keys in (state.keys, state.enrolment_keys))
+        if name not in (*names, *others):
+            what = f"{region.value} has published no key {name!r}; it has {', '.join((*names, *others)) or 'none'}"
             raise RefusedByStateError(what, f"gate-authority status {directory}")
         key = headquarters.key(region, name)
         headquarters.repository.withdraw_pass_key(key)
         _publish(headquarters, clock)
         click.echo(f"key {key.kid.hex()} ({name}) of {region.value} is withdrawn")
-        if len(names) == 1:
+        if names == [name]:
             click.echo(f"{region.value} has no key now: its passes are refused, its status lists grow old; gate-authority keys add", err=True)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from gate_controller.composition.trust import TrustInForce, TrustParts, trust_in_force
 from gate_controller.core.values import Region
 from gate_controller.ports.errors import GateError
+from gate_controller.ports.services import VerifyingKey
 from gate_controller.ports.trust import Freshness, TrustView
 from gate_controller.trust.floor import Floor
 from gate_controller.trust.freshness import duration, freshness_json, freshness_text
@@ -60,20 +61,14 @@ def listed(in_force: TrustInForce, pinned_root: bytes, now: float) -> Report:
     """Roles, keys and status lists."""
     view = in_force.view
     roles = role_summaries(in_force.repository, pinned_root)
-    keys = sorted(view.keys.items(), key=lambda entry: (entry[1].region.value, entry[1].not_before, entry[0]))
+    keys, enrolment_keys = (
+        sorted(each.items(), key=lambda entry: (entry[1].region.value, entry[1].not_before, entry[0])) for each in (view.keys, view.enrolment_keys)
+    )
     lists = sorted(view.status_lists.values(), key=lambda listed: listed.uri)
     fields: dict[str, object] = {
         "roles": [_role_json(role) for role in roles],
-        "keys": [
-            {
-                "region": key.region.value,
-                "kid": kid.hex(),
-                "not_before": key.not_before,
-                "not_after": key.not_after,
-                "valid": key.not_before <= now < key.not_after,
-            }
-            for kid, key in keys
-        ],
+        "keys": [_key_json(kid, key, now) for kid, key in keys],
+        "enrolment_keys": [_key_json(kid, key, now) for kid, key in enrolment_keys],
         "status_lists": [
             {
                 "region": each.region.value,
@@ -88,17 +83,26 @@ def listed(in_force: TrustInForce, pinned_root: bytes, now: float) -> Report:
             for each in lists
         ],
     }
-    key_rows = [
-        (key.region.value, kid.hex(), _first_day(key.not_before), _last_day(key.not_after), _validity(key.not_before, key.not_after, now)) for kid, key in keys
-    ]
     list_rows = [
         (each.region.value, each.uri, str(_passes(each)), str(each.bits), str(len(in_force.repository.targets[each.uri].content)), _age(each.issued_at, now))
         for each in lists
     ]
     lines = ["roles", *_table(("role", "version", "signed by", "expires", "left"), [_role_row(role, now) for role in roles])]
-    lines += ["", "pass keys", *_table(("region", "kid", "first day", "last day", "now"), key_rows)]
+    for title, shown in (("pass keys", keys), ("enrolment keys", enrolment_keys)):
+        if shown or shown is keys:
+            lines += ["", title, *_table(("region", "kid", "first day", "last day", "now"), [_key_row(kid, key, now) for kid, key in shown])]
     lines += ["", "status lists", *_table(("region", "uri", "passes", "bits", "bytes", "age"), list_rows)]
     return fields, lines
+
+
+def _key_json(kid: bytes, key: VerifyingKey, now: float) -> dict[str, object]:
+    validity = {"not_before": key.not_before, "not_after": key.not_after, "valid": key.not_before <= now < key.not_after}
+    return {"region": key.region.value, "kid": kid.hex(), **validity}
+
+
+def _key_row(kid: bytes, key: VerifyingKey, now: float) -> tuple[str, ...]:
+    validity = _validity(key.not_before, key.not_after, now)
+    return key.region.value, kid.hex(), _first_day(key.not_before), _last_day(key.not_after), validity
 
 
 def status_report(parts: TrustParts, floor: Floor, admitted: Collection[Region], now: float) -> tuple[dict[str, object], list[str], bool]:

@@ -22,12 +22,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from gate_controller.cli.simulated_enrolment import SimulatedEnrolments
 from gate_controller.cli.simulated_trust import SimulatedTrust
 from gate_controller.cli.simulation_watch import GateWatcher, SocketDesk, WorldEvents
 from gate_controller.control.client import GateClient
 from gate_controller.core.policy import LaneKind
 from gate_controller.core.values import Door, Region
-from gate_controller.enrolment import MasterKey, import_records
 from gate_controller.ports.clock import SystemClock
 from gate_controller.ports.control import JsonObject
 from gate_controller.ports.devices import Family
@@ -183,6 +183,7 @@ class SimulatedGate:
         ).with_overrides(plan.overrides)
         self._say("authorities: two regions publish their keys and status lists")
         self.trust = SimulatedTrust(self.directory, authorities, clock)
+        self.enrolments = SimulatedEnrolments(self.directory, self.trust.repository, clock)
         self.trust.publish(self.cast.statuses)
         self._say(f"enrolment: {len(self.cast.identities)} people, face and finger")
         self._enrol()
@@ -191,8 +192,9 @@ class SimulatedGate:
         self._stack.callback(self.lane.stop)
         endpoints = self.lane.start()
         self.config = self._configure(endpoints, audience)
-        self._say("trust: imported, as from a stick")
+        self._say("trust and enrolments: imported, as from a stick")
         self.trust.install(self.config)
+        self.enrolments.install(self.config)
         self._say("daemon: gatectl run with the simulated configuration")
         self._start_daemon(self.config)
         self.simulation = LaneSimulation(
@@ -214,11 +216,10 @@ class SimulatedGate:
         self._await_ready()
 
     def _enrol(self) -> None:
-        key = self.directory / "master.key"
-        key.touch(mode=0o600)
-        key.write_text("5a" * 32 + "\n")
         encoder = PortraitEncoder(self.plan.models)
-        import_records(self.directory / "enrolment.db", MasterKey.from_file(key), enrol(self.cast.identities, encoder.template, self.plan.family))
+        for region in Region:
+            enrolled = [identity for identity in self.cast.identities if identity.region is region]
+            self.enrolments.publish(region, enrol(enrolled, encoder.template, self.plan.family))
 
     def _configure(self, endpoints: Endpoints, audience: str) -> Path:
         plan = self.plan
@@ -242,7 +243,7 @@ class SimulatedGate:
                     "io_board": {"port": str(endpoints.io_board)} | _wiring(plan.doors),
                 },
                 "keys": self.trust.settings,
-                "enrolment": {"store": str(self.directory / "enrolment.db"), "master_key_file": str(self.directory / "master.key")},
+                "enrolment": self.enrolments.settings,
                 "journal": {"path": str(self.directory / "journal.db")},
                 "replay": {"path": str(self.directory / "replay.db")},
                 "models": {"directory": str(plan.models.resolve())},

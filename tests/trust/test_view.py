@@ -114,6 +114,19 @@ def test_never_judged_by_an_earlier_time_than_the_latest_seen(story: Any) -> Non
     assert view.freshness(Region.HK, latest.value - tolerance).cause is Cause.STATUS_LIST_AGE
 
 
+def test_a_key_for_enrolments_verifies_no_pass(story: Any) -> None:
+    authority = Authority(Region.HK, "enrolments", "enrolment")
+    story.keepers.add_enrolment_key(authority, 5, 1 << 33)
+    story.keepers.publish(story.now)
+    view = view_of(story)
+    assert (view.enrolment_keys[authority.kid].key, view.enrolment_keys[authority.kid].not_before) == (authority.public_key, 5)
+    assert authority.kid not in view.keys
+    assert view.lookup(authority.protected_header()) is None
+    story.keepers.withdraw_pass_key(authority)
+    story.keepers.publish(story.now)
+    assert not view_of(story).enrolment_keys
+
+
 def test_custom_data_of_a_status_list_does_not_matter(story: Any) -> None:
     token = status_list.token(story.keepers.authorities.issuers[Region.HK], status_list.claims("hk/status/2", bytes(16), NOW))
     story.list_target("hk", "hk/status/2", token, {"anything": [1]})
