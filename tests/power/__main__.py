@@ -44,10 +44,13 @@ def run(make: Callable[[random.Random], Workload], images: int, seed: int) -> tu
 
 
 def _reporter(name: str, done: int, images: int) -> Callable[[Tally], None]:
-    last = time.monotonic()
+    last, told = time.monotonic(), 0
 
     def progress(tally: Tally) -> None:
-        nonlocal last
+        nonlocal last, told
+        for what, where in list(tally.examples.items())[told:]:
+            print(f"{name}: VIOLATION {where}: {what}", file=sys.stderr, flush=True)
+        told = len(tally.examples)
         if time.monotonic() - last > EVERY_S:
             last = time.monotonic()
             judged = sum(tally.images.values()) + tally.repeated
