@@ -7,7 +7,7 @@ monitor's business, who has a memory of its own and is asked for each memory (se
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from gate_controller.core import commands as c
@@ -104,9 +104,10 @@ class Steps:
         for told in self.events(key, facts):
             steps += self._told(key, facts, (), told)
             if left and told[-1].alone:
-                # All its times are over, and the event comes before anybody has said so. (A change of what is not read leaves in such a
-                # moment by itself, like time alone; the event then comes in the next state.)
+                # All its times are over, and the event comes before anybody has said so.
                 steps += self._plainly(key, late, pending, told)
+                for before in self._changes(key, facts, told):
+                    steps.append(self._step(key, facts, pending, told, before=before))
         if self._sampled[key[0]] < INERT_SAMPLE:
             self._sampled[key[0]] += 1
             for told in (*ACTS, *ANSWERS):
@@ -119,10 +120,15 @@ class Steps:
     def _told(self, key: Key, facts: dict[str, Any], names: tuple[str, ...], told: tuple[Told, ...], seconds: float | None = None) -> Iterator[Step]:
         """One event; if it leaves the state, also together with what was not read in it and may have changed before."""
         yield from self._plainly(key, facts, names, told, seconds)
-        if self._left(key):
-            for before in self.unread.changes(tuple(self._passed), facts):
-                if not (before == (STOP,) and isinstance(told[-1].event, e.StopRequested)):
-                    yield self._step(key, facts, names, (*before, *told))
+        for before in self._changes(key, facts, told):
+            yield self._step(key, facts, names, (*before, *told))
+
+    def _changes(self, key: Key, facts: dict[str, Any], told: tuple[Told, ...]) -> list[tuple[Told, ...]]:
+        """What was not read in the state and may have changed before the event that has just left it."""
+        if not self._left(key):
+            return []
+        stops = isinstance(told[-1].event, e.StopRequested)
+        return [before for before in self.unread.changes(tuple(self._passed), facts) if not (stops and before == (STOP,))]
 
     def _plainly(self, key: Key, facts: dict[str, Any], names: tuple[str, ...], told: tuple[Told, ...], seconds: float | None = None) -> Iterator[Step]:
         """One event; if it leaves a state that does not ask for how long something has been unknown, and comes to one that does: for any time."""
@@ -135,12 +141,21 @@ class Steps:
     def _left(self, key: Key) -> bool:
         return bool(self._passed) and self._passed != [key[0]]
 
-    def _step(self, key: Key, facts: dict[str, Any], names: tuple[str, ...], tolds: tuple[Told, ...], seconds: float | None = None) -> Step:
+    def _step(
+        self, key: Key, facts: dict[str, Any], names: tuple[str, ...], tolds: tuple[Told, ...], seconds: float | None = None, before: tuple[Told, ...] = ()
+    ) -> Step:
+        """One event, or several at once. What is told `before` comes while no time is over yet."""
         restore(self.lane, facts)
-        how = (*[f"{name} over" for name in names], *[told.label for told in tolds])
-        return self._take(key, how, "occupancy_since" in names, tolds, seconds)
+        how = (*[told.label for told in before], *[f"{name} over" for name in names], *[told.label for told in tolds])
+        return self._take(key, how, "occupancy_since" in names, self._in_order(before, names, tolds), seconds)
 
-    def _take(self, key: Key, how: tuple[str, ...], steady: bool, tolds: tuple[Told, ...], seconds: float | None = None) -> Step:
+    def _in_order(self, before: tuple[Told, ...], names: tuple[str, ...], tolds: tuple[Told, ...]) -> Iterator[Told]:
+        if before:
+            yield from before
+            self.lane.__dict__.update(self.codec.age(self.lane.__dict__, names))
+        yield from tolds
+
+    def _take(self, key: Key, how: tuple[str, ...], steady: bool, tolds: Iterable[Told], seconds: float | None = None) -> Step:
         scenes: list[tuple[e.Event, bool, list[c.Command]]] = []
         signs: list[Any] = [steady]
         failure = ""
@@ -159,7 +174,7 @@ class Steps:
             self.plays.append(Play(steady, tuple(scenes), failure))
         return Step(how, number, key if failure else self.codec.encode(self.lane), seconds)
 
-    def _with_calm(self, tolds: tuple[Told, ...]) -> Iterator[Told]:
+    def _with_calm(self, tolds: Iterable[Told]) -> Iterator[Told]:
         yield from tolds
         yield from self.unread.calmed(self.lane)
 
