@@ -1,7 +1,7 @@
 """Doors, lamps and inputs: polls the board, sends commands, keeps lamps and officer call as they should be.
 
-A line at 9600 baud carries one request in 24 ms, and an emergency must have opened a door 100 ms after its input (INV-5). So lamps and call wait: one of them
-a reading at most, none after a reading in which an emergency is new; and in an emergency doors are opened before others are closed.
+A line at 9600 baud carries one request in 24 ms, and an emergency must have opened a door 100 ms after its input (INV-5). So between two readings there is at
+most one closing, call or lamp, none after a reading in which an emergency is new; and in an emergency doors are opened before others are closed.
 
 A reading that fails makes every input unknown at once (INV-3); the board counts as lost when that lasts. Door openings, but for an emergency's, are never repeated:
 an opening that may or may not have reached the board shows in the door's position, and nowhere else. Closings are repeated until the board took them.
@@ -54,6 +54,7 @@ class IoWorker(DeviceWorker):
         self._owed: dict[Door, c.OpenDoor] = {}
         self._latest: dict[Door, tuple[c.OpenDoor, threading.Event | None]] = {}
         self._read_anew = threading.Event()
+        self._may_write = True
 
     def opened(self) -> None:
         """Everything is sent anew to a board that was away; it counts as ready after its first good reading."""
@@ -70,10 +71,12 @@ class IoWorker(DeviceWorker):
         due, alarm = self.clock.monotonic() + self.around.options.poll_s, False
         self._obey_queued()
         try:
-            self._close_doors()
+            if self._inputs == UNKNOWN_INPUTS:
+                self._close_a_door()  # what is owed does not wait for a board that cannot be read
             alarm = self._read()
             if not alarm:
-                self._send_one_wish()
+                self._close_a_door()
+                self._send_a_wish()
         except PASSING as error:
             self._publish(UNKNOWN_INPUTS)
             if self.clock.monotonic() - self.last_read > self.around.options.io_lost_after_s:
@@ -131,7 +134,9 @@ class IoWorker(DeviceWorker):
                     self._obey(command)
             self._closings = [door for door in (Door.EXIT, Door.ENTRY) if door not in self._ordered_open]
             try:
-                self._close_doors()
+                while self._closings:
+                    self._may_write = True
+                    self._close_a_door()
             except DeviceError:
                 return  # the board's own pulse timer closes them
 
@@ -156,8 +161,8 @@ class IoWorker(DeviceWorker):
                     self._board.hold_open(door, hold_s, self._deadline())
                 case c.CloseDoor(door):
                     self._closings.append(door)
-                    if not _in_emergency(self._inputs):  # else by the next step: what is to be opened may stand behind it in the queue
-                        self._close_doors()
+                    if not _in_emergency(self._inputs):  # else after the next reading: what is to be opened may stand behind it in the queue
+                        self._close_a_door()
                 case _:
                     pass
         except PASSING:
@@ -183,14 +188,15 @@ class IoWorker(DeviceWorker):
             return "the other door is not known to be closed"
         return None
 
-    def _close_doors(self) -> None:
-        while self._closings:
+    def _close_a_door(self) -> None:
+        if self._closings and self._may_write:
+            self._may_write = False
             self._board.release(self._closings[0], self._deadline())
             self._closings.pop(0)
 
     def _read(self) -> bool:
         """Read and publish; whether an emergency is new in it."""
-        before = self._inputs
+        before, self._may_write = self._inputs, True
         inputs = self._board.read(self._deadline())
         self.last_read = self.clock.monotonic()
         self.ready()
@@ -200,8 +206,10 @@ class IoWorker(DeviceWorker):
         self._publish(inputs)
         return _in_emergency(inputs) and not _in_emergency(before)
 
-    def _send_one_wish(self) -> None:
+    def _send_a_wish(self) -> None:
         """Bring the call, or else one lamp, to what it should be."""
+        if not self._may_write:
+            return
         call = self._call
         if self._call_sent is not call:
             self._board.set_officer_call(call, self._deadline())
