@@ -102,9 +102,9 @@ class Lane:
         self.wire = WireBoard(link, baud=BAUD, paced=True, board=self.board)
         self._thread = threading.Thread(target=self.wire.run, name="board", daemon=True)
         self._thread.start()
-        if realtime:  # every thread of this process: one that was put aside while it has the interpreter would hold up the board
+        if realtime:  # this process is the hardware: it waits for nobody, nor does any thread of it that may have the interpreter
             for thread in Path("/proc/self/task").iterdir():
-                os.sched_setscheduler(int(thread.name), os.SCHED_RR, os.sched_param(1))
+                os.sched_setscheduler(int(thread.name), os.SCHED_RR, os.sched_param(3))
         long = dict.fromkeys(("entry_open_s", "entry_close_s", "exit_open_s", "clearing_s", "return_path_s", "identity_s"), 30.0) | {"door_open_s": 20.0}
         policy = {"times": long, "emergency": {"emergency_opens_exit": both, "emergency_hold_s": 4.0}}
         devices = {"io_board": {"port": str(link), "reply_timeout_s": REPLY_TIMEOUT_S}}
