@@ -6,6 +6,8 @@ camera and no reader would recognise anybody by them. Does not sign and does not
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from collections.abc import Iterator
 from datetime import date, timedelta
 
@@ -23,6 +25,8 @@ REGISTERED_FROM = 1_721_318_400
 _REGISTERED_WITHIN_S = 2 * 365 * 86_400
 _OLDEST, _DAYS = date(1930, 1, 1), 85 * 365
 _SUSPENDED_OF_1000 = 2
+_NUMBERS = struct.Struct(">IIQ")
+_EMBEDDING_BYTES = 256
 
 
 def reference_at(number: int, count: int, seed: str, region: Region) -> bytes:
@@ -34,18 +38,20 @@ def reference_at(number: int, count: int, seed: str, region: Region) -> bytes:
 
 def person(number: int, count: int, seed: str, region: Region, version: int = 1) -> EnrolmentRecord:
     """One enrolled person."""
-    random = np.random.default_rng(np.frombuffer(derived(seed, "person", region.value, number, version), np.uint32))
-    days, registered, suspended = (int(value) for value in random.integers((_DAYS, _REGISTERED_WITHIN_S, 1000)))
-    embedding = random.standard_normal(128)
+    # SHAKE-256 gives a person's bytes in a quarter of the time that it takes to seed one of numpy's generators.
+    drawn = hashlib.shake_256(derived(seed, "person", region.value, number, version)).digest(_NUMBERS.size + _EMBEDDING_BYTES + FINGER_BYTES * len(POSITIONS))
+    days, registered, suspended = _NUMBERS.unpack_from(drawn)
+    embedding = np.frombuffer(drawn, np.int16, 128, _NUMBERS.size).astype(np.float32)
+    fingers = drawn[_NUMBERS.size + _EMBEDDING_BYTES :]
     return EnrolmentRecord(
         reference=reference_at(number, count, seed, region),
         version=version,
-        birth_date=_OLDEST + timedelta(days=days),
+        birth_date=_OLDEST + timedelta(days=days % _DAYS),
         registered_with=frozenset(Region),
-        registered_at=REGISTERED_FROM + registered,
-        suspended=suspended < _SUSPENDED_OF_1000,
+        registered_at=REGISTERED_FROM + registered % _REGISTERED_WITHIN_S,
+        suspended=suspended % 1000 < _SUSPENDED_OF_1000,
         faces=(FaceTemplate(FACE_MODEL, (embedding / np.linalg.norm(embedding)).astype("<f4").tobytes()),),
-        fingers=tuple(FingerprintTemplate(FINGER_FORMAT, position, random.bytes(FINGER_BYTES)) for position in POSITIONS),
+        fingers=tuple(FingerprintTemplate(FINGER_FORMAT, position, fingers[at * FINGER_BYTES :][:FINGER_BYTES]) for at, position in enumerate(POSITIONS)),
     )
 
 
