@@ -30,6 +30,7 @@ from tests.core.scenes import (
     STOP_AT_ONCE,
     TAKEN,
     answers,
+    clearing,
     emergency,
     ends,
     exit_open,
@@ -40,6 +41,7 @@ from tests.core.scenes import (
     ready,
     sees,
     single_closed,
+    single_leaving,
     steadily,
     waits,
     walk_in,
@@ -152,6 +154,24 @@ def test_the_record_of_an_officers_release(new_lane):
     assert [step.name for step in record.steps][-3:] == ["exit_commanded", "exited", "chamber_empty"]
 
 
+def test_the_record_of_a_traveller_behind_whom_somebody_stepped_in(new_lane):
+    lane = single_leaving(new_lane)
+    lane.see(occupancy=NOBODY)
+    lane.see(entry_beam=TriState.ACTIVE)
+    lane.see(entry_beam=TriState.INACTIVE, exit_door=DoorPosition.CLOSED)
+    lane.wait(0.5)
+    record = lane.record()
+    assert (record.outcome, record.exited) == (Outcome.COMPLETED, True)
+    assert [step.name for step in record.steps][-2:] == ["exited", "chamber_empty"]
+
+
+def test_the_record_of_a_lane_that_is_clear_and_may_not_open(new_lane):
+    lane = clearing(new_lane)
+    QR_LOST(lane)
+    lane.see(exit_door=DoorPosition.CLOSED)
+    assert [step.name for step in lane.record().steps][-2:] == ["exited", "chamber_empty"]
+
+
 def test_the_record_of_a_lane_that_could_not_be_seen_empty(new_lane):
     lane = identity(new_lane)
     STOP_AT_ONCE(lane)
@@ -217,6 +237,7 @@ CALLS = {
     "a check ends when no crossing is open": (ready, [ends(Modality.FACE)], " -> ready -"),
     "somebody walked in and the exit is not known when the chamber should be clear": (
         single_closed,
+        single_leaving,
         [walk_in, sees(exit_beam=TriState.ACTIVE), steadily(occupancy=NOBODY), sees(exit_door=DoorPosition.UNKNOWN, occupancy=ONE), waits(5.1)],
         "says go_back; exit shuts, calls stayed_inside, says wait_for_officer -> officer_referral stayed_inside",
     ),

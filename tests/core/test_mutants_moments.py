@@ -46,6 +46,7 @@ from tests.core.scenes import (
     sees,
     single_exit_open,
     single_identity,
+    single_leaving,
     single_nobody_came,
     steadily,
     told,
@@ -216,6 +217,52 @@ SCENES = {
         single_nobody_came,
         [waits(4.7), sees(occupancy=ONE), later(STEADY), TIMER],
         "says go_back -> return_path stayed_inside",
+    ),
+    "the entry was in doubt by turns while the exit was open and the chamber is empty": (
+        leaving,
+        [
+            sees(entry_door=MOVING),
+            waits(0.2),
+            sees(entry_door=BLIND),
+            waits(0.5),
+            sees(entry_door=MOVING),
+            waits(0.2),
+            sees(entry_door=BLIND),
+            waits(0.2),
+            sees(entry_door=CLOSED, exit_door=CLOSED, occupancy=NOBODY),
+            waits(STEADY),
+        ],
+        "exit shuts, entry shuts, calls door_sensors_disagree, says wait_for_officer; notes latched, exit shuts, entry shuts, calls left_unseen, records aborted left_unseen, says lane_closed -> out_of_service left_unseen",
+    ),
+    "somebody leans into the entry beam of a lane with an entry door just as the traveller goes": (
+        leaving,
+        [sees(occupancy=NOBODY), sees(entry_beam=BROKEN)],
+        " -> exit_open -",
+    ),
+    "somebody steps into a doorless entry just as the traveller goes": (
+        single_leaving,
+        [sees(occupancy=NOBODY), sees(entry_beam=BROKEN)],
+        "exit shuts -> clearing -",
+    ),
+    "somebody steps into a doorless entry, and the exit was not seen open": (
+        single_exit_open,
+        [sees(exit_beam=BROKEN), sees(exit_beam=CLEAR, occupancy=NOBODY), sees(entry_beam=BROKEN)],
+        "exit shuts, calls tailgating, says wait_for_officer -> officer_referral tailgating",
+    ),
+    "somebody steps into a doorless entry, and nobody was seen in the exit": (
+        single_exit_open,
+        [sees(exit_door=OPEN), sees(occupancy=NOBODY), sees(entry_beam=BROKEN)],
+        "exit shuts, calls tailgating, says wait_for_officer -> officer_referral tailgating",
+    ),
+    "somebody steps into a doorless entry while the traveller stands in the exit": (
+        single_leaving,
+        [sees(exit_beam=BROKEN, occupancy=NOBODY), sees(entry_beam=BROKEN)],
+        "exit shuts, calls tailgating, says wait_for_officer -> officer_referral tailgating",
+    ),
+    "somebody steps into a doorless entry while the traveller is still counted": (
+        single_leaving,
+        [sees(entry_beam=BROKEN)],
+        "exit shuts, calls tailgating, says wait_for_officer -> officer_referral tailgating",
     ),
 }
 
