@@ -39,7 +39,7 @@ TOP = Path(__file__).parents[2]
 SHIPPED = TOP / "drivers" / "pad" / "coefficients.json"
 TUNED_ON, REPORTED_ON = range(1, 7), range(7, 13)
 HANDS = {"outstretched": 1.0, "propped": 0.4, "stand": 0.0}
-LIMITS = PadLimits(live_at=0.3, attack_at=0.7, least_frames=18, least_span_s=0.75)
+LIMITS = PadLimits(live_at=0.3, attack_at=0.7, least_frames=18, least_span_s=1.5)
 """What docs/pad.md proposes to the policy."""
 
 SIGNS = {"shake": 1, "together": 1, "depth": -1, "still": -1, "grid": 1, "blink": -1}
