@@ -237,7 +237,6 @@ CALLS = {
     "a check ends when no crossing is open": (ready, [ends(Modality.FACE)], " -> ready -"),
     "somebody walked in and the exit is not known when the chamber should be clear": (
         single_closed,
-        single_leaving,
         [walk_in, sees(exit_beam=TriState.ACTIVE), steadily(occupancy=NOBODY), sees(exit_door=DoorPosition.UNKNOWN, occupancy=ONE), waits(5.1)],
         "says go_back; exit shuts, calls stayed_inside, says wait_for_officer -> officer_referral stayed_inside",
     ),
