@@ -192,10 +192,11 @@ class Codec:
                 if why is Reason.STARTING:
                     lane.missing[device] = DEVICE_LOST[device]
         forced = self._forced[state]
-        lane.ajar_since = {door: since for door, since in lane.ajar_since.items() if door in forced and door in lane.seen_shut}
-        if "unconfirmed_since" in self._made:
+        if lane.ajar_since:
+            lane.ajar_since = {door: since for door, since in lane.ajar_since.items() if door in forced and door in lane.seen_shut}
+        if lane.unconfirmed_since:
             lane.unconfirmed_since = {d: s for d, s in lane.unconfirmed_since.items() if state in UNCONFIRMED[d]}
-        lane.seen_shut = {door for door in lane.seen_shut if door in forced}
+        lane.seen_shut &= forced
         told_apart = lane.reason in TOLD_APART
         if state is State.OFFICER_REFERRAL:
             told_apart = self._tidy_referral(lane, told_apart)
@@ -237,7 +238,7 @@ class Codec:
             return
         if not lane.may_return():
             crossing.way_back_offered = False
-            if "unconfirmed_since" in lane.__dict__ and state is not State.RETURN_PATH:
+            if state is not State.RETURN_PATH:
                 lane.unconfirmed_since.pop(Door.EXIT, None)
         outcome = lane.verdict.outcome if lane.verdict is not None else None
         if outcome is not Outcome.COMPLETED:

@@ -15,7 +15,7 @@ from tests.exploration.help import NotHelpedError, Wait, longest_wait
 from tests.exploration.run import explore, explore_together
 
 POLICY = CrossingPolicy(Region.MO, Direction.HK_TO_MO)
-MOST = 800
+MOST = 500
 
 READY = ("started", "io_board works", "calm", "occupancy_since over", "trust works")
 CLAIMED = (*READY, "pass read", "pass verified", "enrolment found")
