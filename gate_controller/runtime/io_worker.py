@@ -212,11 +212,13 @@ class IoWorker(DeviceWorker):
             return
         call = self._call
         if self._call_sent is not call:
+            self._may_write = False
             self._board.set_officer_call(call, self._deadline())
             self._call_sent = call
             return
         for lamp, on in list(self._lamps.items()):
             if self._lamps_sent.get(lamp) is not on:
+                self._may_write = False
                 self._board.set_lamp(lamp, on, self._deadline())
                 self._lamps_sent[lamp] = on
                 return

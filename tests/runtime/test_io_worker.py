@@ -336,6 +336,22 @@ def test_one_closing_a_reading_and_then_no_lamp(worker, board):
     assert [entry[0] for entry in board.log] == ["close", "read", "close", "read", "lamp", "read"]
 
 
+def test_a_closing_ordered_after_a_lamp_was_sent_waits_for_the_next_reading(worker, board, monkeypatch):
+    worker.step()
+    worker.submit(c.SetLamp(Lamp.ENTRY_RED, True))
+    set_lamp = board.set_lamp
+
+    def lamp_and_then_an_order(*arguments):
+        set_lamp(*arguments)
+        worker.submit(c.CloseDoor(Door.ENTRY))
+
+    monkeypatch.setattr(board, "set_lamp", lamp_and_then_an_order)
+    board.log.clear()
+    worker.step()
+    worker.step()
+    assert [entry[0] for entry in board.log] == ["read", "lamp", "read", "close"]
+
+
 def test_what_is_owed_does_not_wait_for_a_board_that_cannot_be_read(worker, board):
     worker.step()
     board.fail.append(SILENT)
