@@ -8,6 +8,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import structlog
+
 from gate_controller.core.values import Region
 from gate_controller.enrolment.directory import EnrolmentDirectory
 from gate_controller.enrolment.floor import require_not_older
@@ -17,6 +19,7 @@ from gate_controller.ports.errors import StoreError
 from gate_controller.ports.services import EnrolmentRecord
 
 _ATTEMPTS = 5
+log = structlog.get_logger("gate.enrolment")
 _NOT_LOOKED = ""
 
 
@@ -101,4 +104,6 @@ class Enrolments:
         self._open[region], self._named[region] = store, path.name
         if old is not None:
             old.close()
+        held = store.description
+        log.info("enrolments in force", region=region.value, snapshot=held.snapshot, delta=held.delta, records=held.records)
         return store

@@ -9,6 +9,8 @@ begins again. Runs in a process of its own (`gatectl enrolment import`); a runni
 from __future__ import annotations
 
 import contextlib
+import shutil
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -35,6 +37,10 @@ Progress = Callable[[int, int], None]
 """Told bytes done and bytes in all."""
 _BATCH = 256
 _TAG_BYTES = 8
+_STORE_PER_FILE = 1.2
+"""A record of 3.7 kB takes a page of 4 KiB, and 48 bytes in its bucket."""
+_SPARE_BYTES = 256 << 20
+"""What stays free for the journal while a snapshot comes in."""
 _NEVER: State = (0, 0, 0)
 
 
@@ -162,7 +168,8 @@ def _take_snapshot(
     directory.clean(manifest.region, keep=store)
     description = schema.Description(manifest.region, manifest.snapshot, 0, manifest.issued_at, manifest.entries, manifest.digest)
     total = manifest.file_bytes
-    with _Others(directory, manifest, master) as others, Draft(store, master, manifest.digest) as draft:
+    _require_space(manifest, store)
+    with _not_left_full(directory, manifest.region), _Others(directory, manifest, master) as others, Draft(store, master, manifest.digest) as draft:
         resumed_at = draft.next_chunk
         if not draft.finished:
             for number, entries in publication.read(resumed_at):
@@ -258,6 +265,27 @@ def _held(directory: EnrolmentDirectory, region: Region, master: MasterKey) -> t
             return store.description, None
     except StoreError as error:
         return None, error
+
+
+def _require_space(manifest: Manifest, store: Path) -> None:
+    """Refuse a snapshot that will not fit beside the one in force: a full disk would close the lane, because the journal could not be written."""
+    already = store.stat().st_size if store.exists() else 0
+    needed = int(manifest.file_bytes * _STORE_PER_FILE) + _SPARE_BYTES - already
+    free = shutil.disk_usage(store.parent).free
+    if free < needed:
+        how = f"{manifest.name}: needs {needed / 2**20:,.0f} MiB on the disk of {store.parent}, and {free / 2**20:,.0f} MiB are free"
+        raise StoreError(how, "free space on its file system; nothing was imported")
+
+
+@contextlib.contextmanager
+def _not_left_full(directory: EnrolmentDirectory, region: Region) -> Iterator[None]:
+    """Remove the half-built store if the disk became full over it."""
+    try:
+        yield
+    except StoreError as error:
+        if getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+            directory.clean(region)
+        raise
 
 
 def _put_into_force(directory: EnrolmentDirectory, store: Path, description: schema.Description) -> None:

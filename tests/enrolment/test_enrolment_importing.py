@@ -219,6 +219,34 @@ def test_two_imports_at_once(laboratory: Any, make_record: MakeRecord, snapshot:
     laboratory.take(snapshot, meanwhile)
 
 
+class Usage:
+    free = 1 << 20
+
+
+def test_a_snapshot_that_will_not_fit(laboratory: Any, make_record: MakeRecord, snapshot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _path: Usage)
+        with pytest.raises(StoreError, match=r"HK snapshot 5: needs 256 MiB on the disk of .*, and 1 MiB are free"):
+            laboratory.take(snapshot)
+    assert laboratory.directory.stores(Region.HK) == []
+
+
+def test_a_disk_that_becomes_full_does_not_stay_full(laboratory: Any, make_record: MakeRecord, snapshot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    laboratory.take(snapshot)
+    opened = draft.Draft._open
+
+    def small(self: draft.Draft) -> None:
+        opened(self)
+        assert self._connection is not None
+        self._connection.execute("PRAGMA max_page_count=12").fetchall()
+
+    monkeypatch.setattr(draft.Draft, "_open", small)
+    with pytest.raises(StoreError, match="the disk is full"):
+        laboratory.take(laboratory.published((make_record(number) for number in range(PEOPLE)), snapshot=6))
+    assert len(laboratory.directory.stores(Region.HK)) == 1
+    assert laboratory.find(59) is not None
+
+
 # -- what a gate sees ------------------------------------------------------------------------------------------------------
 
 
