@@ -29,6 +29,13 @@ class Coefficient(BaseModel):
     centre: _Finite = Field(description="value that speaks for neither side")
     spread: float = Field(gt=0, allow_inf_nan=False, description="of the values about it")
     weight: _Finite
+    reach_live: float = Field(REACH, ge=0, le=REACH, description="spreads for which it may count towards live: less where an absence proves little")
+    least_for_live: _Finite | None = Field(None, description="a value below it is no sign of life: the score then is at least 0.5, whatever else was seen")
+
+    def away(self, value: float) -> float:
+        """Spreads from the centre, within the cue's reach."""
+        low, high = (-self.reach_live, REACH) if self.weight >= 0 else (-REACH, self.reach_live)
+        return max(low, min(high, (value - self.centre) / self.spread))
 
 
 class Coefficients(BaseModel):
@@ -55,13 +62,17 @@ class Coefficients(BaseModel):
             value = values.get(name)
             if value is not None and not math.isfinite(value):
                 value = None
-            away = 0.0 if value is None else max(-REACH, min(REACH, (value - each.centre) / each.spread))
-            cues.append(Cue(name, value, each.weight * away))
+            cues.append(Cue(name, value, 0.0 if value is None else each.weight * each.away(value)))
         return tuple(sorted(cues, key=lambda cue: -abs(cue.weight)))
 
     def score(self, cues: tuple[Cue, ...]) -> float:
-        """0 bona fide to 1 attack."""
-        return 1 / (1 + math.exp(-(self.bias + sum(cue.weight for cue in cues))))
+        """0 bona fide to 1 attack; at least 0.5 without a sign of life."""
+        score = 1 / (1 + math.exp(-(self.bias + sum(cue.weight for cue in cues))))
+        return max(score, 0.5) if any(self._lifeless(cue) for cue in cues) else score
+
+    def _lifeless(self, cue: Cue) -> bool:
+        least = self.cues[cue.name].least_for_live
+        return least is not None and cue.value is not None and cue.value < least
 
 
 def load(data: bytes | None = None) -> tuple[Coefficients, str]:

@@ -45,6 +45,12 @@ LIMITS = PadLimits(live_at=0.3, attack_at=0.7, least_frames=18, least_span_s=1.5
 SIGNS = {"shake": 1, "together": 1, "depth": -1, "still": -1, "grid": 1, "blink": -1}
 """Which way a cue may point: a coefficient of the other sign would be an accident of the data, and stays 0."""
 
+REACH_LIVE = {"shake": 1.0, "together": 1.0}
+"""A picture on a stand does not tremble either: that nothing trembles says little for life."""
+
+LEAST_FOR_LIVE = {"depth": 0.85}
+"""Between still pictures on a stand (up to 0.56, person 2) and people who try to stand still (from 1.14 after 1.6 s, persons 1 to 6)."""
+
 _MOTION_PX = 96
 
 
@@ -162,9 +168,10 @@ def tune(seen: dict[Case, Seen], provenance: dict[str, str], ridge: float = 0.6)
     means = [np.nanmean(table[side], axis=0) for side in (attack, ~attack)]
     centre = (means[0] + means[1]) / 2
     spread = np.maximum(np.sqrt((np.nanvar(table[attack], axis=0) + np.nanvar(table[~attack], axis=0)) / 2), 0.02)
-    z = np.nan_to_num(np.clip((table - centre) / spread, -REACH, REACH))
-    weigh = np.where(attack, 0.5 / attack.sum(), 0.5 / (~attack).sum())
     signs = np.array(list(SIGNS.values()))
+    to_live = np.array([REACH_LIVE.get(name, REACH) for name in SIGNS])
+    z = np.nan_to_num(np.clip((table - centre) / spread, np.where(signs > 0, -to_live, -REACH), np.where(signs > 0, REACH, to_live)))
+    weigh = np.where(attack, 0.5 / attack.sum(), 0.5 / (~attack).sum())
     weights: NDArray[np.float64] = np.zeros(len(SIGNS))
     bias = 0.0
     for _ in range(20_000):
@@ -173,7 +180,13 @@ def tune(seen: dict[Case, Seen], provenance: dict[str, str], ridge: float = 0.6)
         weights = np.where(weights * signs > 0, weights, 0.0)
         bias -= 0.3 * float(error.sum())
     cues = {
-        name: Coefficient(centre=round(float(c), 4), spread=round(float(s), 4), weight=round(float(w), 4))
+        name: Coefficient(
+            centre=round(float(c), 4),
+            spread=round(float(s), 4),
+            weight=round(float(w), 4),
+            reach_live=REACH_LIVE.get(name, REACH),
+            least_for_live=LEAST_FOR_LIVE.get(name),
+        )
         for name, c, s, w in zip(SIGNS, centre, spread, weights, strict=True)
     }
     return Coefficients(name="passive-1", provenance=provenance, bias=round(bias, 4), cues=cues)

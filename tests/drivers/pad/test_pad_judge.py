@@ -186,6 +186,14 @@ def test_any_measurement_gives_a_score(values):
     assert all(cue.weight == 0 for cue in cues if values.get(cue.name) is None)
 
 
+def test_nothing_that_moves_is_no_sign_of_life():
+    """A print on a stand: no tremor, no grid, and nothing that lives."""
+    coefficients = fusion.load()[0]
+    still = {"shake": -2.3, "together": 0.0, "depth": 0.3, "still": None, "grid": 2.0, "blink": 0.0}
+    assert coefficients.score(coefficients.contributions(still)) >= 0.5
+    assert coefficients.score(coefficients.contributions({**still, "depth": 3.0, "blink": 1.0})) < 0.1
+
+
 def test_no_cue_outvotes_all_others():
     coefficients = fusion.load()[0]
     heaviest = max(abs(each.weight) for each in coefficients.cues.values())
