@@ -133,6 +133,7 @@ single_identity = after(single_ready, lambda lane: lane.admit(), walk_in)
 single_exit_open = after(single_identity, *BOTH_MATCH)
 single_leaving = after(single_exit_open, sees(exit_door=OPEN), sees(exit_beam=BROKEN), sees(exit_beam=CLEAR))
 single_clearing = after(single_leaving, steadily(occupancy=NOBODY))
+single_entry_open = after(single_ready, lambda lane: lane.admit())
 single_nobody_came = after(single_ready, lambda lane: lane.admit(), sees(exit_beam=BROKEN), waits(8.1))
 
 BEFORE = {"out_of_service": out_of_service, "ready": ready, "maintenance": maintenance, "pass_check": passing}

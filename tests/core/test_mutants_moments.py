@@ -9,6 +9,7 @@ from gate_controller.core.reasons import Reason
 from gate_controller.core.values import CheckOutcome, Device, Modality, TriState
 from tests.core.scenes import (
     BLIND,
+    BOARD_LOST,
     BROKEN,
     CLEAR,
     CLOSED,
@@ -44,10 +45,12 @@ from tests.core.scenes import (
     restarted,
     returning,
     sees,
+    single_entry_open,
     single_exit_open,
     single_identity,
     single_leaving,
     single_nobody_came,
+    started,
     steadily,
     told,
     waits,
@@ -70,6 +73,11 @@ SCENES = {
         passing,
         [later(2.1), QR_LOST],
         "exit shuts, entry shuts, calls qr_camera_lost, records refused qr_camera_lost, says lane_closed -> out_of_service qr_camera_lost",
+    ),
+    "a device is lost at the moment a lane that does not come up would call": (
+        started,
+        [later(61), BOARD_LOST],
+        "exit shuts, entry shuts, calls io_board_lost, says lane_closed, calls io_board_lost 1 -> out_of_service io_board_lost",
     ),
     "two are inside at the moment a device is lost": (
         half_open,
@@ -263,6 +271,21 @@ SCENES = {
         single_leaving,
         [sees(entry_beam=BROKEN)],
         "exit shuts, calls tailgating, says wait_for_officer -> officer_referral tailgating",
+    ),
+    "the exit is in doubt at the moment one is inside whom the entry beam did not see": (
+        single_entry_open,
+        [
+            sees(exit_door=MOVING),
+            waits(0.2),
+            sees(exit_door=BLIND),
+            waits(0.5),
+            sees(exit_door=MOVING, occupancy=ONE),
+            waits(0.2),
+            sees(exit_door=BLIND),
+            later(0.2),
+            TIMER,
+        ],
+        "exit shuts, forgets, calls door_sensors_disagree, says wait_for_officer -> officer_referral door_sensors_disagree",
     ),
 }
 
