@@ -64,6 +64,8 @@ class SqliteJournal:
                 check_schema(self._connection, path)
                 with sqlite.store_errors(path, WHAT):
                     self._connection.execute("PRAGMA secure_delete=ON").fetchall()  # what retention deletes is overwritten
+                    # A process that was killed may have written rows that it had not synced. They are seen from now on, so they must last: this syncs them.
+                    self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
                     self._head = self._found_head()
                 self._file = _identity(path)
             except BaseException:

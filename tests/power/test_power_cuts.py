@@ -12,7 +12,7 @@ from gate_controller.journal import Signer
 from gate_controller.journal.key_file import make_key
 from tests.power import sqlite_calls
 from tests.power.cuts import Workload, cut, killed_at, record
-from tests.power.disk import Names, Resize
+from tests.power.disk import Mark, Names, Resize, Sync
 from tests.power.journal_cuts import JournalCuts
 from tests.power.replay_cuts import ReplayCuts
 from tests.power.trust_cuts import TrustCuts
@@ -36,6 +36,22 @@ def test_a_claim_by_a_process_killed_before_its_last_sync_does_not_damage_the_ne
     log = record(workload)
     ends = [number + 1 for number, op in enumerate(log.ops) if isinstance(op, Resize)]
     tally = killed_at(workload, log, ends[3:5], 60, random.Random(1))
+    assert not tally.violations, tally.examples
+
+
+def test_rows_of_a_killed_process_that_are_seen_are_durable() -> None:
+    """Killed before the log was synced: the next process finds the rows, and nobody inside to be closed."""
+    workload = JournalCuts(random.Random(1), 10)
+    log = record(workload)
+    not_yet = [
+        number
+        for number, op in enumerate(log.ops)
+        if isinstance(op, Sync)
+        and op.where == "SQLite, the log"
+        and isinstance(after := log.ops[min(number + 2, len(log.ops) - 1)], Mark)
+        and not after.state.inside
+    ]
+    tally = killed_at(workload, log, not_yet[-3:], 0, random.Random(1))
     assert not tally.violations, tally.examples
 
 
