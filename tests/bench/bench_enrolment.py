@@ -172,7 +172,7 @@ def main() -> None:
         gate = Path(scratch) / "gate"
         size_mb = sum(path.stat().st_size for path in gate.glob("*.db")) / 1e6
         command = [sys.executable, __file__, "--look-up", str(gate), "--records", str(arguments.records), "--lookups", str(arguments.lookups)]
-        figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
     remembered = figures.pop("memory")
     print(f"{arguments.records} records, {size_mb:.1f} MB in the stores ({size_mb * 1e6 / arguments.records:.0f} bytes a record)")
     for name, row in imports.items():
