@@ -35,6 +35,8 @@ def simulate_virtually(run: Run, jobs: int, *, as_json: bool = False) -> int:
     try:
         for number, result in enumerate(play_all(run, jobs)):
             total.add(result)
+            for episode, violation in result.violations:
+                screen.print(f"[red]violation[/red] {violation}\n  {replay_command(run, episode)}", highlight=False, soft_wrap=True)
             if number % 25 == 24 and not as_json:
                 taken = time.monotonic() - began
                 screen.print(f"[dim]{total.crossed} crossings, {total.crossed / taken:.0f} a second, {len(total.violations)} violations[/dim]", highlight=False)

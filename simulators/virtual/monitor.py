@@ -73,6 +73,7 @@ class Monitor:
         self._everybody = False
         self._went_out_at: dict[str, float] = {}
         self._came_in_at = -1e9
+        self._stepped_in: tuple[float, float] = (-1e9, -1e9)
         self._shut = dict.fromkeys(Door, True)
         self._unshut_at = dict.fromkeys(Door, -1e9)
         self._forced = dict.fromkeys(Door, False)
@@ -133,6 +134,8 @@ class Monitor:
     def passage(self, body: Body, door: Door, inward: bool) -> None:
         """The middle of a body went through a door's plane."""
         self.wires()
+        if door is Door.ENTRY and inward:
+            self._stepped_in = self._agenda.now, self.senses.zero_until
         if door is Door.EXIT and not inward:
             self._went_out_at[body.name] = self._agenda.now
         if door is Door.EXIT and inward:
@@ -322,6 +325,8 @@ class Monitor:
             self.exempt["INV-6: a sensor was wrong, and the outcome with it"] += 1
         elif self._came_in_at >= max(ledger.began_at, self._exit_ordered_at):
             self.exempt["INV-6: somebody from beyond took the traveller's place, and a counter counts only"] += 1
+        elif Door.ENTRY not in self._policy.doors and self._stepped_in[1] < self._went_out_at.get(holder, -1.0) <= self._stepped_in[0]:
+            self.exempt["INV-6: somebody walked in and took the traveller's place, and the counter never showed the chamber empty in between"] += 1
         elif self._forced_at[Door.EXIT] >= ledger.began_at:
             self.exempt["INV-6: the exit was forced, and the outcome does not know who went"] += 1
         else:

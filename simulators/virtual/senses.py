@@ -19,6 +19,10 @@ class Senses:
     Args:
         agenda: Virtual time.
         stable_s: A wrong count that stands for longer is an error; for less it is the counter's latency.
+
+    Attributes:
+        shown_since: Since when whoever is inside has been shown to be there; None while the counter shows nobody.
+        zero_until: Until when the counter showed nobody, so far.
     """
 
     def __init__(self, agenda: Agenda, stable_s: float) -> None:
@@ -29,6 +33,8 @@ class Senses:
         self._wire_wrong = False
         self._wire_wrong_at = -1e9
         self.shown_since: float | None = 0.0
+        self._shows_zero = True
+        self.zero_until = 0.0
 
     def look(self, lane: Lane) -> None:
         """Something may have changed."""
@@ -45,6 +51,9 @@ class Senses:
             self._miscounts_since = None
         elif self._miscounts_since is None:
             self._miscounts_since = now
+        if self._shows_zero:
+            self.zero_until = now
+        self._shows_zero = shown == ZERO
         if inside and shown == ZERO:
             self.shown_since = None
         elif self.shown_since is None:
