@@ -114,7 +114,7 @@ def text_of(command: object) -> str:
     if isinstance(command, c.RecordCrossing):
         return f"RecordCrossing {command.record.outcome.value}"
     found = [getattr(command, name) for name in DETAILS if getattr(command, name, None) not in {None, False}]
-    return " ".join([type(command).__name__, *(str(getattr(each, "value", each)) for each in found)])
+    return " ".join([type(command).__name__, *(str(getattr(each, "code", getattr(each, "value", each))) for each in found)])
 
 
 def install(plug: Plug) -> None:

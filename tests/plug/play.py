@@ -29,6 +29,8 @@ from tests.plug.site import GENEROUS_S, Controller, Files, Site
 HURRY = 3.0
 LOOK_S = 0.1
 OFFICER = "officer-7"
+TRAILING_S = 1.0
+"""When the lane is ready again, lamps and call are still on their way to the board, one a reading."""
 
 
 class StuckError(Exception):
@@ -143,7 +145,7 @@ class Play:
             story.points = story.files.points()
             if story.die_at is not None and story.died_at is not None:
                 self._second_life()
-            if shows_again and story.die_at is not None:
+            if shows_again and story.died_at is not None:
                 self._show_again()
             self._until(lambda: not self.simulation.world.coil("officer_call"), "the officer's bell is quiet once the lane is ready")
         except StuckError as stuck:
@@ -165,6 +167,8 @@ class Play:
             self._until(lambda: self._state() == "ready" or self._controller.ended(), "the lane is ready")
             self._let_come("traveller")
         self._until(lambda: self._controller.ended() or (simulation.current is None and self._state() == "ready"), "the crossing ends", tend=True)
+        limit = time.monotonic() + TRAILING_S
+        self._until(lambda: self._controller.ended() or time.monotonic() > limit, "the last orders reach the board")
         if not self._controller.ended():
             return
         story.died_at = time.monotonic()
