@@ -9,7 +9,7 @@ import pytest
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.reasons import Reason
-from gate_controller.core.values import CheckOutcome, Direction, Door, DoorPosition, Lamp, Modality, Outcome, Region, TriState
+from gate_controller.core.values import CheckOutcome, Device, Direction, Door, DoorPosition, Lamp, Modality, Outcome, Region, TriState
 from tests.core.conftest import ADULT, PASS
 from tests.core.scenes import (
     AFTER,
@@ -37,11 +37,13 @@ from tests.core.scenes import (
     half_open,
     identity,
     late_released,
+    nobody_came,
     out_of_service,
     ready,
     sees,
     single_closed,
     single_leaving,
+    started,
     steadily,
     waits,
     walk_in,
@@ -234,6 +236,11 @@ CALLS = {
         [sees(exit_beam=TriState.UNKNOWN), QR_BACK],
         "exit shuts, entry shuts, ends the call, says starting -> out_of_service starting",
     ),
+    "somebody came in after all, and the entry is not known when the chamber should be clear": (
+        nobody_came,
+        [sees(entry_door=DoorPosition.UNKNOWN, occupancy=ONE), waits(5.1)],
+        "exit shuts, entry shuts, calls stayed_inside, says wait_for_officer -> officer_referral stayed_inside",
+    ),
     "a check ends when no crossing is open": (ready, [ends(Modality.FACE)], " -> ready -"),
     "somebody walked in and the exit is not known when the chamber should be clear": (
         single_closed,
@@ -247,6 +254,22 @@ CALLS = {
 def test_a_scene(new_lane, scene):
     place, steps, answered = CALLS[scene]
     assert answers(place(new_lane), steps) == answered
+
+
+@pytest.mark.parametrize(
+    ("ajar", "reason"),
+    [
+        ({"entry_door"}, Reason.ENTRY_DOOR_DID_NOT_CLOSE),
+        ({"exit_door"}, Reason.EXIT_DOOR_DID_NOT_CLOSE),
+        ({"entry_door", "exit_door"}, Reason.BOTH_DOORS_OPEN),
+    ],
+)
+def test_a_lane_that_starts_with_a_door_open_names_it(new_lane, ajar, reason):
+    lane = started(new_lane)
+    lane.see(**dict.fromkeys(ajar, DoorPosition.OPEN))
+    for device in Device:
+        lane.tell(e.DeviceReady(device))
+    assert lane.controller.reason is reason
 
 
 def test_who_acknowledged_nothing_has_not_taken_the_next_call(new_lane):

@@ -287,6 +287,11 @@ SCENES = {
         ],
         "exit shuts, forgets, calls door_sensors_disagree, says wait_for_officer -> officer_referral door_sensors_disagree",
     ),
+    "somebody steps into a doorless entry while the counter gives no answer": (
+        single_leaving,
+        [sees(occupancy=UNSEEN), sees(entry_beam=BROKEN)],
+        "exit shuts, calls tailgating, says wait_for_officer -> officer_referral tailgating",
+    ),
 }
 
 
