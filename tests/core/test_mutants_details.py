@@ -27,6 +27,7 @@ from tests.core.scenes import (
     QR_LOST,
     REARMED,
     RELEASED,
+    RETURNED,
     STOP_AT_ONCE,
     TAKEN,
     answers,
@@ -38,6 +39,7 @@ from tests.core.scenes import (
     identity,
     late_released,
     nobody_came,
+    occupancy,
     out_of_service,
     ready,
     sees,
@@ -240,6 +242,22 @@ CALLS = {
         nobody_came,
         [sees(entry_door=DoorPosition.UNKNOWN, occupancy=ONE), waits(5.1)],
         "exit shuts, entry shuts, calls stayed_inside, says wait_for_officer -> officer_referral stayed_inside",
+    ),
+    "whoever an officer sent back from a closed lane, and who stays, gets no way back by itself": (
+        out_of_service,
+        [RETURNED, sees(entry_door=DoorPosition.OPEN, occupancy=ONE), waits(16), sees(entry_door=DoorPosition.CLOSED), waits(61)],
+        (
+            "notes officer_returned, entry opens, says go_back; exit shuts, entry shuts, calls stayed_inside, says wait_for_officer; calls stayed_inside 1"
+            " -> officer_referral stayed_inside"
+        ),
+    ),
+    "whoever came in went back while the officer was called, and the entry shut at once": (
+        occupancy,
+        [HELP, sees(entry_door=DoorPosition.CLOSED), steadily(occupancy=NOBODY)],
+        (
+            "notes assistance_requested, exit shuts, entry shuts, forgets, calls assistance_requested, says wait_for_officer; "
+            "records abandoned backed_out, ends the call, says show_code -> ready -"
+        ),
     ),
     "a check ends when no crossing is open": (ready, [ends(Modality.FACE)], " -> ready -"),
     "somebody walked in and the exit is not known when the chamber should be clear": (
