@@ -31,3 +31,4 @@ class Ledger:
     started: dict[Modality, None] = field(default_factory=dict)
     passed: dict[Modality, bool] = field(default_factory=dict)
     released: bool = False
+    sent_nobody_back: bool = False

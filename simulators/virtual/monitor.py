@@ -1,9 +1,7 @@
 """The judge: invariants 1 to 6 and 8 of docs/ARCHITECTURE.md, from the truth of the world and from what went in and out of the core.
 
-It never reads the core's state or flags. It knows who is where, which leaf is where, which coil is on, what the wires show, what was presented, what was truly
-verified, which events were delivered and which commands came back.
-
-What no controller could know is not held against it, and is counted by itself (`exempt`); docs/simulation.md argues each case.
+It never reads the core's state or flags. It knows who is where, which leaf is where, which coil is on, what the wires show, what was presented and truly verified, which events were
+delivered and which commands came back. What no controller could know is counted by itself (`exempt`); docs/simulation.md argues each case.
 """
 
 from __future__ import annotations
@@ -136,12 +134,11 @@ class Monitor:
         self.wires()
         if door is Door.ENTRY and inward:
             self._stepped_in = self._agenda.now, self.senses.zero_until
-        if door is Door.EXIT and not inward:
-            self._went_out_at[body.name] = self._agenda.now
-        if door is Door.EXIT and inward:
+        elif door is Door.EXIT and inward:
             self._came_in_at = self._agenda.now
             self._cleared[body.name] = None  # whoever comes from beyond the border may go back there
         elif door is Door.EXIT:
+            self._went_out_at[body.name] = self._agenda.now
             self._went_out(body)
         self._look_for_help()
 
@@ -184,6 +181,8 @@ class Monitor:
                 ledger.passed.setdefault(event.modality, event.outcome is CheckOutcome.SUCCESSFUL)
         elif isinstance(event, e.AdmissionRecorded):
             self._claim(event.crossing_id)
+        elif isinstance(event, e.OfficerReturned) and (current := self._current()) is not None:
+            current.sent_nobody_back = not self.lane.inside
 
     def answered(self, event: e.Event, commands: list[c.Command]) -> None:
         """The core has answered an event with these commands."""
@@ -323,6 +322,8 @@ class Monitor:
             return
         if self.senses.miscounted(ledger.began_at) or self.senses.wire_was_wrong(ledger.began_at):
             self.exempt["INV-6: a sensor was wrong, and the outcome with it"] += 1
+        elif record.outcome is Outcome.RETURNED and ledger.sent_nobody_back:
+            self.exempt["INV-6: an officer sent back whoever was inside, and nobody was"] += 1
         elif self._came_in_at >= max(ledger.began_at, self._exit_ordered_at):
             self.exempt["INV-6: somebody from beyond took the traveller's place, and a counter counts only"] += 1
         elif Door.ENTRY not in self._policy.doors and self._stepped_in[1] < self._went_out_at.get(holder, -1.0) <= self._stepped_in[0]:
