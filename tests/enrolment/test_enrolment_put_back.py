@@ -1,0 +1,112 @@
+"""An older, lost, damaged or exchanged enrolment store: what a gate believes of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gate_controller.core.values import Region
+from gate_controller.enrolment import MasterKey
+from gate_controller.ports.errors import StoreError
+from gate_controller.ports.services import EnrolmentRecord
+
+MakeRecord = Callable[..., EnrolmentRecord]
+PEOPLE = 60
+
+
+@pytest.fixture
+def snapshot(laboratory: Any, make_record: MakeRecord) -> Path:
+    """Snapshot 5 of records 0..59, in many chunks."""
+    path: Path = laboratory.published((make_record(number) for number in range(PEOPLE)), snapshot=5)
+    return path
+
+
+def put_back(laboratory: Any, before: Path) -> None:
+    """What somebody does who has a copy of the directory, but for the floor."""
+    floor = (laboratory.directory.path / "floor").read_bytes()
+    shutil.rmtree(laboratory.directory.path)
+    shutil.copytree(before, laboratory.directory.path, symlinks=True)
+    (laboratory.directory.path / "floor").write_bytes(floor)
+
+
+def test_an_older_store_put_back_is_not_believed(laboratory: Any, make_record: MakeRecord, snapshot: Path) -> None:
+    laboratory.take(snapshot)
+    before = laboratory.scratch / "before"
+    shutil.copytree(laboratory.directory.path, before, symlinks=True)
+    delta = laboratory.published([make_record(3).reference], snapshot=5, delta=1)
+    laboratory.take(delta)
+    put_back(laboratory, before)
+    with pytest.raises(StoreError, match="holds HK's snapshot 5 with delta 0, older than 5 with delta 1, which this gate has had in force"):
+        laboratory.find(3)
+    laboratory.take(delta)  # the remedy
+    assert laboratory.find(3) is None
+    laboratory.take(laboratory.published([make_record(7)], snapshot=6))
+    put_back(laboratory, before)
+    with pytest.raises(StoreError, match="older than 6 with delta 0"):
+        laboratory.find(3)
+
+
+def test_a_lost_store_is_no_empty_one_and_is_restored_from_the_same_snapshot(laboratory: Any, make_record: MakeRecord, snapshot: Path) -> None:
+    laboratory.take(snapshot)
+    delta = laboratory.published([make_record(3).reference], snapshot=5, delta=1)
+    laboratory.take(delta)
+    (laboratory.directory.path / "hk.current").unlink()
+    with pytest.raises(StoreError, match="the enrolments of HK are gone"):
+        laboratory.find(3)
+    laboratory.take(snapshot)
+    with pytest.raises(StoreError, match="older than 5 with delta 1"):
+        laboratory.find(3)
+    laboratory.take(delta)
+    assert laboratory.find(3) is None
+    assert laboratory.find(4) == make_record(4)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"format": 2}', b'{"format": 1, "XX": [1, 1, 1]}', b'{"format": 1, "HK": [1, 1]}', b'{"format": 1, "HK": [1, 1, -1]}']
+)
+def test_a_damaged_floor(laboratory: Any, snapshot: Path, content: bytes) -> None:
+    laboratory.take(snapshot)
+    (laboratory.directory.path / "floor").write_bytes(content)
+    with pytest.raises(StoreError, match=r"enrolment floor .* is damaged"):
+        laboratory.find(1)
+
+
+def test_a_damaged_store_refuses_a_delta_and_takes_the_snapshot_again(laboratory: Any, make_record: MakeRecord, snapshot: Path) -> None:
+    laboratory.take(snapshot)
+    laboratory.directory.current(Region.HK).write_bytes(b"not a database" * 1000)
+    with pytest.raises(StoreError, match="not a database"):
+        laboratory.take(laboratory.published([make_record(3)], snapshot=5, delta=1))
+    laboratory.take(snapshot)
+    assert laboratory.find(59) == make_record(59)
+
+
+@pytest.mark.parametrize("target", ["../elsewhere.db", "/etc/passwd", "mo-1-0000000000000000.db", "hk-1.db"])
+def test_a_link_that_is_not_ours(laboratory: Any, snapshot: Path, target: str) -> None:
+    laboratory.take(snapshot)
+    link = laboratory.directory.path / "hk.current"
+    link.unlink()
+    link.symlink_to(target)
+    with pytest.raises(StoreError, match="does not name a store"):
+        laboratory.find(1)
+
+
+def test_the_stores_of_two_regions_exchanged(laboratory: Any, make_record: MakeRecord, snapshot: Path) -> None:
+    laboratory.take(snapshot)
+    laboratory.take(laboratory.published([make_record(1000)], Region.MO))
+    hk, mo = (laboratory.directory.current(region) for region in Region)
+    content = hk.read_bytes()
+    hk.write_bytes(mo.read_bytes())
+    mo.write_bytes(content)
+    with pytest.raises(StoreError, match="it holds the enrolments of"):
+        laboratory.find(1)
+
+
+def test_another_master_key(laboratory: Any, snapshot: Path) -> None:
+    laboratory.take(snapshot)
+    laboratory.master = MasterKey(bytes(range(2, 34)), "the other key")
+    with pytest.raises(StoreError, match="another master key than the other key"):
+        laboratory.find(1)
