@@ -88,7 +88,8 @@ def main() -> int:
     chosen = [mutant for mutant in every if given.only in mutant.id]
     sample = [mutant for mutant in chosen if given.sample and _drawn(mutant, given.sample)]
     results, known = Results(), explained()
-    run = Run(chosen, sample, given.checks, results)
+    # What nothing found last time, or is new, comes first: so a run tells early what matters.
+    run = Run(sorted(chosen, key=results.was_found), sample, given.checks, results)
     play(run.jobs(), run.answer, given.jobs)
     survivors = sorted(set(run.alive) - set(known))
     wrong = sorted({mutant.id for mutant in chosen} & set(known) - set(run.alive))
