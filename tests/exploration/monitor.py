@@ -18,6 +18,10 @@ NEEDED = frozenset({Device.IO_BOARD, Device.FINGERPRINT, Device.FACE_CAMERA, Dev
 """Without these nobody is let through by the gate itself."""
 NONE, READ, VERIFIED, ENROLLED, ORDERED, RECORDED, ADMITTED, HAND = range(8)
 """How far the one open crossing has come, by what was told and commanded. HAND: opened by an officer's act, for the record."""
+NO_EMERGENCY, LATCHED, STANDS = range(3)
+"""LATCHED: known from before a restart, and not re-armed since; the doors are shut. STANDS: reported to this process, and not re-armed since."""
+NOTHING, DECIDED, AJAR, INTERRUPTED = 0, 1, 2, 4
+"""Evidence of a way out, added up: the exit was ordered open on a decision; since then it was seen ajar; since then its beam was seen interrupted."""
 ONE_OR_MORE = frozenset({Occupancy.ONE, Occupancy.MANY})
 
 MEMORY = {
@@ -25,15 +29,16 @@ MEMORY = {
     "steady": False,  # the counter has shown the same for long enough
     "someone": False,  # shown by the counter, and not yet shown to be gone
     "lost": frozenset(Device),
-    "entry_open": False,  # commanded
-    "exit_open": False,
+    "entry_open": 0.0,  # the hold of an opening that was ordered and neither ended nor ran out, in seconds
+    "exit_open": 0.0,
     "called": False,  # an officer
-    "emergency": False,  # reported, and not re-armed since
+    "emergency": NO_EMERGENCY,
     "engineer": False,  # has the lane
     "progress": NONE,
     "checking": frozenset(),  # modalities whose check was started
     "good": frozenset(),  # modalities whose first answer was a match
     "exit_used": False,  # the exit was commanded open in this crossing
+    "leaving": NOTHING,  # what was seen of the traveller's way out
     "biometrics": False,  # ordered to be prepared, not yet ended
     "lit": None,
 }
@@ -71,6 +76,7 @@ class Monitor:
             self.checking,
             self.good,
             self.exit_used,
+            self.leaving,
             self.biometrics,
             self.lit,
         )
@@ -90,6 +96,7 @@ class Monitor:
             self.checking,
             self.good,
             self.exit_used,
+            self.leaving,
             self.biometrics,
             self.lit,
         ) = memory
@@ -102,6 +109,11 @@ class Monitor:
         if self.inputs.occupancy is Occupancy.ZERO:
             self.someone = False
 
+    def openings_run_out(self, before_s: float) -> None:
+        """Time has passed: the board has ended by itself every opening with a hold shorter than this."""
+        self.entry_open = 0.0 if self.entry_open < before_s else self.entry_open
+        self.exit_open = 0.0 if self.exit_open < before_s else self.exit_open
+
     def hears(self, event: e.Event, mine: bool) -> None:
         """An event on its way to the core; `mine` when it is an answer for the open crossing."""
         match event:
@@ -110,6 +122,7 @@ class Monitor:
             case e.DeviceLost(device):
                 self.lost |= {device}
                 if device is Device.IO_BOARD:
+                    self.entry_open = self.exit_open = 0.0  # ended by its own timer, or released first thing when it is back
                     self._see(UNKNOWN_INPUTS)
             case e.DeviceReady(device):
                 self.lost -= {device}
@@ -125,16 +138,18 @@ class Monitor:
             case e.StopRequested():
                 self.engineer = False
             case e.Started(latched):
-                self.emergency = latched is not None and latched.code == "emergency"
+                self.emergency = LATCHED if latched is not None and latched.code == "emergency" else NO_EMERGENCY
 
     def _see(self, inputs: LaneInputs) -> None:
         if inputs.occupancy is not self.inputs.occupancy:
             self.steady = False
         self.someone |= inputs.occupancy in ONE_OR_MORE
         if inputs.emergency is TriState.ACTIVE:
-            self.emergency, self.engineer = True, False
+            self.emergency, self.engineer = STANDS, False
         if self.doorless and inputs.entry_beam is TriState.ACTIVE:
             self.good = frozenset()  # they may have gone, and somebody else come
+        if self.leaving:
+            self.leaving |= (AJAR if inputs.exit_door is DoorPosition.OPEN else 0) | (INTERRUPTED if inputs.exit_beam is TriState.ACTIVE else 0)
         self.inputs = inputs
 
     # -- what is commanded -----------------------------------------------------------------------------------------------
@@ -147,36 +162,51 @@ class Monitor:
         """
         for command in commands:
             self._take(event, command)
-        if self.inputs.emergency is TriState.ACTIVE:
-            wanted = (self.policy.emergency_opens_entry and not self.doorless, self.policy.emergency_opens_exit)
-            self._must((self.entry_open, self.exit_open) == wanted, "INV-5: an emergency is reported and the doors are not as the policy wants them")
+        shut = any(isinstance(command, c.CloseDoor) and command.door is Door.EXIT for command in commands)
+        if shut and self.inputs.exit_beam is not TriState.INACTIVE and not self.called:
+            self.leaving = NOTHING  # shut upon whoever stands there: nobody knows on which side they are
+        self.look_at_emergency()
         if isinstance(event, e.StopRequested) and event.now:
             self._must(self.progress == NONE, "INV-6: a forced stop left a crossing without a record")
 
+    def look_at_emergency(self) -> None:
+        """From its first reading to the re-arm, as long as the board works, the doors are under an order as the policy wants it.
+
+        Raises:
+            BrokenInvariantError: they are not.
+        """
+        if self.emergency == STANDS and Device.IO_BOARD not in self.lost:
+            wanted = (self.policy.emergency_opens_entry and not self.doorless, self.policy.emergency_opens_exit)
+            open_ones = (self.entry_open > 0.0, self.exit_open > 0.0)
+            self._must(open_ones == wanted, "INV-5: an emergency is reported and the doors are not as the policy wants them")
+
     def _take(self, event: e.Event, command: c.Command) -> None:
         match command:
-            case c.OpenDoor(door, emergency=True):
-                self._must(self.emergency, "INV-5: a door was opened as in an emergency that nobody reported")
+            case c.OpenDoor(door, hold_s, emergency=True):
+                self._must(self.emergency == STANDS, "INV-5: a door was opened as in an emergency that nobody reported")
                 self._must(
                     self.policy.emergency_opens_entry if door is Door.ENTRY else self.policy.emergency_opens_exit,
                     "INV-5: a door was opened in an emergency against the policy",
                 )
-                self._opened(door)
-            case c.OpenDoor(Door.ENTRY):
-                self._interlock(self.inputs.exit_door, self.exit_open)
+                self._opened(door, hold_s)
+            case c.OpenDoor(Door.ENTRY, hold_s):
+                self._interlock(self.inputs.exit_door, self.exit_open > 0.0)
                 if isinstance(event, e.AdmissionRecorded):
                     self._admission()
                 else:
                     self._way_back(event)
-                self._opened(Door.ENTRY)
-            case c.OpenDoor(Door.EXIT):
-                self._interlock(self.inputs.entry_door, self.entry_open)
+                self._opened(Door.ENTRY, hold_s)
+            case c.OpenDoor(Door.EXIT, hold_s):
+                self._interlock(self.inputs.entry_door, self.entry_open > 0.0)
                 self._must(isinstance(event, e.OfficerReleased) or self._positive(), "INV-2: the exit was released without a complete positive decision")
-                self._opened(Door.EXIT)
+                self._opened(Door.EXIT, hold_s)
                 self.exit_used = True
-            case c.CloseDoor(door):
-                self.entry_open &= door is not Door.ENTRY
-                self.exit_open &= door is not Door.EXIT
+                if not isinstance(event, e.OfficerReleased):
+                    self.leaving = DECIDED | (INTERRUPTED if self.inputs.exit_beam is TriState.ACTIVE else 0)
+            case c.CloseDoor(Door.ENTRY):
+                self.entry_open = 0.0
+            case c.CloseDoor(Door.EXIT):
+                self.exit_open = 0.0
             case c.VerifyPass():
                 self._must(self.progress == NONE, "INV-6: a crossing began before the last one was recorded")
                 self.progress = READ
@@ -188,7 +218,7 @@ class Monitor:
             case c.RecordCrossing(record):
                 self._must(self.progress != NONE, "INV-6: a crossing was recorded twice, or never began")
                 self._record(record)
-                self.progress, self.checking, self.good, self.exit_used = NONE, frozenset(), frozenset(), False
+                self.progress, self.checking, self.good, self.exit_used, self.leaving = NONE, frozenset(), frozenset(), False, NOTHING
             case c.PrepareBiometrics():
                 if self.doorless:
                     self._admission()  # there is no door to open; the display says to step in
@@ -214,11 +244,11 @@ class Monitor:
     def _note(self, event: e.Event, kind: str) -> None:
         match kind:
             case "rearmed":
-                gone = not self.emergency or (
+                gone = self.emergency == NO_EMERGENCY or (
                     self.inputs.emergency is TriState.INACTIVE and self.inputs.occupancy is Occupancy.ZERO and self.steady and Device.IO_BOARD not in self.lost
                 )
                 self._must(gone, "INV-5: re-armed while the emergency stands or the chamber is not verified empty")
-                self.emergency = False
+                self.emergency = NO_EMERGENCY
                 # The officer has looked: with a counter that gives no answer this is the word that nobody is inside.
                 self._must(not (self.inputs.occupancy in ONE_OR_MORE and self.steady and self.called) or self.progress == NONE, "INV-4: re-armed over somebody")
                 self.someone &= self.inputs.occupancy in ONE_OR_MORE
@@ -229,6 +259,7 @@ class Monitor:
             case "officer_released" | "officer_returned":
                 self._must(bool(getattr(event, "identity", "")) and bool(getattr(event, "reason", "")), "INV-2: an officer's act without identity and reason")
                 self.progress = HAND if self.progress == NONE else self.progress
+                self.leaving = NOTHING  # from here on it is the officer's crossing, and never completed
 
     def _interlock(self, other: DoorPosition, other_commanded: bool) -> None:
         self._must(other is DoorPosition.CLOSED and not other_commanded, "INV-1: a door was commanded open while the other is not confirmed closed")
@@ -267,7 +298,7 @@ class Monitor:
             and seen.exit_door is DoorPosition.CLOSED
             and TriState.UNKNOWN not in {seen.entry_beam, seen.exit_beam}
             and (seen.emergency, seen.tamper) == (TriState.INACTIVE, TriState.INACTIVE)
-            and not self.emergency
+            and self.emergency == NO_EMERGENCY
             and not self.lost & NEEDED
         )
 
@@ -276,20 +307,26 @@ class Monitor:
         self._must(record.admitted == admitted, "INV-6: the record does not tell whether somebody was admitted")
         match record.outcome:
             case Outcome.COMPLETED:
-                self._must(admitted and record.verified and record.exited and self.exit_used, "INV-6: recorded as completed without the evidence")
-                self._must(record.chamber_empty and self.inputs.occupancy is Occupancy.ZERO and self.steady, "INV-6: completed with the chamber not empty")
+                told = record.verified and record.exited
+                self._must(admitted and told and self.leaving == DECIDED | AJAR | INTERRUPTED, "INV-6: recorded as completed without the evidence")
+                seen = self.inputs
+                shut = (seen.entry_door, seen.exit_door) == (DoorPosition.CLOSED, DoorPosition.CLOSED) and seen.exit_beam is TriState.INACTIVE
+                self._must(
+                    record.chamber_empty and shut and seen.occupancy is Occupancy.ZERO and self.steady, "INV-6: completed with the chamber not empty and shut"
+                )
             case Outcome.REFUSED:
                 self._must(not admitted, "INV-6: refused after the entry was opened")
             case Outcome.RELEASED_BY_OFFICER:
                 self._must(record.officer is not None, "INV-2: released by an officer without a name")
         self._must((record.reason is None) == (record.outcome is Outcome.COMPLETED), "INV-6: an outcome without its reason")
 
-    def _opened(self, door: Door) -> None:
+    def _opened(self, door: Door, hold_s: float) -> None:
+        taken = hold_s if Device.IO_BOARD not in self.lost else 0.0  # what is sent to a board that is lost is never carried out
         if door is Door.ENTRY:
             self._must(not self.doorless, "order: a door was commanded that the lane has not")
-            self.entry_open = True
+            self.entry_open = taken
         else:
-            self.exit_open = True
+            self.exit_open = taken
 
     # -- who is helped (INV-4) -----------------------------------------------------------------------------------------------
 
@@ -298,8 +335,8 @@ class Monitor:
         return self.someone or self.progress == ADMITTED
 
     def helped(self) -> bool:
-        """An officer is called or an engineer there, or a door is open for whoever is inside; where the entry has no door, it is."""
-        return self.called or self.engineer or self.entry_open or self.exit_open or self.doorless
+        """An officer is called or an engineer there, or a door is under an order to open that has not run out; where the entry has no door, it is."""
+        return self.called or self.engineer or self.entry_open > 0.0 or self.exit_open > 0.0 or self.doorless
 
     @staticmethod
     def _must(holds: bool, what: str) -> None:

@@ -20,6 +20,7 @@ from tests.exploration.steps import Steps
 from tests.exploration.world import STARTS, TIMER
 
 MOST_PLAYS = 1 << 24
+RUN_OUT = "the board ends an opening by its own timer"
 
 
 @dataclass
@@ -86,6 +87,7 @@ class Search:
         self._inert: set[int] = set()
         self._judged: dict[int, int] = {}
         self._helped: list[bool] = []
+        self._lasting: dict[int, float] = {}
 
     def begin(self) -> None:
         """Make the nodes from which everything starts."""
@@ -163,8 +165,31 @@ class Search:
             if number in self._seconds:
                 waited.append((self._seconds[number], after))
         self._found.steps += end - begin
+        if (ended := self._run_out(here, core, memory)) is not None:
+            find(core, ended, here, (RUN_OUT,), depth)
         if not self._is_helped(memory):
             self._waiting[at] = waited
+
+    def _run_out(self, here: int, core: int, memory: int) -> int | None:
+        """What the monitor remembers once the board has ended what it may have ended by now; None where nothing ends, or the monitor objects."""
+        monitor = self._with(memory)
+        if not (monitor.entry_open or monitor.exit_open):
+            return None
+        monitor.openings_run_out(self._outlasted(core))
+        if (after := self.nodes.remembered(monitor.memory())) == memory:
+            return None
+        self._found.steps += 1
+        try:
+            monitor.look_at_emergency()
+        except BrokenInvariantError as broken:
+            self._found.violations.setdefault(str(broken), (here, RUN_OUT))
+            return None
+        return after
+
+    def _outlasted(self, core: int) -> float:
+        if core not in self._lasting:
+            self._lasting[core] = self.steps.outlasted(self.nodes.keys[core], ())
+        return self._lasting[core]
 
     def _asked(self, core: int) -> tuple[int, int]:
         """The core's steps from a key: their first number, and the one after the last."""
@@ -194,10 +219,11 @@ class Search:
         return after
 
     def _see(self, memory: int, play: int) -> None:
-        steady, scenes, failure = self.steps.plays[play]
+        steady, outlasted, scenes, failure = self.steps.plays[play]
         monitor = self._with(memory)
         if steady:
             monitor.counter_is_steady()
+        monitor.openings_run_out(outlasted)
         for event, mine, commands in scenes:
             monitor.hears(event, mine)
             monitor.judge(event, commands)

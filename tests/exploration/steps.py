@@ -35,11 +35,13 @@ class Play(NamedTuple):
 
     Attributes:
         steady: Before that, the counter has shown the same for long enough.
+        outlasted: Before that, the board has ended all openings with a hold shorter than this many seconds.
         scenes: Each event, whether it answers the open crossing, and the commands that followed.
         failure: What the core failed with at the end, if it did.
     """
 
     steady: bool
+    outlasted: float
     scenes: tuple[tuple[e.Event, bool, list[c.Command]], ...]
     failure: str
 
@@ -115,6 +117,16 @@ class Steps:
                     steps.append(self._step(key, facts, (), (told,))._replace(inert=True))
         return steps
 
+    def outlasted(self, key: Key, names: tuple[str, ...]) -> float:
+        """Openings held for less than this many seconds have been ended by the board when the named times run out; with no names: may be by now.
+
+        An opening outlasts each deadline that is shorter than its hold: it ends with the last of these, or whenever there is none.
+        """
+        deadlines = {name: self.codec.lasts(key[0], name) for name in self.codec.waits(key) if name.startswith("deadlines.")}
+        if names and not deadlines.keys() & set(names):
+            return 0.0
+        return min((lasts for name, lasts in deadlines.items() if name not in names), default=float("inf"))
+
     # -- one step ----------------------------------------------------------------------------------------------------------
 
     def _told(self, key: Key, facts: dict[str, Any], names: tuple[str, ...], told: tuple[Told, ...], seconds: float | None = None) -> Iterator[Step]:
@@ -147,7 +159,7 @@ class Steps:
         """One event, or several at once. What is told `before` comes while no time is over yet."""
         restore(self.lane, facts)
         how = (*[told.label for told in before], *[f"{name} over" for name in names], *[told.label for told in tolds])
-        return self._take(key, how, "occupancy_since" in names, self._in_order(before, names, tolds), seconds)
+        return self._take(key, how, "occupancy_since" in names, self._in_order(before, names, tolds), seconds, self.outlasted(key, names) if names else 0.0)
 
     def _in_order(self, before: tuple[Told, ...], names: tuple[str, ...], tolds: tuple[Told, ...]) -> Iterator[Told]:
         if before:
@@ -155,9 +167,9 @@ class Steps:
             self.lane.__dict__.update(self.codec.age(self.lane.__dict__, names))
         yield from tolds
 
-    def _take(self, key: Key, how: tuple[str, ...], steady: bool, tolds: Iterable[Told], seconds: float | None = None) -> Step:
+    def _take(self, key: Key, how: tuple[str, ...], steady: bool, tolds: Iterable[Told], seconds: float | None = None, outlasted: float = 0.0) -> Step:
         scenes: list[tuple[e.Event, bool, list[c.Command]]] = []
-        signs: list[Any] = [steady]
+        signs: list[Any] = [steady, outlasted]
         failure = ""
         for told in self._with_calm(tolds):
             out = self.core.handle(told.event, NOW)
@@ -171,7 +183,7 @@ class Steps:
                 break
         number = self._numbers.setdefault(tuple(signs), len(self.plays))
         if number == len(self.plays):
-            self.plays.append(Play(steady, tuple(scenes), failure))
+            self.plays.append(Play(steady, outlasted, tuple(scenes), failure))
         return Step(how, number, key if failure else self.codec.encode(self.lane), seconds)
 
     def _with_calm(self, tolds: Iterable[Told]) -> Iterator[Told]:
@@ -222,7 +234,7 @@ def _record(command: c.RecordCrossing) -> Any:
 
 
 SIGNS: dict[type, Callable[[Any], Any]] = {
-    c.OpenDoor: lambda command: (c.OpenDoor, command.door, command.emergency),
+    c.OpenDoor: lambda command: (c.OpenDoor, command.door, command.hold_s, command.emergency),
     c.CloseDoor: lambda command: (c.CloseDoor, command.door),
     c.SetLamp: lambda command: (c.SetLamp, command.lamp, command.on),
     c.StartCheck: lambda command: (c.StartCheck, command.modality),

@@ -78,11 +78,40 @@ PLANTED = (
     Planted("INV-5: an emergency is reported", S.IDENTITY_CHECK, S.EMERGENCY, lambda _: None, after=INSIDE),
     Planted("INV-5: re-armed", S.EMERGENCY, S.OUT_OF_SERVICE, lambda row: replace(row, when=()), "rearmed", READY),
     Planted("INV-6: recorded as completed without", S.EXIT_OPEN, S.CLEARING, lambda row: replace(row, do=("close_exit",)), after=GONE),
-    Planted("INV-6: completed with the chamber not empty", S.EXIT_OPEN, S.CLEARING, lambda row: replace(row, target=S.READY), after=GONE),
+    Planted("INV-6: completed with the chamber not empty and shut", S.EXIT_OPEN, S.CLEARING, lambda row: replace(row, target=S.READY), after=GONE),
     Planted("INV-6: a crossing began", S.READY, S.PASS_CHECK, lambda row: replace(row, sources=(S.READY, S.PASS_CHECK)), "pass_read", READY),
     Planted("INV-8: an admission was ordered", S.PASS_CHECK, None, lambda row: replace(row, when=("mine", "pass_known")), "enrolment_found", CLAIMED),
     Planted("INV-8: the entry was opened", S.PASS_CHECK, S.ENTRY_OPEN, lambda row: replace(row, when=("mine", "clear_to_admit")), "admission_recorded", READY),
 )
+
+
+INV_4, INV_5 = "INV-4: somebody is inside", "INV-5: an emergency is reported"
+FORGOTTEN = (
+    ("expired_return_path", S.RETURN_PATH, INV_4, (*INSIDE, "occupancy many", "occupancy_since over")),
+    ("expired_exit_open", S.EXIT_OPEN, INV_4, LET_OUT),
+    ("expired_renew", S.EMERGENCY, INV_5, (*INSIDE, "emergency active")),
+    ("io_back", S.EMERGENCY, INV_5, (*INSIDE, "emergency active")),
+)
+"""Guards whose rows are dropped from a state: the board ends by itself what nobody ends or renews."""
+EVIDENCE = ("passed_exit_beam", "exit_was_ajar", "exit_beam_clear")
+
+
+@pytest.mark.parametrize(("guard", "state", "expected", "after"), FORGOTTEN, ids=[guard for guard, *_ in FORGOTTEN])
+def test_an_opening_that_runs_out_helps_nobody(guard, state, expected, after):
+    table = tuple(row for row in TABLE if not (guard in row.when and state in row.sources))
+    assert table != TABLE
+    found = explore(POLICY, table, MOST, after, first_only=expected == INV_5)
+    assert [what for what in found.traces if what.startswith(expected)], found.traces
+
+
+@pytest.mark.parametrize("guard", EVIDENCE)
+def test_nobody_completes_without_having_been_seen_to_go(guard):
+    def loosened(row: Row) -> Row:
+        hit = S.EXIT_OPEN in row.sources and "note_exited" in row.do and "doorless_entry" not in row.when
+        return replace(row, when=tuple(name for name in row.when if name != guard)) if hit else row
+
+    found = explore(POLICY, tuple(map(loosened, TABLE)), 2 * MOST, LET_OUT, first_only=True)
+    assert [what for what in found.traces if what.startswith("INV-6: recorded as completed without")], found.traces
 
 
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.expected.replace(" ", "_"))
