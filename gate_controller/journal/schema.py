@@ -102,11 +102,6 @@ OPEN_ADMISSIONS = f"""
     SELECT {COLUMNS} FROM entries LEFT JOIN contents USING (id) WHERE kind = 'admission'
     AND NOT EXISTS (SELECT 1 FROM entries AS ended WHERE ended.kind = 'crossing' AND ended.crossing_id = entries.crossing_id) ORDER BY entries.id
 """  # noqa: S608 - constants only
-OLDEST = """
-    SELECT id, wall_ms, personal, kind = 'admission'
-        AND NOT EXISTS (SELECT 1 FROM entries AS ended WHERE ended.kind = 'crossing' AND ended.crossing_id = entries.crossing_id)
-    FROM entries WHERE id > ? ORDER BY id LIMIT ?
-"""
 OFFICER_ACTS = """
     SELECT body FROM entries JOIN contents USING (id) WHERE id > ? AND label IN ('officer_released', 'officer_returned')
     AND json_extract(body, '$.fields.crossing_id') = ? ORDER BY id DESC LIMIT 1
@@ -119,5 +114,12 @@ OPEN_BY_HAND = """
     ) ORDER BY id DESC
 """
 """An officer's acts for which no pass was admitted, newest first. Only those since the last outcome: a lane has one crossing at a time, and a restart ends it."""
+OLDEST = f"""
+    SELECT id, wall_ms, personal, kind = 'admission'
+        AND NOT EXISTS (SELECT 1 FROM entries AS ended WHERE ended.kind = 'crossing' AND ended.crossing_id = entries.crossing_id)
+        OR id IN (SELECT id FROM ({OPEN_BY_HAND}))
+    FROM entries WHERE id > ? ORDER BY id LIMIT ?
+"""  # noqa: S608 - constants only
+"""Number, time, personal, and whether a restart needs the row because its crossing has not ended."""
 LEAVES = "SELECT id, kind, label, crossing_id, personal, wall_ms, commitment FROM entries WHERE id > ? AND id <= ? ORDER BY id"
 LAST_DELETION = f"{ROWS} WHERE label = 'contents_deleted' ORDER BY id DESC LIMIT 1"

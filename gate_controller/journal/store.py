@@ -25,7 +25,7 @@ from gate_controller.journal.appending import Batch, Head, stored_tree
 from gate_controller.journal.key_file import signer_beside
 from gate_controller.journal.notes import NoteError, Signer, open_checkpoint
 from gate_controller.ports import sqlite
-from gate_controller.ports.errors import StoreError
+from gate_controller.ports.errors import StoreError, StoreHeldError
 
 WHAT = "journal"
 
@@ -46,7 +46,8 @@ class SqliteJournal:
         retention_days: Personal bodies are deleted this many days after they were written; None: never.
 
     Raises:
-        StoreError: Not permitted, disk full, damaged, not a journal, of another version or another gate, or another process writes it.
+        StoreError: Not permitted, disk full, damaged, not a journal, of another version or another gate.
+        StoreHeldError: Another process writes it.
     """
 
     def __init__(self, path: Path, signer: Signer | None = None, *, retention_days: int | None = None) -> None:
@@ -59,13 +60,12 @@ class SqliteJournal:
             self._signer = signer_beside(path) if signer is None else signer
             if not os.path.lexists(path):
                 _create(path, self._signer)
+            sqlite.settle_log(path, WHAT)
             self._connection = sqlite.connect(path, WHAT, "write")
             try:
                 check_schema(self._connection, path)
                 with sqlite.store_errors(path, WHAT):
                     self._connection.execute("PRAGMA secure_delete=ON").fetchall()  # what retention deletes is overwritten
-                    # A process that was killed may have written rows that it had not synced. They are seen from now on, so they must last: this syncs them.
-                    self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
                     self._head = self._found_head()
                 self._file = _identity(path)
             except BaseException:
@@ -226,7 +226,7 @@ def deleted_through(connection: sqlite3.Connection) -> int:
 
 
 def _while_before(found: list[tuple[int, int, int, int]], before_ms: int) -> Iterator[tuple[int, int]]:
-    """Number and personal of the rows that are from before that time, up to the first admission without an outcome: a restart needs to read that one."""
+    """Number and personal of the rows that are from before that time, up to the first one that a restart needs to read: of somebody who may be inside."""
     for number, wall_ms, personal, inside in found:
         if wall_ms >= before_ms or inside:
             return
@@ -316,7 +316,8 @@ def _lock(path: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
-        raise sqlite.store_error(path, WHAT, "another process writes it", "end the other gate controller (fuser on the .lock file names it)") from error
+        msg = f"{WHAT} {path}: another process writes it"
+        raise StoreHeldError(msg, "end the other gate controller (fuser on the .lock file names it)") from error
     return descriptor
 
 

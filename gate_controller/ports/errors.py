@@ -3,6 +3,7 @@
     GateError
     |- ConfigurationError          settings that cannot be used (exit code 8)
     |- StoreError                  a store on disk cannot be read or written
+    |  `- StoreHeldError           another process writes it, and only one may
     |- RefusedByStateError         a request that the gate's state does not allow (exit code 7)
     `- DeviceError                 a device cannot do what was asked
        |- DeviceAbsentError        not there: never plugged in, unplugged, endpoint refuses
@@ -42,6 +43,10 @@ class ConfigurationError(GateError):
 
 class StoreError(GateError):
     """A store on disk cannot be read or written."""
+
+
+class StoreHeldError(StoreError):
+    """Another process writes the store, and only one may."""
 
 
 class RefusedByStateError(GateError):

@@ -92,11 +92,7 @@ def created(path: Path, what: str) -> Iterator[Path]:
         yield draft
         with _file_errors(path, what):
             os.link(draft, path)
-            directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(directory)  # the name must survive a power cut, too
-            finally:
-                os.close(directory)
+            _sync(path.parent)  # the name must survive a power cut, too
     finally:
         with contextlib.suppress(OSError):
             _remove(draft)
@@ -132,10 +128,25 @@ def _settle(rollback_journal: Path) -> None:
     SQLite would write the next journal over the old one, whose end is still on the disk; a power cut in that moment leaves a mixture of the two, of
     which SQLite rolls back the part that fits: half a transaction. When nothing is owed, the sync costs next to nothing.
     """
-    try:
-        descriptor = os.open(rollback_journal, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
+    with contextlib.suppress(FileNotFoundError):
+        _sync(rollback_journal)
+
+
+def settle_log(path: Path, what: str) -> None:
+    """Make durable what a process that was killed may have left in the write-ahead log of `path` without syncing it. Call before it is opened.
+
+    Those commits are seen from now on, so they must last. A sync needs no room on the disk, where writing the log back would.
+
+    Raises:
+        StoreError: The log cannot be synced.
+    """
+    with _file_errors(path, what), contextlib.suppress(FileNotFoundError):
+        _sync(path.with_name(f"{path.name}-wal"))
+        _sync(path.parent)  # the log's name
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

@@ -120,3 +120,24 @@ record('a')
     with JournalReader(journal_path) as reader:
         *_, last = reader.entries()
     assert last.kind is EntryKind.CROSSING
+
+
+@pytest.mark.invariant("INV-4")
+def test_after_a_kill_it_opens_on_a_disk_that_takes_no_more_and_goes_on_when_there_is_room(journal_path: Path) -> None:
+    run("[journal.event('note', {'text': 'x' * 900}, 1.0) for _ in range(60)]; admit('a'); die()", journal_path)
+    body = """
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(journal.close_open(2.0, Direction.HK_TO_MO))
+"""
+    # Not a byte fits but into the log's index, which is as large as ever.
+    limits = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (32768, resource.RLIM_INFINITY))"
+    )
+    refused = """
+try:
+    journal.event('note', {}, 1.0)
+except StoreError as error:
+    print('refused')
+"""
+    done = subprocess.run([sys.executable, "-c", limits + PRELUDE + refused + body, str(journal_path)], check=False, timeout=60, capture_output=True, text=True)
+    assert (done.stdout.split(), done.returncode) == (["refused", "['a']"], 0), done.stderr

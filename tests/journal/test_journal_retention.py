@@ -219,3 +219,21 @@ def test_one_trace_a_crossing(journal):
     journal.trace("a", {"format": 1}, 1.0)
     with pytest.raises(StoreError, match="breaks a rule of the file"):
         journal.trace("a", {"format": 1}, 1.0)
+
+
+def test_what_an_officer_did_for_somebody_who_may_be_inside_is_kept_until_the_crossing_has_ended(journal_path, signer, days):
+    act = {"identity": SECRET, "reason": "stuck", "crossing_id": "officer-1"}
+    with contextlib.closing(SqliteJournal(journal_path, signer, retention_days=1)) as journal:
+        days.fill(journal, 10)
+        journal.event("officer_released", act, days.now)
+        later = days.now + 40 * DAY_S
+        for after in (0, 3600):
+            journal.tend(later + after)
+        assert stores.deleted_through(journal._connection) == 9
+    with contextlib.closing(SqliteJournal(journal_path, signer, retention_days=1)) as journal:
+        assert journal.close_open(later, Direction.HK_TO_MO) == ["officer-1"]
+        journal.tend(later + 7200)
+    assert SECRET.encode() in everything(journal_path), "the outcome names the officer, and is of today"
+    with JournalReader(journal_path) as reader:
+        assert [entry.body for entry in reader.entries() if entry.label == "officer_released"] == [{}]
+        assert next(reader.latest_events("latched")).body["fields"] == {"reason": "restarted"}
