@@ -10,6 +10,7 @@ from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.display import DisplayActions
 from gate_controller.core.facts import Crossing, Verdict
+from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.table import Row
@@ -27,6 +28,12 @@ LAMPS: dict[State, tuple[Lamp, ...]] = {
     State.EXIT_OPEN: (Lamp.EXIT_GREEN,),
 }
 """Lamps lit in a state; in all others only ENTRY_RED."""
+
+
+def emergency_doors(policy: CrossingPolicy) -> list[c.Command]:
+    """What is commanded in an emergency: the doors that the policy opens, for longer than until they are told again; the others are closed."""
+    hold = policy.emergency_hold_s + HOLD_MARGIN_S
+    return [c.OpenDoor(door, hold, emergency=True) if policy.emergency_opens(door) else c.CloseDoor(door) for door in policy.doors]
 
 
 class InterlockError(Exception):
@@ -96,9 +103,7 @@ class Actions(DisplayActions):
     def hold_emergency_doors(self) -> None:
         """Open the doors that the policy opens in an emergency, again and again; close the others."""
         self.rearm("renew")
-        hold = self.policy.emergency_hold_s + HOLD_MARGIN_S
-        for door in self.policy.doors:
-            self.out.append(c.OpenDoor(door, hold, emergency=True) if self.policy.emergency_opens(door) else c.CloseDoor(door))
+        self.out += emergency_doors(self.policy)
 
     def _close(self, door: Door) -> None:
         if door in self.policy.doors:

@@ -2,12 +2,14 @@
 
 `handle(event, now)` takes one event and returns the commands it leads to; `next_deadline()` says when to send a TimerExpired. An exception
 inside becomes a fail-secure out-of-service that lasts until a restart, never a half-made transition: the commands of the broken step
-are dropped, both doors are closed and an officer is called (INV-4). Keeps no clock and starts no timer.
+are dropped, both doors are closed and an officer is called (INV-4). In an emergency the policy's doors are opened instead, and held until
+the restart, with nothing of what may be broken (INV-5). Keeps no clock and starts no timer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache, partial
 from operator import methodcaller
 
@@ -15,13 +17,13 @@ from transitions import Event, Machine
 
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
-from gate_controller.core.actions import Actions
+from gate_controller.core.actions import Actions, emergency_doors
 from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.table import EVALUATE, TABLE, Row
-from gate_controller.core.values import LaneInputs
+from gate_controller.core.values import UNKNOWN_INPUTS, Device, LaneInputs, TriState
 
 TRIGGERS: dict[type, str] = {
     e.DeviceReady: "device_ready",
@@ -83,12 +85,14 @@ class Controller:
     def __init__(self, policy: CrossingPolicy, table: tuple[Row, ...] = TABLE) -> None:
         self._lane = Actions(policy)
         self._failure: Exception | None = None
+        self._held_until: float | None = None
+        """After a bug in an emergency: when the openings of its doors are renewed."""
         self._choices = _choices(table)
 
     def handle(self, event: e.Event, now: float) -> list[c.Command]:
         """Take one event at monotonic time `now` (seconds) and return what must be done, in order."""
         if self._failure is not None:
-            return self._handle_failed(event)
+            return self._handle_failed(event, now)
         lane = self._lane
         try:
             lane.absorb(event, now)
@@ -105,7 +109,7 @@ class Controller:
                 msg = f"rows chase each other in {lane.state.value}"
                 raise RuntimeError(msg)  # noqa: TRY301 - handled right below like any other bug
         except Exception as error:  # noqa: BLE001 - any bug at all must end fail-secure
-            return self._fail(error)
+            return self._fail(error, event, now)
         out, lane.out = lane.out, []
         return out
 
@@ -122,46 +126,59 @@ class Controller:
 
     def next_deadline(self) -> float | None:
         """Monotonic time at which a TimerExpired is due; None when nothing waits for time alone."""
-        return None if self._failure is not None else self._lane.next_deadline()
+        return self._held_until if self._failure is not None else self._lane.next_deadline()
 
-    def _fail(self, error: Exception) -> list[c.Command]:
+    def _fail(self, error: Exception, event: e.Event, now: float) -> list[c.Command]:
         self._failure = error
         lane = self._lane
+        if isinstance(event, e.InputsRead):
+            lane.inputs = event.inputs  # what broke may have been the taking in
+        emergency = lane.state is State.EMERGENCY or lane.inputs.emergency is TriState.ACTIVE
         # What was already noted or recorded did happen; only what was to be moved or shown is dropped.
         kept: list[c.Command] = [command for command in lane.out if isinstance(command, (c.RecordCrossing, c.NoteEvent))]
+        noted = any(isinstance(command, c.NoteEvent) and command.kind == "emergency" for command in kept)
+        out = [*(self._hold_emergency_doors(now) if emergency else map(c.CloseDoor, lane.policy.doors)), *kept]
+        if emergency and not noted:
+            out.append(c.NoteEvent("emergency"))  # so that the next start waits for the re-arm
         lane.out = []
         lane.reason = Reason.INTERNAL_ERROR
         lane.verdict = None
-        crossing = lane.crossing
-        out: list[c.Command] = [*map(c.CloseDoor, lane.policy.doors), *kept]
-        if crossing is not None:
-            out.append(c.EndBiometrics(crossing.crossing_id))
+        if lane.crossing is not None:
+            out.append(c.EndBiometrics(lane.crossing.crossing_id))
         lane._row_reason = Reason.INTERNAL_ERROR  # noqa: SLF001 - finish() names it in the record
-        lane.finish()
-        out.extend(lane.out)
-        out += [c.CallOfficer(Reason.INTERNAL_ERROR), c.ShowPrompt(Prompt.LANE_CLOSED), c.NoteEvent("internal_error", (("type", type(error).__name__),))]
-        lane.out = []
+        with suppress(Exception):  # what broke may be needed for the record; the next start finds the admission without an outcome
+            lane.finish()
+        out += lane.out
+        prompt = Prompt.EMERGENCY_EXIT if emergency else Prompt.LANE_CLOSED
+        out += [c.CallOfficer(Reason.INTERNAL_ERROR), c.ShowPrompt(prompt), c.NoteEvent("internal_error", (("type", type(error).__name__),))]
         return out
 
-    def _handle_failed(self, event: e.Event) -> list[c.Command]:
-        """After a bug only the emergency is still served: doors as the policy opens them."""
+    def _handle_failed(self, event: e.Event, now: float) -> list[c.Command]:
+        """After a bug only an emergency is still served, until the restart: a failed core cannot be re-armed."""
         lane = self._lane
-        if isinstance(event, e.InputsRead) and event.inputs.emergency is not lane.inputs.emergency:
-            lane.inputs = event.inputs
-            if lane.emergency_reported():
-                lane.out = []
-                lane.deadlines = {}
-                hold = lane.policy.emergency_hold_s
-                opens = lane.policy.emergency_opens
-                return [c.OpenDoor(door, hold, emergency=True) if opens(door) else c.CloseDoor(door) for door in lane.policy.doors]
+        match event:
+            case e.InputsRead(inputs):
+                lane.inputs = inputs
+            case e.DeviceLost(Device.IO_BOARD):
+                lane.inputs = UNKNOWN_INPUTS
+        if self._held_until is None:
+            return [*self._hold_emergency_doors(now), c.NoteEvent("emergency")] if lane.inputs.emergency is TriState.ACTIVE else []
+        if now >= self._held_until or event == e.DeviceReady(Device.IO_BOARD):
+            return self._hold_emergency_doors(now)
         return []
+
+    def _hold_emergency_doors(self, now: float) -> list[c.Command]:
+        self._held_until = now + self._lane.policy.emergency_hold_s
+        return emergency_doors(self._lane.policy)
 
     # -- what a status shows ---------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> State:
-        """The state; OUT_OF_SERVICE after a bug."""
-        return State.OUT_OF_SERVICE if self._failure is not None else self._lane.state
+        """The state; after a bug OUT_OF_SERVICE, or EMERGENCY while the doors of one are held."""
+        if self._failure is not None:
+            return State.OUT_OF_SERVICE if self._held_until is None else State.EMERGENCY
+        return self._lane.state
 
     @property
     def reason(self) -> Reason | None:
