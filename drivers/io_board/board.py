@@ -4,8 +4,8 @@ A door is held open by a pulse the board times itself; a controller that dies ca
 coil is switched back by whatever call comes first after the time, and off by the board's watchdog when no call comes.
 
 A fail-secure door is opened by its coil on, a fail-safe one by its coil off: without power, and when a watchdog switches
-all coils off, it is open. So a fail-safe door is shut by a command that has to stand: its coil is read back once a second
-and switched on again when the board has forgotten it (restarted, or its watchdog acted).
+all coils off, it is open. So a fail-safe door is shut by a command that has to stand, as lamps and the officer's call are:
+coils are read back once a second, and after a fault, and `refresh_outputs` sets again what the board has forgotten (it restarted, or its watchdog acted).
 
 Releases are never lost: one that failed, or was asked for in quarantine, is remembered (its call still raises) and sent
 before anything else once the line may be used. A `hold_open` whose reply was lost may have been carried out, so it is
@@ -24,7 +24,7 @@ from gate_controller.ports.clock import Clock
 from gate_controller.ports.errors import DeviceError, DeviceProtocolError, DeviceRejectedError, DeviceTimeoutError, DeviceUntrustedError
 
 LOOK_EVERY_S = 1.0
-"""How often the coil of a fail-safe door is read back."""
+"""How often the coils are read back."""
 
 
 class ModbusIoBoard:
@@ -41,14 +41,16 @@ class ModbusIoBoard:
         self._line = ModbusLine(options, clock)
         self._coils = options.coils
         self._door_coils = {door: self._coils[door.value] for door in Door if door.value in self._coils}
+        self._doors = {door.value: door for door in self._door_coils}
         self._shut_level = {door: getattr(options.locks, door.value) == "fail_safe" for door in self._door_coils}
-        self._fail_safe = [door for door, level in self._shut_level.items() if level]
         channels = [pin.channel for pin in options.pins.values()]
         self._first_input, self._input_count = min(channels), max(channels) - min(channels) + 1
         self._registers = _runs(_counter_addresses(options))
         self._releases: set[Door] = set()
         self._held_until: dict[Door, float] = {}
         self._open_until: dict[Door, float] = {}
+        self._switched: dict[str, bool] = {}
+        self._fallen: list[str] = []
         self._look_at = 0.0
         self._heartbeat: tuple[int, float | None] | None = None
 
@@ -57,6 +59,8 @@ class ModbusIoBoard:
         self._heartbeat = None
         self._held_until.clear()
         self._open_until.clear()
+        self._switched.clear()
+        self._fallen.clear()
         self._releases = set(self._door_coils)
         try:
             self._line.open(deadline)
@@ -102,7 +106,6 @@ class ModbusIoBoard:
     def read(self, deadline: float) -> LaneInputs:
         """See IoBoard. The discrete inputs are one reply; a counter's registers were read just before, in another."""
         self._settle(deadline)
-        self._look_at_coils(deadline)
         registers: dict[int, int] = {}
         for start, count in self._registers:
             registers |= dict(enumerate(self._line.read_input_registers(start, count, deadline), start))
@@ -155,8 +158,42 @@ class ModbusIoBoard:
         """See IoBoard."""
         self._switch("officer_call", on, deadline)
 
+    def refresh_outputs(self, deadline: float) -> bool:
+        """See IoBoard. Reads the coils back once a second; what differs from the last command is written by the next calls, one each, doors first."""
+        self._settle(deadline)
+        while self._fallen:
+            name = self._fallen.pop(0)
+            if (level := self._standing_level(name)) is None:
+                continue
+            if name in self._doors:
+                self._releases.add(self._doors[name])
+                self._settle(deadline)
+            else:
+                self._line.write_coil(self._coils[name], COIL_ON if level else COIL_OFF, deadline)
+            return True
+        if self._clock.monotonic() < self._look_at:
+            return False
+        self._look_at = self._clock.monotonic() + LOOK_EVERY_S
+        self._compare(self._read_coils(deadline))
+        return True
+
+    def _read_coils(self, deadline: float) -> list[bool]:
+        return self._line.read_coils(0, max(self._coils.values()) + 1, deadline)
+
+    def _compare(self, levels: list[bool]) -> None:
+        """Remember which coils are not as they must be; `refresh_outputs` sets them."""
+        self._fallen = [name for name, coil in self._coils.items() if self._standing_level(name) is (not levels[coil])]
+
+    def _standing_level(self, name: str) -> bool | None:
+        """The level that a coil must have until the next command; None while a door may be open by command, and for what was never switched."""
+        if name not in self._doors:
+            return self._switched.get(name)
+        door = self._doors[name]
+        return None if self._clock.monotonic() < self._open_until.get(door, 0.0) else self._shut_level[door]
+
     def _switch(self, name: str, on: bool, deadline: float) -> None:
         if name in self._coils:
+            self._switched[name] = on
             self._settle(deadline)
             self._line.write_coil(self._coils[name], COIL_ON if on else COIL_OFF, deadline)
 
@@ -175,7 +212,7 @@ class ModbusIoBoard:
         for door in released:
             self._write_door(door, shut=True, deadline=deadline)
         if self._line.suspect:
-            levels = self._line.read_coils(0, max(self._coils.values()) + 1, deadline)
+            levels = self._read_coils(deadline)
             reads = {door: levels[self._door_coils[door]] for door in released}
             if wrong := [f"{door.value}, whose coil still reads {'on' if on else 'off'}" for door, on in reads.items() if on is not self._shut_level[door]]:
                 msg = f"I/O board on {self._options.port}: released {' and '.join(wrong)}"
@@ -184,6 +221,7 @@ class ModbusIoBoard:
                     "compare io_board's outputs with the board; another master may be on the line",
                 )
             self._line.resynchronised()
+            self._compare(levels)
         for door in released:
             self._releases.discard(door)
             self._held_until.pop(door, None)
@@ -192,18 +230,6 @@ class ModbusIoBoard:
     def _write_door(self, door: Door, *, shut: bool, deadline: float) -> None:
         level = self._shut_level[door] is shut
         self._line.write_coil(self._door_coils[door], COIL_ON if level else COIL_OFF, deadline)
-
-    def _look_at_coils(self, deadline: float) -> None:
-        """Shut each fail-safe door again that the board has opened without a command: it restarted, or its watchdog acted."""
-        now = self._clock.monotonic()
-        if not self._fail_safe or now < self._look_at:
-            return
-        self._look_at = now + LOOK_EVERY_S
-        levels = self._line.read_coils(0, max(self._coils.values()) + 1, deadline)
-        fallen = {door for door in self._fail_safe if not levels[self._door_coils[door]] and now >= self._open_until.get(door, now)}
-        if fallen:
-            self._releases |= fallen
-            self._settle(deadline)
 
     def _arm_watchdog(self, deadline: float) -> None:
         if self._options.watchdog is not None:

@@ -201,6 +201,16 @@ class IoBoard(OpenableDevice, Protocol):
         """Switch the officer-call output; ignored when it is not wired."""
         ...
 
+    def refresh_outputs(self, deadline: float) -> bool:
+        """Compare the outputs with what was last commanded, and set again what the board has forgotten; called after each reading that leaves time for it.
+
+        One exchange at most for each call; whether there was one. A board that has no need of it does nothing.
+
+        Raises:
+            DeviceError: As `read()`.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class FaceModel:

@@ -238,15 +238,15 @@ class Gate:
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        """A bug outside the core: noted first, then both doors closed (unless for an emergency) and an officer called (INV-4)."""
+        """A bug outside the core: noted first, then the doors closed (but for an emergency, and for the way back that a stop opens) and an officer called (INV-4)."""
         if self._failure is not None:
             return
         self._failure = error
         emergency = self._controller.state is State.EMERGENCY or self._controller.inputs.emergency is TriState.ACTIVE
-        commands = self._controller.handle(e.StopRequested(now=True), self._clock.monotonic())
-        if not emergency:
-            commands += map(c.CloseDoor, self._policy.doors)
-        for command in [*commands, c.CallOfficer(Reason.INTERNAL_ERROR), c.NoteEvent("internal_error", (("type", type(error).__name__),))]:
+        stop = self._controller.handle(e.StopRequested(now=True), self._clock.monotonic())
+        stays_open = {command.door for command in stop if isinstance(command, c.OpenDoor)}
+        closings = [c.CloseDoor(door) for door in self._policy.doors if not emergency and door not in stays_open]
+        for command in [*closings, *stop, c.CallOfficer(Reason.INTERNAL_ERROR), c.NoteEvent("internal_error", (("type", type(error).__name__),))]:
             self._guarded(self._dispatch, command)
         self._finished.set()
         log.error("decision thread failed", exc_info=error)

@@ -1,9 +1,11 @@
 """Doors, lamps and inputs: polls the board, sends commands, keeps lamps and officer call as they should be.
 
 A line at 9600 baud carries one request in 24 ms, and an emergency must have opened a door 100 ms after its input (INV-5). So between two readings there is at
-most one closing, call or lamp, none after a reading in which an emergency is new; and in an emergency doors are opened before others are closed.
+most one closing, call, lamp or look at the outputs, none after a reading in which an emergency is new; and in an emergency doors are opened before others are
+closed. Otherwise a door that is to be closed is closed before the other one is opened (INV-1), whatever was sent already.
 
-A reading that fails makes every input unknown at once (INV-3); the board counts as lost when that lasts. Door openings, but for an emergency's, are never repeated:
+A reading that fails makes every input unknown at once (INV-3); the board counts as lost when that lasts. It may also mean that the board restarted: call and
+lamps are sent anew. Door openings, but for an emergency's, are never repeated:
 an opening that may or may not have reached the board shows in the door's position, and nowhere else. Closings are repeated until the board took them.
 """
 
@@ -44,10 +46,11 @@ class IoWorker(DeviceWorker):
         self._board = board
         self.last_read = around.clock.monotonic()
         self._inputs: LaneInputs | None = None
+        self._known: LaneInputs | None = None
         self._lamps: dict[Lamp, bool] = {}
         self._lamps_sent: dict[Lamp, bool] = {}
-        self._call = False
-        self._call_sent: bool | None = None
+        self._call: c.CallOfficer | c.EndOfficerCall = c.EndOfficerCall()
+        self._call_sent: c.CallOfficer | c.EndOfficerCall | None = None
         self._closings: list[Door] = []
         self._ordered_at: dict[Door, float] = {}
         self._ordered_open: set[Door] = set()
@@ -58,7 +61,7 @@ class IoWorker(DeviceWorker):
 
     def opened(self) -> None:
         """Everything is sent anew to a board that was away; it counts as ready after its first good reading."""
-        self._lamps_sent, self._call_sent, self._inputs = {}, None, None
+        self._lamps_sent, self._call_sent, self._inputs, self._known = {}, None, None, None
         self._closings = []
         while self.take(0) is not None:
             pass  # commands for doors meant for the time before; open() has released both
@@ -77,8 +80,9 @@ class IoWorker(DeviceWorker):
             if not alarm:
                 self._close_a_door()
                 self._send_a_wish()
+                self._refresh_outputs()
         except PASSING as error:
-            self._publish(UNKNOWN_INPUTS)
+            self._doubt()
             if self.clock.monotonic() - self.last_read > self.around.options.io_lost_after_s:
                 raise
             if isinstance(error, DeviceUntrustedError):
@@ -93,17 +97,15 @@ class IoWorker(DeviceWorker):
                 self._obey(command)
 
     def submit(self, command: c.Command, once: threading.Event | None = None) -> None:
-        """Lamps and call are kept as a wish, so that a board that comes back gets them again; doors are queued.
+        """Lamps and call are kept as a wish, so that a board that comes back gets them again; each further call (an escalation) is written anew. Doors are queued.
 
         An opening with `once` waits until that is set; no emergency's does, and none for longer than NOTED_WITHIN_S.
         """
         match command:
             case c.SetLamp(lamp, on):
                 self._lamps[lamp] = on
-            case c.CallOfficer():
-                self._call = True
-            case c.EndOfficerCall():
-                self._call = False
+            case c.CallOfficer() | c.EndOfficerCall():
+                self._call = command
             case c.OpenDoor(door):
                 self._ordered_at[door] = self.clock.monotonic()
                 self._ordered_open.add(door)
@@ -121,7 +123,7 @@ class IoWorker(DeviceWorker):
 
     def lost(self) -> None:
         """Nothing is known any more."""
-        self._publish(UNKNOWN_INPUTS)
+        self._doubt()
 
     def leave(self) -> None:
         """Close both doors before letting go, if the board still listens.
@@ -129,10 +131,12 @@ class IoWorker(DeviceWorker):
         A door whose last order was to open (an emergency, the way out at a stop) is left to the board's timer.
         """
         if self._is_open:
+            self._closings = [door for door in (Door.EXIT, Door.ENTRY) if door not in self._ordered_open]
             while (command := self.take(0)) is not None:
                 if isinstance(command, c.OpenDoor) and command.door in self._ordered_open:
                     self._obey(command)
-            self._closings = [door for door in (Door.EXIT, Door.ENTRY) if door not in self._ordered_open]
+                    if command.door not in self._ordered_open:
+                        self._closings.append(command.door)
             try:
                 while self._closings:
                     self._may_write = True
@@ -158,15 +162,18 @@ class IoWorker(DeviceWorker):
                     self._owed[door] = command
                 case c.OpenDoor(door, hold_s):
                     self._closings = [closing for closing in self._closings if closing is not door]
+                    if not command.emergency:
+                        self._close(door.other)
                     self._board.hold_open(door, hold_s, self._deadline())
                 case c.CloseDoor(door):
-                    self._closings.append(door)
+                    if door not in self._closings:
+                        self._closings.append(door)
                     if not _in_emergency(self._inputs):  # else after the next reading: what is to be opened may stand behind it in the queue
                         self._close_a_door()
                 case _:
                     pass
         except PASSING:
-            self._publish(UNKNOWN_INPUTS)
+            self._doubt()
             if isinstance(command, c.OpenDoor) and command.emergency:
                 self._owed[command.door] = command  # the one opening that is repeated: people are to get out (INV-5)
 
@@ -184,21 +191,29 @@ class IoWorker(DeviceWorker):
             return None
         if self.clock.monotonic() > self._ordered_at.get(command.door, 0.0) + OPEN_WITHIN_S:
             return "too late"
+        if _in_emergency(self._known):
+            return "an emergency: it opens the doors of the policy, and no other"
         if self._inputs is None or self._inputs.door(command.door.other) is not DoorPosition.CLOSED:
             return "the other door is not known to be closed"
         return None
 
     def _close_a_door(self) -> None:
         if self._closings and self._may_write:
+            self._close(self._closings[0])
+
+    def _close(self, door: Door) -> None:
+        """Close a door that is still to be closed, whatever was sent since the last reading."""
+        if door in self._closings:
             self._may_write = False
-            self._board.release(self._closings[0], self._deadline())
-            self._closings.pop(0)
+            self._board.release(door, self._deadline())
+            self._closings.remove(door)
 
     def _read(self) -> bool:
-        """Read and publish; whether an emergency is new in it."""
-        before, self._may_write = self._inputs, True
+        """Read and publish; whether an emergency is new in it. One that was there before replies were lost is not."""
+        before, self._may_write = self._known, True
         inputs = self._board.read(self._deadline())
         self.last_read = self.clock.monotonic()
+        self._known = inputs
         self.ready()
         if self._read_anew.is_set():
             self._read_anew.clear()
@@ -213,7 +228,7 @@ class IoWorker(DeviceWorker):
         call = self._call
         if self._call_sent is not call:
             self._may_write = False
-            self._board.set_officer_call(call, self._deadline())
+            self._board.set_officer_call(isinstance(call, c.CallOfficer), self._deadline())
             self._call_sent = call
             return
         for lamp, on in list(self._lamps.items()):
@@ -222,6 +237,16 @@ class IoWorker(DeviceWorker):
                 self._board.set_lamp(lamp, on, self._deadline())
                 self._lamps_sent[lamp] = on
                 return
+
+    def _refresh_outputs(self) -> None:
+        """Let the board's outputs be compared, when nothing else is to be sent: never in an emergency nor while a door may have to be opened."""
+        if self._may_write and not self._owed and self._commands.empty() and not _in_emergency(self._known):
+            self._may_write = not self._board.refresh_outputs(self._deadline())
+
+    def _doubt(self) -> None:
+        """An answer is missing or wrong: no input is known, nor whether the board restarted and forgot its outputs."""
+        self._lamps_sent, self._call_sent = {}, None
+        self._publish(UNKNOWN_INPUTS)
 
     def _publish(self, inputs: LaneInputs) -> None:
         if inputs != self._inputs:

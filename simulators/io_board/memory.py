@@ -140,6 +140,11 @@ class MemoryIoBoard:
         self._settle(deadline)
         self._exchange(lambda _now: self._board.write_coil(Coil.OFFICER_CALL, on))
 
+    def refresh_outputs(self, deadline: float) -> bool:
+        """See IoBoard. This board forgets nothing: there is nothing to set again."""
+        self._settle(deadline)
+        return False
+
     def _settle(self, deadline: float, about_to_open: Door | None = None) -> None:
         now = self._clock.monotonic()
         if not self._open:

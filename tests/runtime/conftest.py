@@ -153,6 +153,7 @@ class FakeBoard(FakeDevice):
         self.inputs = inputs
         self.fail: deque[Exception | None] = deque()
         self.log: list[tuple[object, ...]] = []
+        self.looks = False
 
     def _do(self, *entry) -> None:
         error = self.fail.popleft() if self.fail else None
@@ -175,6 +176,11 @@ class FakeBoard(FakeDevice):
 
     def set_officer_call(self, on, deadline) -> None:
         self._do("call", on)
+
+    def refresh_outputs(self, deadline) -> bool:
+        if self.looks:
+            self._do("look")
+        return self.looks
 
 
 class FakeStores:

@@ -109,7 +109,7 @@ def test_a_sink_that_raises_closes_the_lane_with_a_failure_and_stops_no_other_co
     ready._turn(_Letter(e.DeviceLost(Device.QR_CAMERA), gate_module.DeviceReport(Device.QR_CAMERA, "lost")))
     assert isinstance(ready.failure, ZeroDivisionError)
     assert ready.wait(0)
-    assert ready._io._call, "an officer is called"
+    assert isinstance(ready._io._call, c.CallOfficer)
     assert {command.door for command in orders(ready) if isinstance(command, c.CloseDoor)} == set(Door)
 
 
@@ -126,6 +126,18 @@ def test_a_log_that_raises_does_not_hide_the_failure(ready, sink, monkeypatch):
     ready._turn(_Letter(e.DeviceLost(Device.QR_CAMERA), gate_module.DeviceReport(Device.QR_CAMERA, "lost")))
     assert isinstance(ready.failure, BrokenPipeError)
     assert ready.wait(0)
+
+
+@pytest.mark.invariant("INV-4")
+def test_the_way_back_that_a_failure_opens_is_not_shut_again(ready, sink, monkeypatch):
+    orders(ready)
+    way_back = [c.CloseDoor(Door.EXIT), c.CloseDoor(Door.ENTRY), c.OpenDoor(Door.ENTRY, 16.0)]
+    monkeypatch.setattr(ready._controller, "handle", lambda event, _now: way_back if isinstance(event, e.StopRequested) else [])
+    sink.broken = {"device"}
+    ready._turn(_Letter(e.DeviceLost(Device.QR_CAMERA), gate_module.DeviceReport(Device.QR_CAMERA, "lost")))
+    assert ready.failure is not None
+    by_door = {command.door: type(command) for command in orders(ready) if isinstance(command, c.OpenDoor | c.CloseDoor)}
+    assert by_door == {Door.EXIT: c.CloseDoor, Door.ENTRY: c.OpenDoor}, "what was ordered last"
 
 
 def emergency(gate) -> list[c.Command]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gate_controller.core.values import Door, DoorPosition
+from gate_controller.core.values import Door, DoorPosition, Lamp
 from gate_controller.ports.errors import DeviceRejectedError, DeviceTimeoutError, DeviceUntrustedError
 from simulators.wiring import Coil, modbus_options
 from tests.drivers.io_board.test_io_board_doors import CONTROLLER, READ_COILS, READ_INPUTS
@@ -61,38 +61,56 @@ def test_a_power_cut_opens_a_fail_safe_door_and_the_driver_shuts_it_again(bench)
     bench.board.ask("power_cycle")
     assert shut(bench) == (False, True)
     bench.clock.skip(1)
-    driver.read(bench.soon())
+    assert driver.refresh_outputs(bench.soon())
+    assert shut(bench) == (False, True), "one exchange a call"
+    assert driver.refresh_outputs(bench.soon())
     assert shut(bench) == (True, True)
-    assert bench.recent()[-3:] == [READ_COILS, WRITE_ENTRY, READ_INPUTS]
+    assert bench.recent()[-2:] == [READ_COILS, WRITE_ENTRY]
+    assert not driver.refresh_outputs(bench.soon()), "nothing to do until the next second"
+
+
+@pytest.mark.invariant("INV-5")
+def test_a_reading_is_the_inputs_and_nothing_before_them(bench) -> None:
+    driver = bench.opened(**FAIL_SAFE_ENTRY)
+    bench.clock.skip(1)
+    driver.read(bench.soon())
+    assert bench.recent()[-2:] == [READ_INPUTS, READ_INPUTS], "the first is that of opening the board"
+
+
+@pytest.mark.invariant("INV-4")
+def test_the_call_and_the_lamps_that_a_board_forgot_come_back(bench) -> None:
+    driver = bench.opened()
+    driver.set_officer_call(True, bench.soon())
+    driver.set_lamp(Lamp.ENTRY_RED, True, bench.soon())
+    bench.board.ask("power_cycle")
+    bench.clock.skip(1)
+    while driver.refresh_outputs(bench.soon()):
+        pass
+    assert bench.coil("officer_call")
+    assert bench.coil("entry_red")
+
+
+@pytest.mark.invariant("INV-4")
+def test_the_call_that_a_board_forgot_while_it_was_silent_comes_back_without_waiting_for_the_next_look(bench) -> None:
+    driver = bench.opened()
+    driver.set_officer_call(True, bench.soon())
+    bench.board.ask("fault", name="silent", times=1)
+    with pytest.raises(DeviceTimeoutError):
+        driver.read(bench.shortly())
+    bench.board.ask("power_cycle")
+    bench.outlast_quarantine()
+    driver.read(bench.soon())
+    driver.refresh_outputs(bench.soon())
+    assert bench.coil("officer_call")
 
 
 def test_a_door_that_was_opened_by_command_is_not_taken_for_fallen(bench) -> None:
     driver = bench.opened(**FAIL_SAFE_ENTRY)
     driver.hold_open(Door.ENTRY, DAY_S, bench.soon())
-    bench.clock.skip(1)
-    driver.read(bench.soon())
+    for _ in range(3):
+        bench.clock.skip(1)
+        driver.refresh_outputs(bench.soon())
     assert shut(bench) == (False, True)
-
-
-def test_the_watchdog_opens_a_fail_safe_entry_and_never_the_exit_and_the_driver_shuts_it_again(start) -> None:
-    bench = start("--watchdog-register", "9")
-    driver = bench.opened(pulse="held", watchdog={"register_address": 9, "timeout_s": 0.2}, **FAIL_SAFE_ENTRY)
-    driver.hold_open(Door.EXIT, DAY_S, bench.soon())
-    bench.board.until(lambda state: not state["coils"]["entry_door"])
-    assert not bench.coil("exit_door"), "what opened it is off as well: only the entry is open"
-    bench.clock.skip(1)
-    driver.read(bench.soon())
-    assert shut(bench) == (True, True)
-
-
-def test_a_held_fail_safe_door_is_shut_by_the_first_call_after_its_time(start) -> None:
-    bench = start("--watchdog-register", "9")
-    driver = bench.opened(pulse="held", watchdog={"register_address": 9, "timeout_s": 30}, **FAIL_SAFE_ENTRY)
-    driver.hold_open(Door.ENTRY, 100, bench.soon())
-    assert shut(bench) == (False, True)
-    bench.clock.skip(100)
-    driver.read(bench.soon())
-    assert shut(bench) == (True, True)
 
 
 @pytest.mark.invariant("INV-5")
@@ -110,7 +128,7 @@ def test_a_silent_board_is_never_told_to_open_and_is_told_to_shut_first(bench) -
     bench.outlast_quarantine()
     driver.read(bench.soon())
     assert shut(bench) == (True, True)
-    assert OFF_PULSE not in bench.recent()[-4:]
+    assert bench.recent()[-4:] == [OFF_PULSE, WRITE_ENTRY, READ_COILS, READ_INPUTS], "opened before, and never again"
 
 
 def test_an_opening_that_may_have_been_carried_out_is_undone(bench) -> None:
