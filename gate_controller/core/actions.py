@@ -123,7 +123,6 @@ class Actions(DisplayActions):
     def begin_crossing(self) -> None:
         """Begin a crossing with the text just read."""
         self.crossing = Crossing(self._event_crossing_id(), self.now)
-        self.verdict = None
         self.refusal = None
         self._step("pass_read")
 
@@ -197,6 +196,11 @@ class Actions(DisplayActions):
         if self.crossing is not None:
             self.crossing.exited = True
         self._step("exited")
+
+    def doubt_exit(self) -> None:
+        """Who was seen leaving may be inside again."""
+        self._crossing().exited = False
+        self._step("exit_doubted")
 
     def note_cleared(self) -> None:
         """Counted empty with both doors closed."""

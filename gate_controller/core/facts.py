@@ -145,7 +145,7 @@ class Facts:
         self.exit_seen_ajar = self.inputs.exit_door in AJAR or (late and self.exit_seen_ajar)
         self.exit_doubted = self.unconfirmed(Door.EXIT)
         self.exit_beam_broken = self.inputs.exit_beam is TriState.ACTIVE or (late and self.exit_beam_broken)
-        if state is State.ENTRY_OPEN:
+        if state in {State.ENTRY_OPEN, State.CLEARING} and not again:
             self.entry_passed = self.inputs.entry_beam is not TriState.INACTIVE or Door.ENTRY in self.policy.doors
         self.seen_shut = {door for door in Door if self.inputs.door(door) is DoorPosition.CLOSED}
 

@@ -125,7 +125,7 @@ class Guards(Facts):
         return self.inputs.entry_beam is TriState.ACTIVE
 
     def entry_beam_blind(self) -> bool:
-        """Whoever is counted came past the beam of a doorless entry, which has read clear ever since the entry was opened to them."""
+        """Whoever is counted came past the beam of a doorless entry, which has read clear ever since it was opened to them, or clearing began."""
         return not self.entry_passed
 
     def exit_beam_clear(self) -> bool:
@@ -156,10 +156,6 @@ class Guards(Facts):
     def inputs_unknown(self) -> bool:
         """Some input has been unknown for longer than the policy's grace."""
         return self.unknown_since is not None and self.now >= self.unknown_since + self.policy.unknown_grace_s
-
-    def shows_nobody(self) -> bool:
-        """The counter shows zero at this moment, settled or not."""
-        return self.inputs.occupancy is Occupancy.ZERO
 
     def unknown_too_long(self) -> bool:
         """As inputs_unknown, or the counter has been unsettled for as long."""
@@ -290,8 +286,13 @@ class Guards(Facts):
         return self.crossing is None
 
     def left_late(self) -> bool:
-        """Whoever was let out went just as the exit was closing, or left something in it; seen by door and beam."""
-        return self.reason in {Reason.NEVER_EXITED, Reason.BEAM_BLOCKED} and self.exit_seen_ajar and self.exit_beam_broken
+        """Whoever was let out went just as the exit was closing, or left something in it; seen by door and beam. By a doorless entry they may have gone back."""
+        late = self.reason in {Reason.NEVER_EXITED, Reason.BEAM_BLOCKED}
+        return late and self.exit_seen_ajar and self.exit_beam_broken and not self.doorless_entry()
+
+    def perhaps_beyond(self) -> bool:
+        """The traveller was seen to go; or the exit was opened to them while the entry has no door, and who is inside now is not known."""
+        return self.crossing is not None and (self.crossing.exited or (self.crossing.exit_commanded and self.doorless_entry()))
 
     def backed_out(self) -> bool:
         """The entry was seen open, or has no door; the exit never was commanded, nor in doubt."""

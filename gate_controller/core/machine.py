@@ -155,17 +155,17 @@ class Controller:
 
     def _handle_failed(self, event: e.Event, now: float) -> list[c.Command]:
         """After a bug only an emergency is still served, until the restart: a failed core cannot be re-armed."""
-        lane = self._lane
+        before, held_until = self._lane.inputs, self._held_until
         match event:
             case e.InputsRead(inputs):
-                lane.inputs = inputs
+                self._lane.inputs = inputs
             case e.DeviceLost(Device.IO_BOARD):
-                lane.inputs = UNKNOWN_INPUTS
-        if self._held_until is None:
-            return [*self._hold_emergency_doors(now), c.NoteEvent("emergency")] if lane.inputs.emergency is TriState.ACTIVE else []
-        if now >= self._held_until or event == e.DeviceReady(Device.IO_BOARD):
-            return self._hold_emergency_doors(now)
-        return []
+                self._lane.inputs = UNKNOWN_INPUTS
+        reported = self._lane.inputs.emergency is TriState.ACTIVE and before.emergency is not TriState.ACTIVE
+        due = held_until is not None and (now >= held_until or event == e.DeviceReady(Device.IO_BOARD))
+        if not (reported or due):
+            return []
+        return [*self._hold_emergency_doors(now), *([c.NoteEvent("emergency")] if held_until is None else [])]
 
     def _hold_emergency_doors(self, now: float) -> list[c.Command]:
         self._held_until = now + self._lane.policy.emergency_hold_s

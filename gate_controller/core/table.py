@@ -69,7 +69,7 @@ TABLE: tuple[Row, ...] = (
     Row(EVALUATE, (S.OUT_OF_SERVICE,), None, ("expired_officer",), ("escalate",)),
     Row("rearmed", (S.OUT_OF_SERVICE, S.OFFICER_REFERRAL), None, ("emergency_latched", "!verified_empty"), ("note_rearm_refused",)),
     Row("rearmed", (S.OUT_OF_SERVICE,), None, (), ("note_rearmed",)),
-    Row("officer_acknowledged", (S.OUT_OF_SERVICE,), None, (), ("acknowledge",)),
+    Row("officer_acknowledged", (S.OUT_OF_SERVICE,), None, ("call_pending",), ("acknowledge",)),
     Row("officer_returned", (S.OUT_OF_SERVICE,), S.RETURN_PATH, ("officer_may_release",), ("by_officer_hand",), O.RETURNED, R.OFFICER_RETURNED),
     Row(
         "officer_released",
@@ -145,14 +145,6 @@ TABLE: tuple[Row, ...] = (
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("entry_forced",), ("annul", "latch"), None, R.BOTH_DOORS_OPEN),
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("inputs_unknown",), ("annul",), None, "unknown_reason"),
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("entry_unconfirmed",), ("annul",), None, "doubt_reason"),
-    # Whoever steps in right behind a traveller who was seen to go shuts the exit as well, but takes nothing back: clearing waits until they are out.
-    Row(
-        EVALUATE,
-        (S.EXIT_OPEN,),
-        S.CLEARING,
-        ("doorless_entry", "entry_beam_interrupted", "shows_nobody", "exit_beam_clear", "passed_exit_beam", "exit_was_ajar"),
-        ("close_exit", "note_exited"),
-    ),
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("doorless_entry", "entry_beam_interrupted", "!by_officer"), ("annul",), None, R.TAILGATING),
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("many_inside", "!by_officer"), ("annul",), None, R.REVERSE_ENTRY),
     Row(EVALUATE, (S.EXIT_OPEN,), S.CLEARING, ("nobody_inside", "exit_beam_clear", "passed_exit_beam", "exit_was_ajar"), ("close_exit", "note_exited")),
@@ -174,6 +166,16 @@ TABLE: tuple[Row, ...] = (
     Row(EVALUATE, (S.CLEARING,), S.READY, ("in_service",), ("note_cleared",)),
     Row(EVALUATE, (S.CLEARING,), S.OUT_OF_SERVICE, ("chamber_clear",), ("note_cleared",), None, "closed_reason"),
     Row(EVALUATE, (S.CLEARING,), S.RETURN_PATH, ("somebody_inside", "doors_closed", "may_return"), (), O.RETURNED, R.STAYED_INSIDE),
+    # Counted though nobody came by the doorless entry: whoever stood in the exit, where nobody is counted, may have stepped back.
+    Row(
+        EVALUATE,
+        (S.CLEARING,),
+        S.OFFICER_REFERRAL,
+        ("doorless_entry", "to_be_completed", "somebody_inside", "entry_beam_blind"),
+        ("annul", "doubt_exit"),
+        None,
+        R.REVERSE_ENTRY,
+    ),
     Row(EVALUATE, (S.CLEARING,), S.CLEARING, ("expired_clearing", "walked_in"), ("show_go_back",), None, R.WALKED_IN),
     Row(EVALUATE, (S.CLEARING,), S.OFFICER_REFERRAL, ("expired_clearing", "somebody_inside"), ("annul",), None, "unclear_reason"),
     Row(EVALUATE, (S.CLEARING,), S.OFFICER_REFERRAL, ("expired_clearing",), (), None, "unclear_reason"),
@@ -185,7 +187,16 @@ TABLE: tuple[Row, ...] = (
     Row(EVALUATE, (S.RETURN_PATH,), S.OFFICER_REFERRAL, ("expired_door_moves", "entry_closed", "!entry_was_ajar"), ("latch",), None, R.ENTRY_DOOR_DID_NOT_OPEN),
     Row(EVALUATE, (S.RETURN_PATH,), S.OFFICER_REFERRAL, ("expired_return_path",), (), None, "return_reason"),
     # An officer is called, until acknowledged by identity; whoever came in with a pass gets the way back if nobody comes (INV-4).
-    Row("officer_acknowledged", (S.OFFICER_REFERRAL, S.RETURN_PATH), None, (), ("acknowledge",)),
+    Row("officer_acknowledged", (S.OFFICER_REFERRAL, S.RETURN_PATH), None, ("call_pending",), ("acknowledge",)),
+    Row(
+        "officer_returned",
+        (S.OFFICER_REFERRAL,),
+        S.RETURN_PATH,
+        ("officer_may_release", "perhaps_beyond"),
+        ("by_officer_hand",),
+        O.ABORTED,  # whoever is sent back may be somebody else
+        "present_reason",
+    ),
     Row("officer_returned", (S.OFFICER_REFERRAL,), S.RETURN_PATH, ("officer_may_release",), ("by_officer_hand",), O.RETURNED, "present_reason"),
     Row(
         "officer_released",

@@ -250,7 +250,7 @@ SCENES = {
     "somebody steps into a doorless entry just as the traveller goes": (
         single_leaving,
         [sees(occupancy=NOBODY), sees(entry_beam=BROKEN)],
-        "exit shuts -> clearing -",
+        "exit shuts, calls tailgating, says wait_for_officer -> officer_referral tailgating",
     ),
     "somebody steps into a doorless entry, and the exit was not seen open": (
         single_exit_open,

@@ -12,7 +12,7 @@ from gate_controller.core.policy import LaneKind
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
-from gate_controller.core.values import CheckOutcome, Direction, Door, DoorPosition, Modality, Occupancy, Outcome, TriState
+from gate_controller.core.values import CheckOutcome, Device, Direction, Door, DoorPosition, Modality, Occupancy, Outcome, TriState
 
 
 @pytest.fixture
@@ -155,28 +155,104 @@ def test_somebody_who_follows_through_the_entry_shuts_the_open_exit(lane):
     assert lane.state is State.OUT_OF_SERVICE, "the exit was open: who went where, an officer has to say"
 
 
-def test_somebody_who_steps_in_right_behind_a_traveller_who_was_seen_to_go_takes_nothing_back(lane):
+@pytest.mark.invariant("INV-6")
+@pytest.mark.parametrize("ends", ["returned", "released", "goes", "rearmed"])
+def test_where_somebody_steps_in_before_the_counter_has_settled_nothing_is_known_of_the_traveller(lane, ends):
+    """The traveller may be beyond and somebody else inside, or still inside: neither completed nor returned would be known to be true."""
     inside(lane).verify()
     lane.see(exit_door=DoorPosition.OPEN, exit_beam=TriState.ACTIVE)
     lane.see(exit_beam=TriState.INACTIVE, occupancy=Occupancy.ZERO)
+    lane.wait(0.1)
     out = lane.see(entry_beam=TriState.ACTIVE)
     assert c.CloseDoor(Door.EXIT) in out
-    assert lane.state is State.CLEARING
+    assert (lane.state, lane.controller.reason) == (State.OFFICER_REFERRAL, Reason.TAILGATING)
     walk_in(lane)
     lane.see(exit_door=DoorPosition.CLOSED)
-    lane.wait(lane.policy.clearing_s)
-    assert lane.monitor.records == {}
+    if ends == "returned":
+        lane.tell(e.OfficerReturned("y", "officer 7", "follower"))
+        assert lane.state is State.RETURN_PATH
+    elif ends == "released":
+        lane.tell(e.OfficerReleased("y", "officer 7", "compared by hand"))
+        lane.leave()
+    if ends == "rearmed":
+        lane.see(occupancy=Occupancy.UNKNOWN)
+        lane.wait(0.5)
+        lane.tell(e.Rearmed("officer 7"))
+    elif ends != "released":
+        walk_out(lane)
+    told = {
+        "returned": (Outcome.ABORTED, Reason.TAILGATING, False),
+        "released": (Outcome.RELEASED_BY_OFFICER, Reason.OFFICER_RELEASED, True),
+        "goes": (Outcome.ABORTED, Reason.LEFT_UNSEEN, False),
+        "rearmed": (Outcome.ABORTED, Reason.TAILGATING, False),
+    }
+    assert (*ended(lane), lane.record().exited) == told[ends]
+    assert c.CallOfficer(Reason.TAILGATING) in lane.out
+
+
+@pytest.mark.invariant("INV-6")
+def test_whoever_stands_in_the_exit_and_has_somebody_wave_through_the_entry_has_not_departed(lane):
+    inside(lane).verify()
+    lane.see(exit_door=DoorPosition.OPEN)
+    lane.see(exit_beam=TriState.ACTIVE, occupancy=Occupancy.ZERO)
+    lane.wait(0.1)
+    lane.see(exit_beam=TriState.INACTIVE)
+    lane.see(entry_beam=TriState.ACTIVE)
+    assert lane.state is State.OFFICER_REFERRAL
+    lane.see(entry_beam=TriState.INACTIVE, occupancy=Occupancy.ONE)
+    lane.wait(0.5)
+    lane.see(exit_door=DoorPosition.CLOSED)
     walk_out(lane)
-    assert ended(lane) == (Outcome.COMPLETED, None)
+    assert (*ended(lane), lane.record().exited) == (Outcome.ABORTED, Reason.LEFT_UNSEEN, False)
+    assert lane.state is State.OUT_OF_SERVICE
 
 
-@pytest.mark.parametrize("seen", [{"exit_beam": TriState.ACTIVE, "occupancy": Occupancy.ZERO}, {"occupancy": Occupancy.ONE}])
-def test_a_traveller_who_was_not_surely_seen_to_go_is_an_officers_business_when_somebody_steps_in(lane, seen):
+@pytest.mark.invariant("INV-6")
+def test_whoever_stood_in_the_exit_where_nobody_is_counted_and_steps_back_has_not_departed(lane):
+    """The chamber was counted empty for long enough, and then somebody is there who did not come by the entry."""
+    inside(lane).verify()
+    lane.see(exit_door=DoorPosition.OPEN)
+    lane.see(exit_beam=TriState.ACTIVE, occupancy=Occupancy.ZERO)
+    lane.wait(0.5)
+    lane.see(exit_beam=TriState.INACTIVE)
+    assert lane.state is State.CLEARING
+    lane.see(occupancy=Occupancy.ONE)
+    lane.wait(0.4)
+    assert (lane.state, lane.controller.reason) == (State.OFFICER_REFERRAL, Reason.REVERSE_ENTRY)
+    lane.see(exit_door=DoorPosition.CLOSED)
+    walk_out(lane)
+    assert (*ended(lane), lane.record().exited) == (Outcome.ABORTED, Reason.LEFT_UNSEEN, False)
+
+
+@pytest.mark.invariant("INV-6")
+def test_whoever_stands_in_the_exit_until_it_closes_and_goes_back_by_the_entry_has_not_departed(lane):
+    """Behind an entry door this is a traveller who left late; where there is none, they may have gone either way."""
     inside(lane).verify()
     lane.see(exit_door=DoorPosition.OPEN, exit_beam=TriState.ACTIVE)
-    lane.see(**{"exit_beam": TriState.INACTIVE} | seen)
-    lane.see(entry_beam=TriState.ACTIVE)
-    assert (lane.state, lane.controller.reason) == (State.OFFICER_REFERRAL, Reason.TAILGATING)
+    lane.wait(lane.policy.exit_open_s + 0.1)
+    assert lane.controller.reason is Reason.NEVER_EXITED
+    lane.see(exit_beam=TriState.INACTIVE, exit_door=DoorPosition.CLOSED)
+    walk_out(lane)
+    assert (*ended(lane), lane.record().exited) == (Outcome.ABORTED, Reason.LEFT_UNSEEN, False)
+    assert lane.state is State.OUT_OF_SERVICE
+
+
+@pytest.mark.invariant("INV-6")
+def test_once_the_exit_was_open_an_officer_returns_somebody_of_whom_it_is_not_known_who_they_are(lane):
+    inside(lane).verify()
+    lane.see(exit_door=DoorPosition.OPEN, exit_beam=TriState.ACTIVE)
+    lane.tell(e.DeviceLost(Device.IO_BOARD))  # one goes, another comes, and nobody sees it
+    lane.tell(e.DeviceReady(Device.IO_BOARD))
+    lane.see(exit_door=DoorPosition.CLOSED, exit_beam=TriState.INACTIVE, occupancy=Occupancy.ONE)
+    lane.wait(0.5)
+    for _ in range(2):
+        lane.tell(e.OfficerReturned("y", "officer 7", "not the one on the picture"))
+        assert lane.state is State.RETURN_PATH
+        lane.wait(lane.policy.return_path_s)
+        assert lane.state is State.OFFICER_REFERRAL, "they stay, and are asked again"
+    walk_out(lane)
+    record = lane.record()
+    assert (record.outcome, record.officer, record.officer_reason) == (Outcome.ABORTED, "officer 7", "not the one on the picture")
 
 
 def test_an_officer_who_lets_somebody_through_may_have_somebody_come_in(lane):

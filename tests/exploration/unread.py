@@ -57,7 +57,8 @@ class Unread:
         waiting = self.of[state]
         if state is State.OFFICER_REFERRAL and (facts["reason"] not in TOLD_APART or facts["exit_beam_broken"]):
             waiting = self._referral
-        if state in ONE_FOR_MANY and not _clear_but_for_beams(facts):
+        # Whether anybody came by a doorless entry is asked for all by itself, until somebody did.
+        if state in ONE_FOR_MANY and facts["entry_passed"] and not _clear_but_for_beams(facts):
             waiting = waiting | {"entry_beam"}
         return waiting
 
