@@ -15,6 +15,8 @@ Lock = Literal["fail_safe", "fail_secure"]
 PULSE_UNIT_S = 0.1
 PULSE_MAX_UNITS = 0x7FFF
 """Largest duration a pulse may have, in units of 100 ms (Waveshare Modbus RTU Relay, "flash on")."""
+WATCHDOG_MARGIN_S = 0.3
+"""Longest pause between two requests of a controller that is well, beside a lost reply and its quarantine: a poll (0.05 s at most), and a machine that is busy."""
 
 Channel = Annotated[int, Field(ge=0, le=1999)]
 Address = Annotated[int, Field(ge=0, le=0xFFFF)]
@@ -62,6 +64,9 @@ class Locks(_Options):
 
     entry_door: Lock = Field("fail_safe", description='"fail_safe": open without power, its coil on keeps it shut; "fail_secure": as for the exit.')
     exit_door: Lock = Field("fail_secure", description='"fail_secure": shut without power, its coil on opens it; "fail_safe": as for the entry.')
+    accept_open_border_without_power: bool = Field(
+        False, description="Whether a lane may stand open from end to end when the board has no power: every door of it is fail-safe."
+    )
 
 
 class ContactCounter(_Options):
@@ -174,12 +179,7 @@ class IoBoardOptions(_Options):
                 'Use a board that times pulses (pulse = "flash_on"), or configure the watchdog of the board'
             )
             raise ValueError(msg)
-        if self.watchdog is not None and self.locks.exit_door == "fail_safe":
-            msg = (
-                'locks: exit_door = "fail_safe" with a watchdog: the board would open the border whenever it hears nothing of this controller. '
-                'Make it "fail_secure", or use a board that times pulses and leave out the watchdog'
-            )
-            raise ValueError(msg)
+        self._doors_are_safe_without_power()
         wired = {name for name in ("entry_door_closed", "entry_door_open") if isinstance(getattr(self.inputs, name), InputPin)}
         if (wired and not self.has_entry_door) or (self.has_entry_door and "entry_door_closed" not in wired):
             msg = (
@@ -211,3 +211,28 @@ class IoBoardOptions(_Options):
             msg = f"reply_timeout_s = {self.reply_timeout_s}: request and reply alone take {line_s:.3f} s on this line; allow that and the board's latency"
             raise ValueError(msg)
         return self
+
+    def _doors_are_safe_without_power(self) -> None:
+        doors = [name for name in Locks.model_fields if name in self.coils]
+        fail_safe = [name for name in doors if getattr(self.locks, name) == "fail_safe"]
+        if fail_safe == doors and not self.locks.accept_open_border_without_power:
+            msg = (
+                f'locks: {" and ".join(doors)} fail-safe, and no other door: whoever cuts the power of the board has an open border. Make exit_door "fail_secure", '
+                "or set accept_open_border_without_power = true if the border is guarded by other means"
+            )
+            raise ValueError(msg)
+        if self.watchdog is None:
+            return
+        if fail_safe:
+            msg = (
+                f"locks: {fail_safe[0]} fail-safe with a watchdog: the board would open it whenever it hears nothing of this controller, even beside an open exit. "
+                'Make it "fail_secure", or use a board that times pulses (pulse = "flash_on") and leave out the watchdog'
+            )
+            raise ValueError(msg)
+        least_s = round(self.reply_timeout_s + self.quarantine_s + WATCHDOG_MARGIN_S, 6)
+        if self.watchdog.timeout_s < least_s:
+            msg = (
+                f"watchdog: timeout_s = {self.watchdog.timeout_s:g}: one lost reply would let it act. Make it at least {least_s:g}: "
+                f"reply_timeout_s + quarantine_s + {WATCHDOG_MARGIN_S:g} s"
+            )
+            raise ValueError(msg)

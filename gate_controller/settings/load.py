@@ -192,6 +192,10 @@ def _cross_rules(settings: Settings) -> Iterator[Problem]:
 
 
 def _lane_rules(settings: Settings) -> Iterator[Problem]:
+    emergency = settings.policy.emergency
+    if settings.gate.lane is LaneKind.TWO_DOOR and not (emergency.emergency_opens_entry or emergency.emergency_opens_exit):
+        text = "is false, and so is emergency_opens_exit: an emergency would open nothing, and whoever is inside would stay there"
+        yield settings.source.problem(("policy", "emergency", "emergency_opens_entry"), text, "set one of them to true")
     has_entry_door = getattr(_options(settings, "io_board"), "has_entry_door", None)  # a driver that does not tell is not judged here
     if has_entry_door is None or has_entry_door is (settings.gate.lane is LaneKind.TWO_DOOR):
         return

@@ -22,7 +22,8 @@ def test_the_shipped_policy_is_the_cores_default(laboratory: Any) -> None:
 
 def test_every_field_of_the_cores_policy_comes_from_a_key(laboratory: Any) -> None:
     """Each key is changed in turn: a field that no key reaches would keep its default."""
-    default = CrossingPolicy(Region.MO, Direction.HK_TO_MO)
+    laboratory.change("emergency_opens_exit = false", "emergency_opens_exit = true", "policy")  # one of the doors must open in an emergency
+    default = CrossingPolicy(Region.MO, Direction.HK_TO_MO, emergency_opens_exit=True)
     keys = {name for section in (AdmissionSection, FreshnessSection, BiometricsSection, TimesSection, EmergencySection) for name in section.model_fields}
     assert {field.name for field in fields(CrossingPolicy)} - OF_THE_GATE <= keys
     text = laboratory.policy.read_text(encoding="utf-8")
@@ -137,6 +138,16 @@ def test_static_passes_want_both_biometric_checks(laboratory: Any, rule: str) ->
     laboratory.change('biometric_rule = "both"', f'biometric_rule = "{rule}"', "policy")
     (told,) = laboratory.complaints()
     assert told.startswith(f"policy.toml:{line}: [presentation] static_passes: is true, and a copied static pass")
+
+
+@pytest.mark.invariant("INV-5")
+def test_an_emergency_opens_a_door(laboratory: Any) -> None:
+    line = laboratory.change("emergency_opens_entry = true", "emergency_opens_entry = false", "policy")
+    (told,) = laboratory.complaints()
+    assert told.startswith(f"policy.toml:{line}: [emergency] emergency_opens_entry: is false, and so is emergency_opens_exit: ")
+    laboratory.change('mode = "simulation"', 'mode = "simulation"\nlane = "single_door"')
+    laboratory.change('port = "/dev/gate/io"', 'port = "/dev/gate/io"\nentry_door = "not_wired"')
+    assert not laboratory.load().crossing_policy().emergency_opens_entry, "its entry is always open"
 
 
 def test_a_policy_that_is_no_table(laboratory: Any) -> None:

@@ -161,7 +161,7 @@ def test_the_board_closes_a_door_whose_controller_was_killed(bench) -> None:
     assert tuple(state["recent"][-1]) == PULSE, "nobody but the board ended the pulse"
 
 
-WATCHDOG = {"pulse": "held", "watchdog": {"register_address": 9, "timeout_s": 0.5}}
+WATCHDOG = {"pulse": "held", "reply_timeout_s": 2.0, "quarantine_s": 0.02, "watchdog": {"register_address": 9, "timeout_s": 2.5}}
 
 
 @pytest.mark.invariant("INV-4")

@@ -240,5 +240,5 @@ def test_a_fail_safe_coil_that_does_not_read_back_on_is_not_trusted(open_driver:
 
 
 def test_a_watchdog_that_does_not_read_back_is_not_trusted(open_driver: Callable[..., None]) -> None:
-    with pytest.raises(DeviceUntrustedError, match="watchdog reads back 0, not 1000"):
-        open_driver(ForgetfulBoard(), pulse="held", watchdog={"register_address": 9, "timeout_s": 1.0})
+    with pytest.raises(DeviceUntrustedError, match="watchdog reads back 0, not 9000"):
+        open_driver(ForgetfulBoard(), pulse="held", watchdog={"register_address": 9, "timeout_s": 9.0})

@@ -54,7 +54,7 @@ def test_a_pulse_is_never_written_where_a_plain_coil_is() -> None:
 
 def test_a_watchdog_that_does_not_fit_its_register_is_refused() -> None:
     with pytest.raises(ValidationError, match=r"outside 1\.\.65535"):
-        options(watchdog={"register_address": 9, "timeout_s": 0.2, "unit_ms": 1000})
+        options(watchdog={"register_address": 9, "timeout_s": 0.4, "unit_ms": 1000})
     with pytest.raises(ValidationError, match="less than or equal to 30"):
         options(watchdog={"register_address": 9, "timeout_s": 3600})
 
@@ -128,14 +128,41 @@ def test_a_lane_without_an_entry_door_says_so_in_every_place() -> None:
 def test_the_entry_is_fail_safe_and_the_border_fail_secure_unless_said_otherwise() -> None:
     wiring = modbus_options("/dev/gate-io")
     del wiring["locks"]
-    assert IoBoardOptions.model_validate(wiring).locks.model_dump() == {"entry_door": "fail_safe", "exit_door": "fail_secure"}
+    assert IoBoardOptions.model_validate(wiring).locks.model_dump() == {
+        "entry_door": "fail_safe",
+        "exit_door": "fail_secure",
+        "accept_open_border_without_power": False,
+    }
 
 
-def test_a_watchdog_may_not_open_the_border() -> None:
-    fail_safe = {"entry_door": "fail_safe", "exit_door": "fail_safe"}
-    assert options(locks=fail_safe).locks.exit_door == "fail_safe"
-    with pytest.raises(ValidationError, match="would open the border"):
-        options(locks=fail_safe, watchdog={"register_address": 9, "timeout_s": 1.0})
+@pytest.mark.invariant("INV-1")
+@pytest.mark.parametrize("pulse", ["flash_on", "held"])
+@pytest.mark.parametrize("locks", [{}, {"entry_door": "fail_secure", "exit_door": "fail_safe"}])
+def test_a_watchdog_may_open_no_door(locks: dict[str, Any], pulse: str) -> None:
+    """Not the entry either, which stands beside the exit: a controller that dies while somebody leaves must not open a corridor."""
+    with pytest.raises(ValidationError, match="fail-safe with a watchdog: the board would open it"):
+        options(locks=locks, pulse=pulse, watchdog={"register_address": 9, "timeout_s": 5.0})
+
+
+def test_a_watchdog_outlasts_a_lost_reply() -> None:
+    with pytest.raises(ValidationError, match=r"one lost reply would let it act. Make it at least 0.8: "):
+        options(watchdog={"register_address": 9, "timeout_s": 0.7})
+    assert options(watchdog={"register_address": 9, "timeout_s": 0.8}).watchdog is not None
+    with pytest.raises(ValidationError, match=r"at least 1\.6"):
+        options(reply_timeout_s=1.0, watchdog={"register_address": 9, "timeout_s": 1.5})
+
+
+@pytest.mark.invariant("INV-2")
+def test_a_power_cut_that_opens_the_border_must_be_accepted_in_so_many_words() -> None:
+    both = {"entry_door": "fail_safe", "exit_door": "fail_safe"}
+    wiring = modbus_options("/dev/gate-io")
+    single_door = {"inputs": wiring["inputs"] | NO_ENTRY_DOOR, "outputs": wiring["outputs"] | {"entry_door": "not_wired"}}
+    for locks, lane in ((both, {}), ({"exit_door": "fail_safe"}, single_door)):
+        with pytest.raises(ValidationError, match="whoever cuts the power of the board has an open border"):
+            options(locks=locks, **lane)
+        assert options(locks=locks | {"accept_open_border_without_power": True}, **lane).locks.exit_door == "fail_safe"
+    assert options(locks={}, **single_door).locks.entry_door == "fail_safe", "a door that is not there opens nothing"
+    assert options(locks={"entry_door": "fail_secure", "exit_door": "fail_safe"}).locks.exit_door == "fail_safe"
 
 
 def test_pulses_do_not_overlap() -> None:
