@@ -62,6 +62,7 @@ class Board:
         self._queued: dict[int, tuple[Door, c.OpenDoor | None, float, list[bool] | None]] = {}
         self._orders = 0
         self._ordered_open: dict[Door, None] = {}
+        self._call = self._calling = False
         lane.on_wires = self._touch
 
     @property
@@ -75,6 +76,7 @@ class Board:
         """A new process opens the board: both doors released; ready after the first good reading."""
         self._process += 1
         self._last, self._polling, self._changed = None, False, False
+        self._call = False
         self._forget()
         self._lost = self._attached = True
         if not self._silent or self._process == 1:
@@ -111,6 +113,7 @@ class Board:
         if power_lost:
             for door in Door:
                 self._switch_off(door, self._pulse[door])
+            self._switch_call(on=False)
         self._agenda.after(REPLY_TIMEOUT_S, self._unknown, self._process, self._silence)
         self._agenda.after(LOST_AFTER_S, self._lose, self._process, self._silence)
         self._agenda.after(lasts_s, self._speak, self._silence)
@@ -147,6 +150,7 @@ class Board:
             self._agenda.after(self._rng.uniform(0.05, 2.0), self._reopen, self._process, self._silence)
         else:
             self._send_owed()
+            self._wish()
             self._touch()
 
     def _reopen(self, process: int, silence: int) -> None:
@@ -157,6 +161,7 @@ class Board:
         for door in Door:
             self._switch_off(door, self._pulse[door])
         self._send_owed()
+        self._wish()
         self._last = None
         self._polling = False
         self._touch()
@@ -191,6 +196,25 @@ class Board:
             self._post(e.InputsRead(reading))
         if self._changed:
             self._touch()
+
+    # -- the call --------------------------------------------------------------------------------------------------------------
+
+    def call(self, on: bool) -> None:
+        """An officer is to be called, or no longer: kept as a wish, and written again to a board that was silent, for it may have forgotten."""
+        self._call = on
+        self._wish()
+
+    def _wish(self) -> None:
+        self._agenda.after(2 * POLL_S, self._write_call, self._process)
+
+    def _write_call(self, process: int) -> None:
+        if process == self._process and not self._silent and not self._lost:
+            self._switch_call(self._call)
+
+    def _switch_call(self, on: bool) -> None:
+        if on is not self._calling:
+            self._calling = on
+            self._monitor.call(on)
 
     # -- commands --------------------------------------------------------------------------------------------------------------
 

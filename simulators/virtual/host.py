@@ -110,7 +110,7 @@ class Host:
             c.StartCheck: self.biometrics.submit,
             c.EndBiometrics: self.biometrics.submit,
             c.CallOfficer: self._call,
-            c.EndOfficerCall: lambda _command: self.on_call(False),
+            c.EndOfficerCall: lambda _command: self._end_call(),
         }
         self._act_noted: list[bool] | None = None
         self._crossings = 0
@@ -308,7 +308,12 @@ class Host:
 
     def _call(self, command: c.CallOfficer) -> None:
         self.reasons[command.reason.code] += 1
+        self.board.call(True)
         self.on_call(True)
+
+    def _end_call(self) -> None:
+        self.board.call(False)
+        self.on_call(False)
 
     def _show(self, prompt: Prompt) -> None:
         self.prompt = prompt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gate_controller.core.policy import BiometricRule
 from gate_controller.core.values import Modality
 from simulators.virtual.services import Presentation
 
@@ -32,3 +33,8 @@ class Ledger:
     passed: dict[Modality, bool] = field(default_factory=dict)
     released: bool = False
     sent_nobody_back: bool = False
+
+    def meets(self, rule: BiometricRule) -> bool:
+        """Whether the checks that were started and ended satisfy the rule by themselves."""
+        passed = [self.passed.get(modality, False) for modality in Modality]
+        return all(passed) if rule is BiometricRule.BOTH else rule is BiometricRule.EITHER and any(passed)

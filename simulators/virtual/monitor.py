@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
-from gate_controller.core.policy import BiometricRule, CrossingPolicy
+from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import (
     UNKNOWN_INPUTS,
@@ -22,27 +22,28 @@ from gate_controller.core.values import (
     Door,
     DoorPosition,
     LaneInputs,
-    Modality,
     Occupancy,
     Outcome,
     TriState,
 )
 from simulators.virtual.agenda import Agenda
 from simulators.virtual.body import Body
+from simulators.virtual.evidence import Evidence
 from simulators.virtual.leaf import AJAR, PASSABLE, SHUT, Leaf
+from simulators.virtual.leave import Leave
 from simulators.virtual.ledger import Ledger, Violation
+from simulators.virtual.patience import Patience
 from simulators.virtual.senses import Senses
 from simulators.virtual.services import Presentation
+from simulators.virtual.watch import REACTION_S, Watch
 
 if TYPE_CHECKING:
     from simulators.virtual.lane import Lane
 
-REACTION_S = 0.6
-"""From a wire's change to a coil that answers it, over a line at its slowest: what was decided on in between could not know better."""
 NEEDED = frozenset({Device.IO_BOARD, Device.JOURNAL, Device.FINGERPRINT, Device.FACE_CAMERA})
 """Devices whose loss leaves nothing to decide on."""
 
-_OF_NO_INTEREST = frozenset({c.SetLamp, c.ShowPrompt, c.CloseDoor, c.VerifyPass, c.FindEnrolment, c.RecordAdmission, c.EndBiometrics})
+_OF_NO_INTEREST = frozenset({c.SetLamp, c.ShowPrompt, c.VerifyPass, c.FindEnrolment, c.RecordAdmission, c.EndBiometrics})
 
 
 class Monitor:
@@ -67,8 +68,7 @@ class Monitor:
         self._reading: LaneInputs = UNKNOWN_INPUTS
         self._lost: dict[Device, None] = {}
         self._emergency = False
-        self._cleared: dict[str, None] = {}
-        self._everybody = False
+        self._leave = Leave()
         self._went_out_at: dict[str, float] = {}
         self._came_in_at = -1e9
         self._stepped_in: tuple[float, float] = (-1e9, -1e9)
@@ -76,21 +76,19 @@ class Monitor:
         self._unshut_at = dict.fromkeys(Door, -1e9)
         self._forced = dict.fromkeys(Door, False)
         self._forced_at = dict.fromkeys(Door, -1e9)
-        self._able_since: float | None = None
         self._mute = True
         self._alive = False
-        self._called = False
+        self.watch = Watch(agenda, policy, lambda: self.lane, self._violated)
+        self._evidence = Evidence(policy.stable_s)
         self.senses = Senses(agenda, policy.stable_s)
         self._exit_ordered_at = -1e9
-        self._excused = False
-        self._helpless_since: float | None = None
-        # From the moment the entry is passable no longer to the latest deadline that calls an officer, and the line's slowness on top.
-        self.bound_s = policy.entry_open_s + policy.entry_close_s + policy.occupancy_settle_s + policy.identity_s + policy.exit_open_s + policy.clearing_s + 3.0
+        self._patience = Patience(agenda, policy, self.senses, self._violated, self.exempt)
 
     # -- the world's side ------------------------------------------------------------------------------------------------
 
     def coil(self, door: Door, on: bool) -> None:
         """A coil was switched."""
+        self.watch.look()
         if not on:
             return
         self._forced[door] = False
@@ -108,8 +106,16 @@ class Monitor:
         """A leaf passed a threshold."""
         if leaf.level == SHUT:
             self._forced[leaf.door] = False
+            if leaf.door is Door.EXIT and not leaf.commanded:
+                self._leave.shut()
         if PASSABLE in {before, leaf.level}:
+            self.watch.look()
             self._look_for_help()
+
+    def call(self, on: bool) -> None:
+        """The call's coil was switched."""
+        self.watch.coil(on)
+        self._look_for_help()
 
     def forced(self, door: Door) -> None:
         """Somebody forces a door; until it is shut again, or commanded, whoever goes through it goes by force."""
@@ -136,7 +142,7 @@ class Monitor:
             self._stepped_in = self._agenda.now, self.senses.zero_until
         elif door is Door.EXIT and inward:
             self._came_in_at = self._agenda.now
-            self._cleared[body.name] = None  # whoever comes from beyond the border may go back there
+            self._leave.give(body.name)  # whoever comes from beyond the border may go back there
         elif door is Door.EXIT:
             self._went_out_at[body.name] = self._agenda.now
             self._went_out(body)
@@ -145,19 +151,20 @@ class Monitor:
     def board(self, answers: bool) -> None:
         """The board answers, or is silent."""
         self._mute = not answers
-        self._able()
+        self.watch.able(self._alive and answers)
 
     def process(self, alive: bool) -> None:
         """The controller's process lives, or died."""
         self._alive = alive
-        self._called = False
+        self.watch.called(False)
+        self.watch.emergency(False)
         self._reading = UNKNOWN_INPUTS
         self._lost = dict.fromkeys(Device)
         if alive and self._emergency and self.latched() is not Reason.EMERGENCY:
             # The doors of an emergency do not wait for a disk: a process that dies in between leaves no word of it.
             self.exempt["INV-5: the process died before an emergency was on the disk"] += 1
             self._emergency = False
-        self._able()
+        self.watch.able(alive and not self._mute)
         self._look_for_help()
 
     # -- the core's side ---------------------------------------------------------------------------------------------------
@@ -166,10 +173,12 @@ class Monitor:
         """An event is about to be delivered to the core; `shown` is the presentation that a PassRead is of."""
         if isinstance(event, e.InputsRead):
             self._reading = event.inputs
+            self._evidence.reads(event.inputs, self._agenda.now)
         elif isinstance(event, e.DeviceLost):
             self._lost[event.device] = None
             if event.device is Device.IO_BOARD:
                 self._reading = UNKNOWN_INPUTS
+                self._evidence.reads(UNKNOWN_INPUTS, self._agenda.now)
         elif isinstance(event, e.DeviceReady):
             self._lost.pop(event.device, None)
         elif isinstance(event, e.PassRead):
@@ -186,10 +195,13 @@ class Monitor:
 
     def answered(self, event: e.Event, commands: list[c.Command]) -> None:
         """The core has answered an event with these commands."""
-        newly = isinstance(event, e.InputsRead) and event.inputs.emergency is TriState.ACTIVE and not self._emergency
-        if newly:
+        reported = isinstance(event, e.InputsRead) and event.inputs.emergency is TriState.ACTIVE
+        newly = reported and not self._emergency
+        if reported:
             self._emergency = True
+            self.watch.emergency(True)
         opened: list[Door] = []
+        shut = False
         for command in commands:
             kind = type(command)
             if kind in _OF_NO_INTEREST:
@@ -197,21 +209,23 @@ class Monitor:
             if isinstance(command, c.OpenDoor):
                 opened.append(command.door)
                 self._opening(event, command)
+            elif isinstance(command, c.CloseDoor):
+                shut |= command.door is Door.EXIT
             elif isinstance(command, c.PrepareBiometrics):
                 if Door.ENTRY not in self._policy.doors:
                     self._admission(command.crossing_id)  # nothing else shows it where the entry is always open
             elif isinstance(command, c.StartCheck):
                 self.ledgers[command.crossing_id].started[command.modality] = None
             elif isinstance(command, c.CallOfficer):
-                self._called = True
-                self._look_for_help()
+                self.watch.called(True)
             elif isinstance(command, c.EndOfficerCall):
-                self._called = False
-                self._look_for_help()
+                self.watch.called(False)
             elif isinstance(command, c.RecordCrossing):
                 self._recorded(command.record)
             elif isinstance(command, c.NoteEvent) and command.kind == "rearmed" and self._emergency:
                 self._rearmed()
+        if shut:
+            self._evidence.shut(called=self.watch.ordered)
         if newly:
             wanted = [door for door in self._policy.doors if self._policy.emergency_opens(door)]
             if opened != wanted:
@@ -239,7 +253,8 @@ class Monitor:
         if command.emergency:
             if not self._emergency:
                 self._violated("INV-5", f"{door.value} ordered open for an emergency that nobody reported")
-            self._everybody = True
+            if door is Door.EXIT:
+                self._leave.give_everybody()
             return
         if self._emergency and not isinstance(event, (e.OfficerReleased, e.OfficerReturned)):  # an officer may empty the chamber before the re-arm
             self._violated("INV-5", f"{door.value} ordered open in an emergency that nobody re-armed")
@@ -255,7 +270,6 @@ class Monitor:
     def _admission(self, crossing_id: str) -> None:
         ledger = self.ledgers[crossing_id]
         ledger.openings += 1
-        self._everybody = False
         shown = ledger.shown
         if shown is None or shown.refused is not None or shown.enrolment is None or not ledger.claimed:
             self._violated("INV-8", f"the entry was opened for {crossing_id}, whose presentation was not accepted and claimed")
@@ -270,11 +284,12 @@ class Monitor:
         if isinstance(event, e.OfficerReleased):
             if not (event.identity.strip() and event.reason.strip()):
                 self._violated("INV-2", "an officer's release without identity or reason")
-            self._everybody = True
+            self._leave.give_everybody()
+            self._evidence.let_out(decided=False)
             return
-        self._everybody = False
+        self._evidence.let_out(decided=True)
         ledger = self._current()
-        if ledger is None or ledger.shown is None or ledger.shown.refused is not None or not ledger.claimed or not self._rule_met(ledger):
+        if ledger is None or ledger.shown is None or ledger.shown.refused is not None or not ledger.claimed or not ledger.meets(self._policy.biometric_rule):
             self._violated("INV-2", "the exit was released without a complete positive decision")
             return
         reading = self._reading
@@ -283,7 +298,7 @@ class Monitor:
         if self._lost.keys() & NEEDED:
             self._violated("INV-3", "the exit was released while a device that decides is lost")
         ledger.released = True
-        self._cleared[ledger.shown.holder] = None
+        self._leave.give(ledger.shown.holder)
         if [body.name for body in inside] == [ledger.shown.holder]:
             if inside[0].heads > 1:
                 self.exempt["INV-2: a child on the arm, whom no counter tells apart"] += 1
@@ -292,13 +307,8 @@ class Monitor:
         else:
             self._violated("INV-2", f"the exit was released for {ledger.shown.holder} with {[body.name for body in inside]} inside")
 
-    def _rule_met(self, ledger: Ledger) -> bool:
-        passed = [ledger.passed.get(modality, False) for modality in Modality]
-        rule = self._policy.biometric_rule
-        return all(passed) if rule is BiometricRule.BOTH else rule is BiometricRule.EITHER and any(passed)
-
     def _went_out(self, body: Body) -> None:
-        if self._everybody or body.name in self._cleared:
+        if self._leave.has(body.name):
             return
         if self._forced[Door.EXIT]:
             self.exempt["INV-2: somebody forced the exit and went out"] += 1
@@ -308,19 +318,24 @@ class Monitor:
             self._violated("INV-2", f"{body.name} went out through the exit and was not cleared")
 
     def _recorded(self, record: c.CrossingRecord) -> None:
+        missing = self._evidence.missing(self._agenda.now)
+        if record.outcome is Outcome.COMPLETED and missing is not None:
+            self._violated("INV-6", f"{record.crossing_id} recorded as completed without {missing}")
         ledger = self.ledgers.get(record.crossing_id)
         holder = ledger.shown.holder if ledger is not None and ledger.shown is not None else None
         if ledger is None or holder is None:
             return
+        self._leave.end(holder, shut=self.lane.leaves[Door.EXIT].level == SHUT)
         beyond = self._went_out_at.get(holder, -1.0) >= ledger.began_at
         wrong = None
-        if record.outcome is Outcome.COMPLETED and not (beyond and ledger.released):
+        if record.outcome is Outcome.COMPLETED and not beyond:
             wrong = "recorded as completed, though the traveller did not go out through the exit on a decision"
         elif record.outcome in {Outcome.REFUSED, Outcome.RETURNED, Outcome.ABANDONED} and beyond:
             wrong = f"recorded as {record.outcome.value}, though the traveller is beyond the exit"
         if wrong is None:
             return
-        if self.senses.miscounted(ledger.began_at) or self.senses.wire_was_wrong(ledger.began_at):
+        mattered = max(ledger.began_at, self._exit_ordered_at)  # on whoever goes: since the exit was ordered open; before that nobody does
+        if self.senses.miscounted(mattered) or self.senses.wire_was_wrong(mattered):
             self.exempt["INV-6: a sensor was wrong, and the outcome with it"] += 1
         elif record.outcome is Outcome.RETURNED and ledger.sent_nobody_back:
             self.exempt["INV-6: an officer sent back whoever was inside, and nobody was"] += 1
@@ -335,7 +350,7 @@ class Monitor:
 
     def _rearmed(self) -> None:
         self._emergency = False
-        self._everybody = False
+        self.watch.emergency(False)
         if self.lane.inside:
             if self.senses.miscounts(REACTION_S):
                 self.exempt["INV-5: re-armed on the word of a counter that was wrong"] += 1
@@ -363,34 +378,16 @@ class Monitor:
         """The other door has been away from closed for a while: is this one still commanded open?"""
         if not self.lane.leaves[door].commanded or self._emergency or self._shut[door.other] or self._unshut_at[door.other] != since:
             return
-        if self._able_since is None or self._able_since > since - REACTION_S:
+        if self.watch.able_since is None or self.watch.able_since > since - REACTION_S:
             self.exempt["INV-1: no board or no process to take an opening back"] += 1
         else:
             self._violated("INV-1", f"{door.value} stays commanded open while {door.other.value} is not confirmed closed")
 
-    def _able(self) -> None:
-        able = self._alive and not self._mute
-        if not able:
-            self._able_since = None
-        elif self._able_since is None:
-            self._able_since = self._agenda.now
-
     def _look_for_help(self) -> None:
         """INV-4: whoever is inside has a passable door or a called officer within the bound; a dead process is the service manager's to restart."""
         leaves = self.lane.leaves
-        free = self._called or not self._alive or leaves[Door.ENTRY].level > AJAR or leaves[Door.EXIT].level > AJAR
-        helpless = not free and any(body.inside for body in self.lane.bodies)
-        now = self._agenda.now
-        if self._helpless_since is not None and now - self._helpless_since > self.bound_s:
-            if not self.senses.hidden(self._helpless_since, self.bound_s):
-                self._violated("INV-4", f"somebody was inside for {now - self._helpless_since:.0f} s with no way out and no officer called")
-            elif not self._excused:
-                self.exempt["INV-4: the counter did not show who is inside"] += 1
-                self._excused = True
-        if not helpless:
-            self._helpless_since, self._excused = None, False
-        elif self._helpless_since is None:
-            self._helpless_since = now
+        free = self.watch.calls or not self._alive or leaves[Door.ENTRY].level > AJAR or leaves[Door.EXIT].level > AJAR
+        self._patience.look(helpless=not free and any(body.inside for body in self.lane.bodies))
 
     def _current(self) -> Ledger | None:
         return next(reversed(self.ledgers.values()), None)

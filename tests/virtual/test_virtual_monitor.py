@@ -31,6 +31,21 @@ def undone(action: str) -> Table:
     return tuple(replace(row, do=tuple(name for name in row.do if name != action)) for row in TABLE)
 
 
+def forgotten(guard: str, state: State) -> Table:
+    """The table without that state's rows that ask for that guard."""
+    return tuple(row for row in TABLE if not (guard in row.when and state in row.sources))
+
+
+def unseen(guard: str) -> Table:
+    """The table with that guard dropped from the row by which a traveller is seen to go."""
+
+    def change(row: Row) -> Row:
+        hit = State.EXIT_OPEN in row.sources and "note_exited" in row.do and "doorless_entry" not in row.when
+        return replace(row, when=tuple(name for name in row.when if name != guard)) if hit else row
+
+    return tuple(map(change, TABLE))
+
+
 STORM = replace(PROFILES["harsh"], fault_rates={state: min(1.0, 5 * rate) for state, rate in PROFILES["harsh"].fault_rates.items()})
 """Five times as many faults, to find sooner what is there."""
 
@@ -42,6 +57,13 @@ BROKEN: dict[str, tuple[Callable[[], Table], str]] = {
     "the exit opens without a decision": (lambda: loosened("release_allowed", "evaluate"), "INV-2"),
     "nobody ends the identity check": (lambda: tuple(row for row in without(Reason.IDENTITY_TIMED_OUT) if row.reason != "failed_check"), "INV-4"),
     "a forced door is overlooked": (lambda: tuple(row for row in TABLE if not OVERLOOKED & set(row.when)), "INV-"),
+    "an emergency's doors are not held": (lambda: forgotten("expired_renew", State.EMERGENCY), "INV-5"),
+    "an emergency's doors are not opened by a board that is back": (lambda: forgotten("io_back", State.EMERGENCY), "INV-5"),
+    "nobody ends the way back": (lambda: forgotten("expired_return_path", State.RETURN_PATH), "INV-4"),
+    "nobody ends the way out": (lambda: forgotten("expired_exit_open", State.EXIT_OPEN), "INV-4"),
+    "completed without the beam": (lambda: unseen("passed_exit_beam"), "INV-6"),
+    "completed without the door": (lambda: unseen("exit_was_ajar"), "INV-6"),
+    "completed with somebody in the exit": (lambda: unseen("exit_beam_clear"), "INV-6"),
 }
 
 
