@@ -1,7 +1,8 @@
 """The daemon: composes the gate from its configuration, serves it, and stops it in good order.
 
 `python -m gate_controller.daemon --config FILE`. Signals: SIGTERM or SIGINT lets an open crossing finish (at most [gate] stop_drain_s), a
-second one ends it at once. Exit codes: 0 stopped as asked, 2 usage, 8 configuration or a store that cannot be used, 70 a bug.
+second one ends it at once. Exit codes: 0 stopped as asked, 2 usage, 8 a configuration that cannot
+be used, or another controller that runs already, 70 a bug. A store that cannot be used closes the lane, and is tried again.
 Writes structured log lines to standard error; holds no rule of the lane.
 """
 

@@ -1,6 +1,7 @@
 """Puts one gate together from its configuration: drivers by entry point, services, runtime.
 
-The only module that knows concrete parts. Opens stores (a gate without them cannot start) but no device: devices may come and go.
+The only module that knows concrete parts. Opens the stores that can be opened (late.py: the others close the lane, by name) but no device: devices
+may come and go.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import structlog
 
 from gate_controller.composition.enrolment import master_key
 from gate_controller.composition.journal import latched_before, open_journal
+from gate_controller.composition.late import FlooredTrust, LateEnrolments, LateJournal, LateReplayMemory, LateTrust
 from gate_controller.composition.passes import pass_policy
 from gate_controller.composition.registry import load_drivers
 from gate_controller.composition.trust import trust_parts
@@ -68,11 +70,11 @@ def compose(config: Path, clock: Clock, sink: EventSink, display: TravellerDispl
 
     Raises:
         ConfigurationError: The configuration cannot be used: every message names file and line.
-        StoreError: A store cannot be used.
+        StoreHeldError: Another gate controller writes the journal.
     """
     settings = load(config, load_drivers())
     with contextlib.ExitStack() as stack:
-        stores = _stores(settings, clock, stack)  # first: they fail at once, the face models take a second to load
+        stores = _stores(settings, clock, stack)  # first: a second gate is told at once, the face models take a second to load
         devices = _devices(settings, clock)
         gate = Gate(
             settings.crossing_policy(),
@@ -107,16 +109,28 @@ def _devices(settings: Settings, clock: Clock) -> Devices:
 def _stores(settings: Settings, clock: Clock, stack: contextlib.ExitStack) -> Stores:
     gate, policy = settings.gate, settings.policy
     parts = trust_parts(settings)
-    floor = Floor.open(parts.floor)
-    stack.callback(floor.close)
-    trust = TrustStore(parts.cache, parts.pinned_root, floor, parts.budget, clock)
-    # A new memory in service cannot know what was used before it, by whatever clock; in a simulation nothing can have been.
-    blind_until = None if gate.mode == "simulation" else int(max(clock.wall(), trust.latest_seen)) + policy.presentation.skew_s
-    replay = SqliteReplayMemory(settings.replay.path, blind_until=blind_until)
+
+    def open_trust() -> FlooredTrust:
+        floor = Floor.open(parts.floor)
+        try:
+            return FlooredTrust(floor, TrustStore(parts.cache, parts.pinned_root, floor, parts.budget, clock))
+        except BaseException:
+            floor.close()
+            raise
+
+    trust = LateTrust(open_trust)
+    stack.callback(trust.close)
+
+    def open_replay() -> SqliteReplayMemory:
+        # A new memory in service cannot know what was used before it, by whatever clock; in a simulation nothing can have been.
+        blind_until = None if gate.mode == "simulation" else int(max(clock.wall(), trust.require().latest_seen)) + policy.presentation.skew_s
+        return SqliteReplayMemory(settings.replay.path, blind_until=blind_until)
+
+    replay = LateReplayMemory(open_replay)
     stack.callback(replay.close)
-    enrolment = Enrolments(settings.enrolment.store, master_key(settings))
+    enrolment = LateEnrolments(lambda: Enrolments(settings.enrolment.store, master_key(settings)))
     stack.callback(enrolment.close)
-    journal = open_journal(settings)
+    journal = LateJournal(lambda: open_journal(settings))
     stack.callback(journal.close)
     verifier = OfflinePassVerifier(pass_policy(settings), trust, replay)
     watcher = TrustWatcher(trust, clock)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import structlog
+
 from gate_controller.core.reasons import Reason
 from gate_controller.journal import JournalReader, Signer, SqliteJournal
 from gate_controller.journal.key_file import key_beside, origin_of, signer_beside
-from gate_controller.ports.errors import ConfigurationError
+from gate_controller.ports.errors import ConfigurationError, StoreError
 from gate_controller.settings import Settings
 
+log = structlog.get_logger("gate.composition")
 _BY_CODE = {reason.code: reason for reason in Reason}
 
 
@@ -50,9 +53,16 @@ def latched_before(path: Path) -> Reason | None:
     An emergency first, whatever came after it; then a traveller whose crossing was cut short and who may still be inside; then the last
     latch. None when nothing did: a lane that lost power while idle comes back by itself, once it is verified empty and shut.
 
-    Raises:
-        StoreError: The journal cannot be read.
+    A journal that cannot be read does not say that nobody is inside: an officer has to.
     """
+    try:
+        return _latched(path)
+    except StoreError as error:
+        log.warning("what closed the lane before cannot be read; an officer re-arms it", what=error.what)
+        return Reason.RESTARTED
+
+
+def _latched(path: Path) -> Reason | None:
     with JournalReader(path) as journal:
         last: Reason | None = None
         for event in journal.latest_events("emergency", "latched", "rearmed"):

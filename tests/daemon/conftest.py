@@ -24,10 +24,16 @@ GENEROUS_S = 60.0
 
 
 class Site:
-    """The files of one gate; its trust is published, and nothing is imported yet."""
+    """The files of one gate; its trust is published, and nothing is imported yet.
 
-    def __init__(self, directory: Path) -> None:
+    Args:
+        directory: Its stores.
+        apart: Its configuration and its socket, if they are not to share the stores' file system.
+    """
+
+    def __init__(self, directory: Path, apart: Path | None = None) -> None:
         self.directory = directory
+        self.apart = apart or directory
         self.trust = SimulatedTrust(directory, Authorities("daemon test"), SystemClock())
         self.key = directory / "master.key"
         self.key.touch(mode=0o600)
@@ -46,14 +52,14 @@ class Site:
             "journal": {"path": str(directory / "journal.db")},
             "replay": {"path": str(directory / "replay.db")},
             "models": {"directory": str(ROOT / "var" / "models")},
-            "control": {"socket": str(directory / "c.sock")},
+            "control": {"socket": str(self.apart / "c.sock")},
             "kiosk": {"enabled": True, "port": 0},
         }
         Floor.create(directory / "trust-floor.db", SystemClock().wall()).close()
 
     @property
     def config(self) -> Path:
-        path = self.directory / "gate.toml"
+        path = self.apart / "gate.toml"
         path.write_text(derive(ROOT / "config" / "simulated.toml", self.changes))
         return path
 
@@ -71,7 +77,7 @@ class Running:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gate_controller.daemon", "--config", str(site.config)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
         )
-        self.client = GateClient(site.directory / "c.sock")
+        self.client = GateClient(site.apart / "c.sock")
 
     def wait_status(self, wanted):
         limit = time.monotonic() + GENEROUS_S
@@ -100,11 +106,11 @@ def site(tmp_path_factory) -> Site:
 
 
 @pytest.fixture
-def run_daemon(site):
+def run_daemon(request):
     running: list[Running] = []
 
-    def start() -> Running:
-        running.append(Running(site))
+    def start(site: Site | None = None) -> Running:
+        running.append(Running(site or request.getfixturevalue("site")))
         return running[-1]
 
     yield start

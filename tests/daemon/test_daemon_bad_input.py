@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sqlite3
 
 import pytest
 
@@ -40,32 +39,54 @@ def test_another_root_than_the_pinned_one(site):
     complains(site.run(), "[keys] pinned_root_sha256: is not the SHA-256 of", "root.json")
 
 
-def test_a_missing_trust_floor(site):
+def _not_a_floor(site):
     (site.directory / "trust-floor.db").unlink()
-    complains(site.run(), "trust-floor.db", "gatectl keys init")
+    return "trust", ("trust-floor.db", "gatectl keys init")
 
 
-def test_a_damaged_enrolment_store(site):
-    store = site.directory / "enrolment.db" / "hk.current"
-    store.resolve().write_bytes(b"not a database" * 100)
-    complains(site.run(), "enrolment")
+def _damaged_enrolments(site):
+    (site.directory / "enrolment.db" / "hk.current").resolve().write_bytes(b"not a database" * 100)
+    return "enrolment", ("enrolment.db",)
 
 
-def test_a_master_key_that_others_may_read(site):
+def _an_open_master_key(site):
     site.key.chmod(0o644)
-    complains(site.run(), "master.key")
+    return "enrolment", ("master.key",)
 
 
-def test_a_journal_in_a_directory_that_does_not_exist(site):
+def _another_file_for_a_journal(site):
+    (site.directory / "journal.db").write_bytes(b"not a database" * 100)
+    return "journal", ("journal.db", "not a database")
+
+
+def _no_directory_for_the_journal(site):
     site.changes["journal"]["path"] = str(site.directory / "nowhere" / "journal.db")
-    complains(site.run(), "journal")
+    return "journal", ("nowhere", "the directory must exist")
 
 
-def test_a_journal_that_is_something_else(site):
-    other = sqlite3.connect(site.directory / "journal.db")
-    other.execute("CREATE TABLE t(x)")
-    other.close()
-    complains(site.run(), "journal")
+def _an_emptied_replay_memory(site):
+    (site.directory / "replay.db").touch()
+    return "pass_verifier", ("replay.db", "it was truncated")
+
+
+@pytest.mark.parametrize(
+    "harms",
+    [
+        (_not_a_floor, _damaged_enrolments, _another_file_for_a_journal, _an_emptied_replay_memory),
+        (_an_open_master_key, _no_directory_for_the_journal),
+    ],
+)
+def test_a_store_that_cannot_be_used_closes_the_lane_by_its_name_with_the_remedy(site, run_daemon, harms):
+    harmed = dict(harm(site) for harm in harms)
+    daemon = run_daemon()
+    status = daemon.wait_status(lambda status: all(status["devices"][name]["code"] == "store" for name in harmed))
+    for name, words in harmed.items():
+        told = status["devices"][name]
+        assert told["state"] == "lost"
+        assert all(word in f"{told['detail']} {told['remedy']}" for word in words), told
+    assert status["state"] == "out_of_service"
+    code, log = daemon.stop()
+    assert (code, "Traceback" in log) == (0, False), log
 
 
 def test_missing_models(site):
@@ -85,7 +106,7 @@ def test_the_kiosks_port_is_in_use(site):
 def test_another_gate_runs_already(site, run_daemon):
     first = run_daemon()
     first.wait_status(lambda _status: True)
-    complains(site.run())
+    complains(site.run(), "another process writes it")
     assert first.stop()[0] == 0
 
 
