@@ -8,6 +8,8 @@ release is the frame that switches a door's relay. The simulator acts when the f
 on a line is added. Doors, counter, beams, faces and fingers are scripted, not walked: the lane is in each state for real, with its workers at
 work (in identity_check the face is looked at). pass_check lasts some milliseconds: there the desk is held up (tests/plug/launcher.py).
 
+The doors have the locks of the default configuration: the entry is fail-safe (opened by its coil off), the exit fail-secure.
+
 By default the policy's: the entry opens and the exit is closed. --both: a policy that opens both; the later of the two counts.
 
 On a machine that others use, --realtime runs daemon and board before all other programs: a gate has a machine of its own.
@@ -50,7 +52,9 @@ IN_TIME_S = 30.0
 RELEASE_WITHIN_S = 5.0
 REPLY_TIMEOUT_S, QUARANTINE_S = 0.2, 0.3
 """The driver's defaults (drivers/io_board/options.py)."""
-DOORS = {Coil.ENTRY_DOOR: "entry", Coil.EXIT_DOOR: "exit"}
+OPENED_BY = {Coil.ENTRY_DOOR: False, Coil.EXIT_DOOR: True}
+"""The level of its coil that opens a door: the entry is fail-safe, the exit fail-secure, as by default (drivers/io_board/options.py)."""
+LOCKS = {door.name.lower(): "fail_secure" if opened_by else "fail_safe" for door, opened_by in OPENED_BY.items()}
 
 
 @dataclass(frozen=True)
@@ -66,23 +70,23 @@ class Row:
 
 
 class TimedBoard(Board):
-    """A board that notes when each door's relay was written."""
+    """A board that notes when each door was written open or shut."""
 
     def __init__(self) -> None:
         super().__init__()
         self.written: list[tuple[float, Coil, bool]] = []
 
-    def pulse(self, channel: int, units: int, now: float) -> None:
-        self._note(channel, on=True)
-        super().pulse(channel, units, now)
+    def pulse(self, channel: int, units: int, now: float, *, on: bool = True) -> None:
+        self._note(channel, on=on)
+        super().pulse(channel, units, now, on=on)
 
     def write_coil(self, channel: int, on: bool) -> None:
         self._note(channel, on=on)
         super().write_coil(channel, on)
 
     def _note(self, channel: int, *, on: bool) -> None:
-        if channel in DOORS:
-            self.written.append((time.monotonic(), Coil(channel), on))
+        if channel in OPENED_BY:
+            self.written.append((time.monotonic(), Coil(channel), on is OPENED_BY[Coil(channel)]))
 
 
 class Lane:
@@ -107,7 +111,7 @@ class Lane:
                 os.sched_setscheduler(int(thread.name), os.SCHED_RR, os.sched_param(3))
         long = dict.fromkeys(("entry_open_s", "entry_close_s", "exit_open_s", "clearing_s", "return_path_s", "identity_s"), 30.0) | {"door_open_s": 20.0}
         policy = {"times": long, "emergency": {"emergency_opens_exit": both, "emergency_hold_s": 4.0}}
-        devices = {"io_board": {"port": str(link), "reply_timeout_s": REPLY_TIMEOUT_S}}
+        devices = {"io_board": {"port": str(link), "reply_timeout_s": REPLY_TIMEOUT_S, "locks": LOCKS}}
         self.files = site.new_files({"devices": devices, "policy": policy})
         self.controller: Controller = site.start(self.files, armed=True, slow={"desk before VerifyPass": 0.3}, realtime=realtime)
         self.member = site.member(Kind.GOOD)
@@ -156,8 +160,8 @@ class Lane:
         self._wait(lambda: (self.controller.status() or {}).get("state") == state, state)
 
     def pulsed(self, door: Coil, since: float, within_s: float = IN_TIME_S) -> None:
-        """Wait for a door's relay to be switched on."""
-        self._wait(lambda: any(at >= since and coil is door and on for at, coil, on in list(self.board.written)), f"{door.name} opens", within_s)
+        """Wait for a door to be written open."""
+        self._wait(lambda: any(at >= since and coil is door and opened for at, coil, opened in list(self.board.written)), f"{door.name} opens", within_s)
 
     def to_entry_open(self) -> None:
         began = time.monotonic()
@@ -234,8 +238,8 @@ class Lane:
         first: dict[Coil, float] = {}
 
         def all_released() -> bool:
-            for at, coil, on in list(self.board.written):
-                if at >= began and on and coil in self.doors:
+            for at, coil, opened in list(self.board.written):
+                if at >= began and opened and coil in self.doors:
                     first.setdefault(coil, at)
             return len(first) == len(self.doors)
 
