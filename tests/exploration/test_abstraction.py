@@ -46,7 +46,8 @@ ONWARD = {
 def told_world(out: list[c.Command], opened: set[Door]) -> list[object]:
     """Commands without what only a display, a journal or the wording of a call would show, and without closing what is closed.
 
-    Whether a call ends in `out_of_service` depends on how long the counter has been restless, of which the exploration takes the worse (the call ends).
+    Whether a call ends in `out_of_service`, and there is one to acknowledge, depends on how long the counter has been restless, of which the exploration
+    takes the worse (the call ends).
     """
     seen: list[object] = []
     for command in out:
@@ -54,6 +55,8 @@ def told_world(out: list[c.Command], opened: set[Door]) -> list[object]:
             case c.RecordCrossing(record):
                 completed = record.outcome is Outcome.COMPLETED
                 seen.append((completed, record.reason is None, record.admitted, record.chamber_empty, completed and (record.verified, record.exited)))
+            case c.NoteEvent("officer_acknowledged") | c.NoteEvent("act_refused", (("act", "officer_acknowledged"), *_)):
+                pass
             case c.NoteEvent(kind):
                 seen.append(kind)
             case c.ShowPrompt() | c.CallOfficer() | c.EndOfficerCall():
