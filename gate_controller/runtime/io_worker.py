@@ -1,12 +1,12 @@
 """Doors, lamps and inputs: polls the board, sends commands, keeps lamps and officer call as they should be.
 
 A line at 9600 baud carries one request in 24 ms, and an emergency must have opened a door 100 ms after its input (INV-5). So between two readings there is at
-most one closing, call, lamp or look at the outputs, besides a door that is ordered open, none after a reading in which an emergency is new; and in an emergency doors are opened before others are
-closed. Otherwise a door that is to be closed is closed before the other one is opened (INV-1), whatever was sent already.
+most one closing, call, lamp or look at the outputs besides a door that is ordered open, none after a reading in which an emergency is new; and in an emergency
+doors are opened before others are closed. Otherwise a door that is to be closed is closed before the other one is opened (INV-1), whatever was sent already.
 
 A reading that fails makes every input unknown at once (INV-3); the board counts as lost when that lasts. It may also mean that the board restarted: call and
-lamps are sent anew. Door openings, but for an emergency's, are never repeated:
-an opening that may or may not have reached the board shows in the door's position, and nowhere else. Closings are repeated until the board took them.
+lamps are sent anew. Door openings, but for an emergency's, are never repeated: an opening that may or may not have reached the board shows in the door's
+position, and nowhere else. Closings are repeated until the board took them.
 """
 
 from __future__ import annotations

@@ -226,6 +226,8 @@ def test_lamps_and_call_have_coils_of_their_own(opened: Rig) -> None:
         opened.board.set_lamp(lamp, False, soon(opened))
         assert not opened.coil(lamp.value)
     opened.board.set_officer_call(True, soon(opened))
+    while opened.board.refresh_outputs(soon(opened)):
+        pass
     assert opened.coil("officer_call")
     opened.board.set_officer_call(False, soon(opened))
     assert not opened.coil("officer_call")
@@ -406,4 +408,5 @@ def every_call(rig: Rig, deadline: float) -> list[Any]:
         lambda: board.release(Door.EXIT, deadline),
         lambda: board.set_lamp(Lamp.ENTRY_RED, True, deadline),
         lambda: board.set_officer_call(True, deadline),
+        lambda: board.refresh_outputs(deadline),
     ]
