@@ -119,7 +119,7 @@ def report(screen: Console, run: Run, total: Result, taken_s: float, jobs: int) 
     if total.faults:
         _report_faults(screen, total)
     if total.exempt:
-        screen.print(_counts("seen, and not to be known by any controller", total.exempt))
+        screen.print(_counts("seen, and not to be known by any controller", total.exempt, of=total.crossed))
     for name, count in total.others.items():
         if count:
             screen.print(f"{name}: {count}", highlight=False)
@@ -151,10 +151,13 @@ def _rate(total: Result) -> float:
     return total.crossed / total.cpu_s if total.cpu_s else 0.0
 
 
-def _counts(title: str, counts: dict[str, int]) -> Table:
+def _counts(title: str, counts: dict[str, int], of: int = 0) -> Table:
+    """A table of counts, the most frequent first; with `of` also how many in a thousand of so many."""
     table = Table()
     table.add_column(title)
     table.add_column("times", justify="right")
+    if of:
+        table.add_column("in 1000 crossings", justify="right")
     for name, count in sorted(counts.items(), key=lambda item: -item[1]):
-        table.add_row(name, str(count))
+        table.add_row(name, str(count), *([f"{1000 * count / of:.3f}"] if of else []))
     return table

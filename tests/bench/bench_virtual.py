@@ -34,7 +34,7 @@ Func = tuple[str, int, str]
 Stats = dict[Func, tuple[int, int, float, float, dict[Func, tuple[int, int, float, float]]]]
 GROUPS = {
     "core": ("gate_controller/core/", "/transitions/"),
-    "monitor": ("virtual/monitor.py", "virtual/senses.py", "virtual/ledger.py"),
+    "monitor": tuple(f"virtual/{name}.py" for name in ("monitor", "senses", "ledger", "evidence", "leave", "patience", "watch")),
     "services": ("virtual/desk.py", "virtual/services.py", "virtual/passes.py"),
     "host": ("virtual/host.py", "virtual/board.py", "virtual/agenda.py"),
     "lane": ("virtual/",),
