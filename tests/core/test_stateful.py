@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.machine import Controller
 from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind
@@ -47,6 +48,7 @@ class LaneMachine(RuleBasedStateMachine):
     def start(self, latched, ready):
         self.core, self.monitor = Controller(self.policy), Monitor(self.policy)
         self.now, self.number, self.inputs, self.counted_at = 100.0, 0, UNKNOWN_INPUTS, 100.0
+        self.held_until = {}
         self.tell(e.Started(latched))
         if ready:
             for device in Device:
@@ -64,6 +66,7 @@ class LaneMachine(RuleBasedStateMachine):
         self.monitor.hears(event, mine)
         commands = self.core.handle(event, self.now)
         assert self.core.failure is None, f"the core failed: {self.core.failure!r}"
+        self.held_until |= {command.door: self.now + command.hold_s for command in commands if isinstance(command, c.OpenDoor)}
         self.monitor.judge(event, commands)
 
     def see(self, inputs):
@@ -84,6 +87,14 @@ class LaneMachine(RuleBasedStateMachine):
         self.now = now
         if now >= self.counted_at + self.policy.stable_s:
             self.monitor.counter_is_steady()
+        self.the_board_ends_openings()
+        self.monitor.look_at_emergency()
+
+    def the_board_ends_openings(self):
+        if self.now >= self.held_until.get(Door.ENTRY, self.now + 1.0):
+            self.monitor.entry_open = 0.0
+        if self.now >= self.held_until.get(Door.EXIT, self.now + 1.0):
+            self.monitor.exit_open = 0.0
 
     @property
     def name(self):

@@ -42,6 +42,7 @@ MEMORY = {
     "biometrics": False,  # ordered to be prepared, not yet ended
     "lit": None,
 }
+OPENED = frozenset({DoorPosition.OPEN, DoorPosition.MOVING})
 Must = Callable[[bool, str], None]
 
 
@@ -149,7 +150,7 @@ class Monitor:
         if self.doorless and inputs.entry_beam is TriState.ACTIVE:
             self.good = frozenset()  # they may have gone, and somebody else come
         if self.leaving:
-            self.leaving |= (AJAR if inputs.exit_door is DoorPosition.OPEN else 0) | (INTERRUPTED if inputs.exit_beam is TriState.ACTIVE else 0)
+            self.leaving |= (AJAR if inputs.exit_door in OPENED else 0) | (INTERRUPTED if inputs.exit_beam is TriState.ACTIVE else 0)
         self.inputs = inputs
 
     # -- what is commanded -----------------------------------------------------------------------------------------------
