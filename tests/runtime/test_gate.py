@@ -166,6 +166,22 @@ def test_an_emergency_is_served_after_a_failure_outside_the_core(ready, sink):
     assert emergency(ready)
 
 
+@pytest.mark.invariant("INV-5")
+def test_what_the_core_opens_in_an_emergency_after_a_failure_reaches_the_board_each_time(ready, sink, monkeypatch):
+    """It may order it again at a reading or when time has passed; nothing in between holds it back."""
+    sink.broken = {"status"}
+    ready._turn(_Letter(e.InputsRead(dataclasses.replace(EMPTY, occupancy=Occupancy.ONE))))
+    assert ready.failure is not None
+    monkeypatch.setattr(ready._controller, "handle", lambda _event, _now: [c.OpenDoor(Door.ENTRY, 11.0, emergency=True)])
+    board = ready._io._board
+    board.inputs = dataclasses.replace(EMPTY, emergency=TriState.ACTIVE)
+    for event in (e.InputsRead(board.inputs), e.TimerExpired(), e.TimerExpired()):
+        board.log.clear()
+        ready._turn(_Letter(event))
+        ready._io.step()
+        assert ("open", Door.ENTRY) in board.log
+
+
 def test_the_decision_thread_serves_until_it_is_closed(gate, sink, monkeypatch):
     handled = threading.Event()
     sink.broken = {"status"}
