@@ -16,7 +16,7 @@ from gate_controller.core.states import State
 from simulators.virtual.batch import TRAVELLERS, Run, play_all
 from simulators.virtual.episode import Episode
 from simulators.virtual.faults import KINDS, NO_PROCESS, UNREACHABLE
-from simulators.virtual.result import CANNOT_OCCUR, Result
+from simulators.virtual.result import CANNOT_OCCUR, MOST_EXEMPT, Result
 
 DEFAULT_TRAVELLERS = 1000
 ENOUGH = 100
@@ -25,7 +25,7 @@ MOST_SHOWN = 20
 
 
 def simulate_virtually(run: Run, jobs: int, *, as_json: bool = False) -> int:
-    """Play the whole run, print the report; 0 only with no violation and every admitted traveller accounted for.
+    """Play the whole run, print the report; 0 only with no violation, every admitted traveller accounted for, and nothing exempt too often.
 
     Raises:
         click.Abort: Ctrl-C; what came in until then was reported.
@@ -49,7 +49,7 @@ def simulate_virtually(run: Run, jobs: int, *, as_json: bool = False) -> int:
         report(Console(width=200) if not Console().is_terminal else Console(), run, total, taken, jobs)
     if not whole:
         raise click.Abort
-    return ExitCode.CHECK_FAILED if total.violations or total.unaccounted else ExitCode.OK
+    return ExitCode.CHECK_FAILED if total.violations or total.unaccounted or total.exempt_too_often else ExitCode.OK
 
 
 def replay(run: Run, number: int) -> int:
@@ -90,6 +90,7 @@ def as_object(run: Run, total: Result, taken_s: float, jobs: int) -> dict[str, o
         "states": dict(total.visits.most_common()),
         "travellers_by_habit": dict(total.habits.most_common()),
         "exempt": dict(total.exempt.most_common()),
+        "exempt_too_often": total.exempt_too_often,
         "others": {name: count for name, count in total.others.items() if count},
         "unreachable": {f"{kind} / {state}": why for (kind, state), why in UNREACHABLE.items()},
         "faults_by_state": {f"{kind} / {state}": count for (kind, state), count in sorted(total.faults.items())},
@@ -120,6 +121,8 @@ def report(screen: Console, run: Run, total: Result, taken_s: float, jobs: int) 
         _report_faults(screen, total)
     if total.exempt:
         screen.print(_counts("seen, and not to be known by any controller", total.exempt, of=total.crossed))
+    for kind in total.exempt_too_often:
+        screen.print(f"[red]in more than {MOST_EXEMPT:.0%} of the crossings[/red]: {kind}", highlight=False)
     for name, count in total.others.items():
         if count:
             screen.print(f"{name}: {count}", highlight=False)

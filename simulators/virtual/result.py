@@ -15,6 +15,10 @@ CANNOT_OCCUR: dict[Reason, str] = {
 }
 """Reasons that no run can hit, and why."""
 
+MOST_EXEMPT = 0.01
+"""Each kind of thing that no controller could know may happen in so many of the crossings, and FEW times whatever their number; oftener is a failure."""
+FEW = 5
+
 
 @dataclass(slots=True)
 class Result:
@@ -71,6 +75,11 @@ class Result:
     def identity_share(self) -> float:
         """Share of crossings that reached identity_check, 0..1, by their records: what a restart cut short is not counted as reached."""
         return self.reached / self.crossed if self.crossed else 0.0
+
+    @property
+    def exempt_too_often(self) -> list[str]:
+        """Kinds of what was exempt that were met oftener than the bound."""
+        return [kind for kind, count in self.exempt.items() if count > max(FEW, MOST_EXEMPT * self.crossed)]
 
     @property
     def never_given(self) -> list[Reason]:

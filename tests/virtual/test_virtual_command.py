@@ -39,6 +39,14 @@ def test_a_violation_ends_with_1_and_says_how_to_see_it_again(capsys: pytest.Cap
     assert "violation: INV-4" in replayed
 
 
+def test_what_is_exempt_too_often_ends_with_1(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("simulators.virtual.result.FEW", 0)
+    monkeypatch.setattr("simulators.virtual.result.MOST_EXEMPT", 0.0)
+    assert main(["simulate", "--virtual", "--travellers", "250", "--faults", "harsh", "--seed", "1"]) == 1
+    printed = capsys.readouterr().out
+    assert "of the crossings: INV-" in printed
+
+
 def test_options_of_the_virtual_lane_are_refused_without_it(capsys: pytest.CaptureFixture[str]):
     assert main(["simulate", "--faults", "harsh"]) == 2
     assert "belong to --virtual" in capsys.readouterr().err
