@@ -90,7 +90,7 @@ class Watch:
             self._late.pop(invariant, None)
         elif invariant not in self._late:
             now = self._late[invariant] = self._agenda.now
-            due = max(now + REACTION_S, (self.able_since or now) + AGAIN_S)
+            due = max(now + REACTION_S, (now if self.able_since is None else self.able_since) + AGAIN_S)
             self._agenda.after(due - now, self._due, invariant, now, what)
 
     def _due(self, invariant: str, since: float, what: str) -> None:

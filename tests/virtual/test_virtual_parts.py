@@ -15,6 +15,7 @@ from simulators.virtual.board import Board
 from simulators.virtual.body import QUEUE_M, STAND_M, Body
 from simulators.virtual.lane import Lane
 from simulators.virtual.leaf import AJAR, SHUT, WIDE, Leaf
+from simulators.virtual.leave import Leave
 from simulators.virtual.monitor import Monitor
 from simulators.virtual.profile import PROFILES
 
@@ -154,3 +155,42 @@ def test_the_monitor_judges_wires_not_words(world: World):
     world.lane.coil(Door.ENTRY, on=True)
     world.lane.coil(Door.EXIT, on=True)
     assert [violation.invariant for violation in world.monitor.violations] == ["INV-1"]
+
+
+def test_a_call_is_written_again_to_a_board_that_was_without_power(world: World, monkeypatch: pytest.MonkeyPatch):
+    switched: list[bool] = []
+    monkeypatch.setattr(world.monitor, "call", switched.append)
+    world.board.call(on=True)
+    world.wait(0.2)
+    world.board.fall_silent(0.3, power_lost=True)
+    world.wait(0.2)
+    assert switched == [True, False]
+    world.wait(1.0)
+    assert switched == [True, False, True]
+
+
+def test_a_call_that_the_board_forgot_is_seen():
+    world = World()
+    monitor = world.monitor
+    world.board.attach()
+    monitor.process(alive=True)
+    monitor.board(answers=True)
+    world.wait(5.0)
+    monitor.watch.called(True)
+    world.wait(0.5)
+    assert not monitor.violations
+    world.wait(0.2)
+    assert [violation.invariant for violation in monitor.violations] == ["INV-4"]
+
+
+def test_leave_to_go_ends_with_the_exit_shut():
+    leave = Leave()
+    leave.give("t1")
+    leave.end("t1", shut=False)
+    assert leave.has("t1")
+    leave.shut()
+    assert not leave.has("t1")
+    leave.give_everybody()
+    assert leave.has("t2")
+    leave.shut()
+    assert not leave.has("t2")
