@@ -8,7 +8,10 @@ import subprocess
 
 import pytest
 
+from gate_controller.composition import compose
 from gate_controller.journal import JournalReader
+from gate_controller.ports.clock import SystemClock
+from gate_controller.settings import load
 from simulators.io_board.process import IoBoardProcess
 from tests.daemon.conftest import Site
 
@@ -85,25 +88,15 @@ def test_after_a_kill_and_on_a_full_disk_an_officer_lets_out_and_an_emergency_is
         assert not journal.any_open_crossing()
 
 
-def test_a_disk_that_is_mounted_read_only_costs_what_must_write_and_is_found_again(on_disk, run_daemon):
-    first = run_daemon(on_disk)
-    first.wait_status(lost)
-    first.stop(signal.SIGKILL)
+def test_a_disk_that_is_mounted_read_only_closes_the_lane_and_its_stores_are_found_again(on_disk, run_daemon):
+    with contextlib.ExitStack() as stack:
+        compose._stores(load(on_disk.config), SystemClock(), stack)  # makes them
     subprocess.run(["mount", "-o", "remount,ro", str(on_disk.directory)], check=True)
     daemon = run_daemon(on_disk)
-    status = daemon.wait_status(lambda status: lost(status, "journal", "trust", "pass_verifier"))
-    assert all(status["devices"][name]["remedy"] for name in ("journal", "trust", "pass_verifier"))
+    status = daemon.wait_status(lambda status: lost(status, *STORES))
+    assert all(status["devices"][name]["remedy"] for name in STORES)
     assert status["state"] == "out_of_service"
     subprocess.run(["mount", "-o", "remount,rw", str(on_disk.directory)], check=True)
     daemon.wait_status(lost)
     code, log = daemon.stop()
     assert (code, "Traceback" in log) == (0, False), log
-
-
-def test_on_a_disk_that_was_full_before_the_first_start_the_stores_are_made_when_there_is_room(on_disk, run_daemon):
-    fill(on_disk.directory)
-    daemon = run_daemon(on_disk)
-    daemon.wait_status(lambda status: all(status["devices"][name]["state"] == "lost" for name in ("journal", "pass_verifier")))
-    (on_disk.directory / "filler").unlink()
-    daemon.wait_status(lost)
-    assert daemon.stop()[0] == 0
