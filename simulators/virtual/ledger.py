@@ -32,6 +32,7 @@ class Ledger:
     started: dict[Modality, None] = field(default_factory=dict)
     passed: dict[Modality, bool] = field(default_factory=dict)
     released: bool = False
+    let_out_at: float | None = None
     sent_nobody_back: bool = False
 
     def meets(self, rule: BiometricRule) -> bool:

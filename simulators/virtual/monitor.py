@@ -281,6 +281,8 @@ class Monitor:
     def _exit_opening(self, event: e.Event) -> None:
         inside = self.lane.inside
         self._exit_ordered_at = self._agenda.now
+        if (current := self._current()) is not None and current.let_out_at is None:
+            current.let_out_at = self._agenda.now
         if isinstance(event, e.OfficerReleased):
             if not (event.identity.strip() and event.reason.strip()):
                 self._violated("INV-2", "an officer's release without identity or reason")
@@ -334,12 +336,12 @@ class Monitor:
             wrong = f"recorded as {record.outcome.value}, though the traveller is beyond the exit"
         if wrong is None:
             return
-        mattered = max(ledger.began_at, self._exit_ordered_at)  # on whoever goes: since the exit was ordered open; before that nobody does
+        mattered = ledger.began_at if ledger.let_out_at is None else ledger.let_out_at  # before that nobody goes
         if self.senses.miscounted(mattered) or self.senses.wire_was_wrong(mattered):
             self.exempt["INV-6: a sensor was wrong, and the outcome with it"] += 1
         elif record.outcome is Outcome.RETURNED and ledger.sent_nobody_back:
             self.exempt["INV-6: an officer sent back whoever was inside, and nobody was"] += 1
-        elif self._came_in_at >= max(ledger.began_at, self._exit_ordered_at):
+        elif self._came_in_at >= mattered:
             self.exempt["INV-6: somebody from beyond took the traveller's place, and a counter counts only"] += 1
         elif Door.ENTRY not in self._policy.doors and self._stepped_in[1] < self._went_out_at.get(holder, -1.0) <= self._stepped_in[0]:
             self.exempt["INV-6: somebody walked in and took the traveller's place, and the counter never showed the chamber empty in between"] += 1
