@@ -246,6 +246,9 @@ class IoWorker(DeviceWorker):
     def _doubt(self) -> None:
         """An answer is missing or wrong: no input is known, nor whether the board restarted and forgot its outputs."""
         self._lamps_sent, self._call_sent = {}, None
+        for door in self._ordered_open:
+            if (latest := self._latest[door][0]).emergency:
+                self._owed[door] = latest  # until the core closes it; that it opens once more than needed harms nobody (INV-5)
         self._publish(UNKNOWN_INPUTS)
 
     def _publish(self, inputs: LaneInputs) -> None:

@@ -61,7 +61,7 @@ class Board:
         self._owed: dict[Door, c.OpenDoor | None] = {}
         self._queued: dict[int, tuple[Door, c.OpenDoor | None, float, list[bool] | None]] = {}
         self._orders = 0
-        self._ordered_open: dict[Door, None] = {}
+        self._ordered_open: dict[Door, c.OpenDoor] = {}
         self._call = self._calling = False
         lane.on_wires = self._touch
 
@@ -149,6 +149,9 @@ class Board:
         if self._lost:
             self._agenda.after(self._rng.uniform(0.05, 2.0), self._reopen, self._process, self._silence)
         else:
+            for door, opening in self._ordered_open.items():
+                if opening.emergency:
+                    self._owed[door] = opening  # the relay may have dropped
             self._send_owed()
             self._wish()
             self._touch()
@@ -222,7 +225,7 @@ class Board:
         """Send an order for a door, in turn; an opening with `once` waits until that is no longer empty, but not longer than NOTED_WITHIN_S."""
         opening, now = (command if isinstance(command, c.OpenDoor) else None), self._agenda.now
         if opening is not None:
-            self._ordered_open[command.door] = None
+            self._ordered_open[command.door] = opening
         else:
             self._ordered_open.pop(command.door, None)
         self._orders += 1

@@ -194,3 +194,43 @@ def test_a_board_that_comes_back_with_the_loop_open_releases_the_doors(lane, pol
         lane.read()
         lane.decide()
     assert lane.opened() == RELEASED[policy]
+
+
+@pytest.mark.invariant("INV-5")
+def test_a_board_without_power_for_a_moment_is_told_again(lane, policy, clock):
+    """Its relays dropped, it was never lost, and the core would renew its order only seconds later."""
+    lane.board.set({"emergency_loop_closed": False})
+    for _ in range(10):
+        lane.read()
+        lane.decide()
+        clock.now += 0.05
+    assert lane.opened() == RELEASED[policy]
+    for coil in RELEASED[policy]:
+        lane.board._switch_off(coil, clock.now)
+    lane.switched.clear()
+    lane.board.fault("silent", times=1)
+    for _ in range(10):
+        lane.read()
+        lane.decide()
+        clock.now += 0.05
+    assert lane.opened() == RELEASED[policy]
+
+
+@pytest.mark.invariant("INV-5")
+def test_a_lost_reply_after_the_rearm_opens_nothing(lane, clock):
+    lane.board.set({"emergency_loop_closed": False})
+    for _ in range(10):
+        lane.turn()
+        clock.now += 0.05
+    lane.board.set({"emergency_loop_closed": True})
+    for _ in range(30):
+        lane.turn()
+        clock.now += 0.5
+    lane.gate._decide(_Letter(e.Rearmed("officer 7")))
+    assert lane.gate._status["state"] != "emergency"
+    lane.switched.clear()
+    lane.board.fault("silent", times=1)
+    for _ in range(20):
+        lane.turn()
+        clock.now += 0.05
+    assert not lane.opened()
