@@ -177,7 +177,9 @@ class ControlClient:
     def close(self) -> None:
         """Hang up."""
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.shutdown(socket.SHUT_RDWR)  # whoever reads sees the end, and lets go of the lines
+        with contextlib.suppress(OSError):
+            self._lines.close()
         self._socket.close()
 
 
