@@ -90,6 +90,8 @@ class Monitor:
         """A coil was switched."""
         self.watch.look()
         if not on:
+            if door is Door.EXIT and self.lane.leaves[door].level == SHUT:
+                self._leave.shut()  # it was ordered open and never moved
             return
         self._forced[door] = False
         other = self.lane.leaves[door.other]
@@ -327,7 +329,8 @@ class Monitor:
         holder = ledger.shown.holder if ledger is not None and ledger.shown is not None else None
         if ledger is None or holder is None:
             return
-        self._leave.end(holder, shut=self.lane.leaves[Door.EXIT].level == SHUT)
+        leaf = self.lane.leaves[Door.EXIT]
+        self._leave.end(holder, shut=leaf.level == SHUT and not leaf.commanded)
         beyond = self._went_out_at.get(holder, -1.0) >= ledger.began_at
         wrong = None
         if record.outcome is Outcome.COMPLETED and not beyond:
