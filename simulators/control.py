@@ -167,8 +167,8 @@ class ControlClient:
         self.ask("watch")
         if started is not None:
             started()
-        self._socket.settimeout(None)
         try:
+            self._socket.settimeout(None)
             for line in self._lines:
                 yield json.loads(line)
         except (OSError, ValueError):

@@ -76,7 +76,7 @@ def test_after_a_kill_and_on_a_full_disk_an_officer_lets_out_and_an_emergency_is
         board.until(lambda state: state["coils"]["exit_door"])
         board.ask("set", inputs={"emergency_loop_closed": False})
         daemon.wait_status(lambda status: status["state"] == "emergency")
-        board.until(lambda state: state["coils"]["exit_door"])
+        board.until(lambda state: state["coils"]["entry_door"])  # the policy's default: the border side stays shut
 
         (on_disk.directory / "filler").unlink()
         daemon.wait_status(lost)

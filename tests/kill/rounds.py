@@ -1,7 +1,8 @@
 """Children that are killed with SIGKILL, over and over, and what is checked after each: the part that does not know what they do.
 
 The parent has one thread and has imported everything once; a round forks. Every other round a child dies at a random moment of the time the work usually
-takes, else just before one of its steps (a file opened, renamed, removed; an SQL statement), chosen at random among all there are.
+takes, else just before one of its steps (a file opened, renamed, removed; an SQL statement): in each of the work's states in turn, at random among that
+state's steps, for a state of one step would else hardly ever be met.
 
 kill -9 takes the process, not the kernel's page cache: a power cut is not simulated here.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import mmap
 import os
 import random
@@ -24,9 +26,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 _CALIBRATIONS = 5
-_BEYOND = 1.05
-"""Some children end before their step comes, so that the work gets on."""
-_SHARED = struct.Struct("<IIi")  # state, steps, what the trial notes
+_SHARED = struct.Struct("<Ii")  # state, what the trial notes
+_COUNT = struct.Struct("<I")  # steps in one state
+Spot = tuple[int, int]
+"""A state and a step in it, counted from 1."""
+_NOWHERE: Spot = (0, 0)
 
 
 class ViolationError(Exception):
@@ -38,28 +42,37 @@ class Child:
 
     def __init__(self, states: tuple[str, ...]) -> None:
         self._states = states
-        self._memory = mmap.mmap(-1, _SHARED.size)
+        self._memory = mmap.mmap(-1, _SHARED.size + len(states) * _COUNT.size)
         self._writer = -1
-        self._die_at = 0
-        self.state = self.steps = 0
+        self._die_at = _NOWHERE
+        self.state = 0
         self.note = -1
 
-    def begin(self, writer: int, die_at: int) -> None:
-        """In the child: report into `writer`; die before step `die_at` unless it is 0."""
+    def begin(self, writer: int, die_at: Spot) -> None:
+        """In the child: report into `writer`; die before that step."""
         self._writer, self._die_at = writer, die_at
 
     def clear(self) -> None:
         """In the parent, before a fork."""
-        self.state, self.steps, self.note = 0, 0, -1
+        self._memory[:] = bytes(len(self._memory))
+        self.state, self.note = 0, -1
         self._write()
 
     def read(self) -> None:
         """In the parent: how far the child came."""
-        self.state, self.steps, self.note = _SHARED.unpack_from(self._memory)
+        self.state, self.note = _SHARED.unpack_from(self._memory)
 
     @property
     def state_name(self) -> str:
         return self._states[self.state]
+
+    def steps_in(self, state: int) -> int:
+        """How many steps the work made in that state."""
+        return int(_COUNT.unpack_from(self._memory, _SHARED.size + state * _COUNT.size)[0])
+
+    def spots(self) -> dict[int, int]:
+        """In the parent: the states that had a step, and how many."""
+        return {state: steps for state in range(len(self._states)) if (steps := self.steps_in(state))}
 
     def mark(self, state: str, note: int | None = None) -> None:
         """The work is now in `state`."""
@@ -70,9 +83,9 @@ class Child:
 
     def step(self) -> None:
         """Something is about to be done that a kill may come before."""
-        self.steps += 1
-        self._write()
-        if self.steps == self._die_at:
+        steps = self.steps_in(self.state) + 1
+        _COUNT.pack_into(self._memory, _SHARED.size + self.state * _COUNT.size, steps)
+        if (self.state, steps) == self._die_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def report(self, line: str) -> None:
@@ -92,7 +105,7 @@ class Child:
         sys.addaudithook(hook)
 
     def _write(self) -> None:
-        _SHARED.pack_into(self._memory, 0, self.state, self.steps, self.note)
+        _SHARED.pack_into(self._memory, 0, self.state, self.note)
 
 
 class Trial(Protocol):
@@ -139,10 +152,12 @@ def run(trial: Trial, loops: int, rng: random.Random, progress: Callable[[Tally]
     gc.collect()
     gc.freeze()  # what a collection touches would be copied in every child
     try:
-        took_s, steps = _calibrated(trial, child)
+        took_s, spots = _calibrated(trial, child)
+        turns = itertools.cycle([*spots.items(), _NOWHERE])  # nobody kills the last, so that the work gets on
         while tally.kills < loops:
             stepped = bool(tally.kills % 2)
-            die_at = rng.randint(1, round(steps * _BEYOND)) if stepped else 0
+            state, steps = next(turns) if stepped else _NOWHERE
+            die_at = (state, rng.randint(1, steps)) if steps else _NOWHERE
             killed = _round(trial, child, die_at, None if stepped else rng.uniform(0, took_s))
             tally.kills += killed
             tally.not_killed += not killed
@@ -156,17 +171,18 @@ def run(trial: Trial, loops: int, rng: random.Random, progress: Callable[[Tally]
     return tally
 
 
-def _calibrated(trial: Trial, child: Child) -> tuple[float, int]:
-    """How long the work takes, and how many steps it has, when nobody kills it."""
-    times, steps = [], []
+def _calibrated(trial: Trial, child: Child) -> tuple[float, dict[int, int]]:
+    """How long the work takes, and how many steps each of its states has, when nobody kills it."""
+    times: list[float] = []
+    spots: dict[int, int] = {}
     for _ in range(_CALIBRATIONS):
         began = time.monotonic()
-        _round(trial, child, 0, None, lambda began=began: times.append(time.monotonic() - began))  # type: ignore[misc]
-        steps.append(child.steps)
-    return statistics.median(times), max(steps)
+        _round(trial, child, _NOWHERE, None, lambda began=began: times.append(time.monotonic() - began))  # type: ignore[misc]
+        spots |= child.spots()
+    return statistics.median(times), spots
 
 
-def _round(trial: Trial, child: Child, die_at: int, delay_s: float | None, ended: Callable[[], None] = lambda: None) -> bool:
+def _round(trial: Trial, child: Child, die_at: Spot, delay_s: float | None, ended: Callable[[], None] = lambda: None) -> bool:
     """One child from fork to check; True when it was killed, by itself (die_at) or after delay_s."""
     trial.prepare()
     child.clear()
@@ -194,7 +210,7 @@ def _round(trial: Trial, child: Child, die_at: int, delay_s: float | None, ended
     return killed
 
 
-def _live(trial: Trial, child: Child, writer: int, die_at: int) -> None:
+def _live(trial: Trial, child: Child, writer: int, die_at: Spot) -> None:
     """The child's whole life: it never returns."""
     gc.disable()
     child.begin(writer, die_at)
