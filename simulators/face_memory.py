@@ -15,13 +15,13 @@ import json
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gate_controller.ports.devices import FaceAnalysis, FaceModel, FaceProbe, FaceQuality, FaceTemplate, Image
+from gate_controller.ports.devices import FaceAnalysis, FaceModel, FacePlace, FaceProbe, FaceQuality, FaceTemplate, Image
 
 MODEL = FaceModel("simulated-face-1", hashlib.sha256(b"simulated face model 1: no weights").hexdigest())
 _LENGTH = 128
@@ -92,6 +92,14 @@ class MemoryFaceMatcher:
         """The simulated model."""
         return MODEL
 
+    def locate(self, image: Image) -> FaceAnalysis:
+        """See FaceMatcher.
+
+        Raises:
+            ValueError: Not height x width x 3, uint8.
+        """
+        return replace(self.analyse(image), probe=None)
+
     def analyse(self, image: Image) -> FaceAnalysis:
         """See FaceMatcher: the largest central face is the probe.
 
@@ -102,10 +110,10 @@ class MemoryFaceMatcher:
         count = sum(face.width_px >= self._second_face_px for face in faces)
         candidates = [face for face in faces if face.width_px >= self._min_face_px and face.off_centre < 0.5]
         if not candidates:
-            return FaceAnalysis(count, None)
+            return FaceAnalysis(count, None, distant=bool(faces))
         face = max(candidates, key=lambda each: each.width_px**2 * (1 - 2 * each.off_centre))
-        quality = FaceQuality(0.45 * face.width_px, 1000 * face.quality, 120.0, face.off_centre, 0.0, face.quality)
-        return FaceAnalysis(count, FaceProbe(MODEL, _embedding(face, f"capture {capture}"), quality))
+        quality = FaceQuality(0.45 * face.width_px, 1000 * face.quality, 120.0, face.off_centre, 0.0, face.quality, share=face.width_px / 480)
+        return FaceAnalysis(count, FaceProbe(MODEL, _embedding(face, f"capture {capture}"), quality), _place(face), quality)
 
     def template(self, probe: FaceProbe) -> FaceTemplate:
         """The probe as a template.
@@ -122,6 +130,14 @@ class MemoryFaceMatcher:
             raise ValueError(msg)
         enrolled = _sound(reference.model, np.frombuffer(reference.data, "<f4").astype(np.float32))
         return float(np.linalg.norm(_sound(probe.model, probe.embedding) - enrolled))
+
+
+def _place(face: SeenFace) -> FacePlace:
+    """As if the picture were 640 x 480, the face in the middle of its height."""
+    x, y = 320 + 640 * face.off_centre, 240.0
+    marks = np.array([(-0.22, -0.12), (0.22, -0.12), (0, 0.08), (-0.18, 0.28), (0.18, 0.28)], np.float32) * np.float32(face.width_px)
+    box = (x - face.width_px / 2, y - 0.6 * face.width_px, face.width_px, 1.2 * face.width_px)
+    return FacePlace(box, np.asarray(marks + np.array([x, y], np.float32), np.float32))
 
 
 def _read(image: Image) -> tuple[int, list[SeenFace]]:

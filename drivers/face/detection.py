@@ -163,7 +163,7 @@ def measure(image: Image, face: Face, chip: Image) -> FaceQuality:
     """
     right_eye, left_eye = face.landmarks[0], face.landmarks[1]
     run, rise = float(left_eye[0] - right_eye[0]), float(left_eye[1] - right_eye[1])
-    grey = cv2.cvtColor(chip, cv2.COLOR_BGR2GRAY)
+    grey = np.asarray(cv2.cvtColor(chip, cv2.COLOR_BGR2GRAY), np.uint8)
     eye_distance = math.hypot(run, rise)
     sharpness = float(cv2.Laplacian(grey, cv2.CV_64F).var())
     brightness = float(grey.mean())
@@ -179,7 +179,18 @@ def measure(image: Image, face: Face, chip: Image) -> FaceQuality:
             _ramp(face.confidence, 0.7, 0.88),
         )
     )
-    return FaceQuality(eye_distance, sharpness, brightness, off_centre, roll, score)
+    nose = face.landmarks[2].astype(np.float64) - (right_eye + left_eye) / 2
+    turn = abs(float(nose @ (left_eye - right_eye))) / max(1.0, eye_distance**2)
+    return FaceQuality(eye_distance, sharpness, brightness, off_centre, roll, score, turn=turn, eyes=_eyes(grey), share=face.width / image.shape[0])
+
+
+def _eyes(grey: NDArray[np.uint8]) -> float:
+    """Spread of grey in the patches of both eyes of an aligned crop, against its brightness: the smaller of the two."""
+    spreads = []
+    for x, y in _CHIP_LANDMARKS[:2]:
+        patch = grey[round(float(y)) - 4 : round(float(y)) + 5, round(float(x)) - 7 : round(float(x)) + 8]
+        spreads.append(float(patch.std()) / max(8.0, float(np.percentile(patch, 90))))
+    return min(spreads)
 
 
 def _ramp(value: float, useless: float, good: float) -> float:

@@ -5,7 +5,7 @@ Holds no threshold (policy does) and keeps no image.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from drivers.face.detection import Detector, Face, align, choose_probe, count_plausible, measure
 from drivers.face.templates import Embeddings
-from gate_controller.ports.devices import FaceAnalysis, FaceModel, FaceProbe, FaceTemplate, Image
+from gate_controller.ports.devices import FaceAnalysis, FaceModel, FacePlace, FaceProbe, FaceTemplate, Image
 from gate_controller.ports.errors import DeviceUntrustedError
 
 
@@ -60,6 +60,15 @@ class YunetMatcher:
         """The model in use."""
         return self._encoder.embeddings.model
 
+    def locate(self, image: Image) -> FaceAnalysis:
+        """See FaceMatcher.
+
+        Raises:
+            ValueError: Not height x width x 3, uint8.
+            DeviceRejectedError: OpenCV failed on the frame.
+        """
+        return self._seen(image)[0]
+
     def analyse(self, image: Image) -> FaceAnalysis:
         """See FaceMatcher. An image without faces, however odd, is an analysis without a probe.
 
@@ -68,20 +77,27 @@ class YunetMatcher:
             DeviceRejectedError: OpenCV or dlib failed on the frame.
             DeviceUntrustedError: The model made an embedding that cannot be one.
         """
-        faces = self._detector.find(image)
-        count = count_plausible(faces, self._plausibility.second_face_px)
-        face = choose_probe(faces, image, self._plausibility.min_face_px)
-        if face is None:
-            return FaceAnalysis(count, None)
-        chip = align(image, face)
-        quality = measure(image, face, chip)
-        probe = FaceProbe(self.model, self._encoder.encode(image, face, chip), quality)
+        seen, face, chip = self._seen(image)
+        if face is None or chip is None or seen.quality is None:
+            return seen
+        probe = FaceProbe(self.model, self._encoder.encode(image, face, chip), seen.quality)
         try:
             self._encoder.embeddings.of_probe(probe)
         except ValueError as error:
             msg = f"face model {self.model.name}: {error}"
             raise DeviceUntrustedError(msg, "check the weights files with `make models`") from error
-        return FaceAnalysis(count, probe)
+        return replace(seen, probe=probe)
+
+    def _seen(self, image: Image) -> tuple[FaceAnalysis, Face | None, Image | None]:
+        """What is in the frame, the traveller's face, and its crop."""
+        faces = self._detector.find(image)
+        count = count_plausible(faces, self._plausibility.second_face_px)
+        face = choose_probe(faces, image, self._plausibility.min_face_px)
+        if face is None:
+            return FaceAnalysis(count, None, distant=choose_probe(faces, image, 0) is not None), None, None
+        chip = align(image, face)
+        x, y, width, height = (float(value) for value in face.row[:4])
+        return FaceAnalysis(count, None, FacePlace((x, y, width, height), face.landmarks), measure(image, face, chip)), face, chip
 
     def template(self, probe: FaceProbe) -> FaceTemplate:
         """The probe as a template for the enrolment store.

@@ -234,8 +234,21 @@ class FaceTemplate:
 
 
 @dataclass(frozen=True, slots=True)
+class FacePlace:
+    """Where the traveller's face is in a frame.
+
+    Attributes:
+        box: x, y, width, height in pixels.
+        landmarks: 5 x 2, pixels: right eye, left eye, nose tip, right and left mouth corner (right and left are the person's).
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class FaceQuality:
-    """Measures of the probe; larger is better except for `off_centre` and `roll_deg`.
+    """Measures of the traveller's face.
 
     Attributes:
         eye_distance_px: Distance between the eyes in pixels.
@@ -243,7 +256,11 @@ class FaceQuality:
         brightness: Mean luma of the face crop, 0..255.
         off_centre: Distance of the face from the frame's centre, in frame widths.
         roll_deg: Head roll in degrees, absolute.
-        score: One number 0..1 to choose the best frame by.
+        score: One number 0..1 to choose the best frame by; larger is better.
+        turn: How far the head is turned to a side: the nose's way from between the eyes along their line, in eye distances, absolute.
+        eyes: How much there is to see of the eyes: the spread of grey in their patches of the crop, in shares of its brightness; the smaller of the
+            two. A hand or dark glasses leave none; closed lids leave as much as some open eyes have.
+        share: Width of the face, in frame heights.
     """
 
     eye_distance_px: float
@@ -252,6 +269,9 @@ class FaceQuality:
     off_centre: float
     roll_deg: float
     score: float
+    turn: float = 0.0
+    eyes: float = 1.0
+    share: float = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,10 +285,21 @@ class FaceProbe:
 
 @dataclass(frozen=True, slots=True)
 class FaceAnalysis:
-    """One frame looked at. `faces` counts all faces of a plausible size; `probe` is None when there is none."""
+    """One frame looked at.
+
+    Attributes:
+        faces: All faces of a plausible size. A second one is somebody else in the chamber; a small one in the background is not counted.
+        probe: The largest central face; None when there is none, and from `locate()`.
+        place: Where that face is.
+        quality: How good it is.
+        distant: There is a face in the middle, but none that is large enough.
+    """
 
     faces: int
     probe: FaceProbe | None
+    place: FacePlace | None = None
+    quality: FaceQuality | None = None
+    distant: bool = False
 
 
 class FaceMatcher(Protocol):
@@ -279,12 +310,29 @@ class FaceMatcher(Protocol):
         """The model in use."""
         ...
 
+    def locate(self, image: Image) -> FaceAnalysis:
+        """Detect and measure faces without encoding any: a quarter of the work of `analyse()`.
+
+        Raises:
+            ValueError: Not an image as defined here.
+            DeviceError: The model failed; never because there is no face or a bad one.
+        """
+        ...
+
     def analyse(self, image: Image) -> FaceAnalysis:
         """Detect faces and encode the largest central one.
 
         Raises:
             ValueError: Not an image as defined here.
             DeviceError: The model failed; never because there is no face or a bad one.
+        """
+        ...
+
+    def template(self, probe: FaceProbe) -> FaceTemplate:
+        """The probe as a template, to compare others with.
+
+        Raises:
+            ValueError: The probe is broken, or another model's.
         """
         ...
 

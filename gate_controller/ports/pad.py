@@ -13,23 +13,20 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+from gate_controller.ports.devices import FacePlace, Frame
 
-from gate_controller.ports.devices import Frame
-
-
-@dataclass(frozen=True, slots=True)
-class FacePlace:
-    """Where the traveller's face is in a frame.
-
-    Attributes:
-        box: x, y, width, height in pixels.
-        landmarks: 5 x 2, pixels: right eye, left eye, nose tip, right and left mouth corner (right and left are the person's).
-    """
-
-    box: tuple[float, float, float, float]
-    landmarks: NDArray[np.float32]
+__all__ = (
+    "ChallengeKind",
+    "ChallengeOutcome",
+    "Cue",
+    "FacePlace",
+    "PadAssessment",
+    "PadChallenger",
+    "PadDecision",
+    "PadJudge",
+    "PadLimits",
+    "decide",
+)
 
 
 class PadDecision(Enum):
