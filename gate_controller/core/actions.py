@@ -14,7 +14,7 @@ from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.table import Row
-from gate_controller.core.values import Door, Lamp, Modality, Outcome
+from gate_controller.core.values import BIOMETRICS, Door, Lamp, Outcome
 
 HOLD_MARGIN_S = 1.0
 """A door's opening is timed by the board and must outlast the state's own deadline, which ends it earlier by a command."""
@@ -173,7 +173,7 @@ class Actions(DisplayActions):
     def start_checks(self) -> None:
         """Fingerprint and face, at the same time."""
         crossing = self._crossing()
-        self.out.extend(c.StartCheck(crossing.crossing_id, modality, self.policy.identity_s) for modality in Modality)
+        self.out.extend(c.StartCheck(crossing.crossing_id, modality, self.policy.identity_s) for modality in BIOMETRICS)
 
     def end_biometrics(self) -> None:
         """Stop what still runs; templates and images of the crossing are forgotten (INV-7)."""

@@ -128,8 +128,15 @@ class PrepareBiometrics:
 
 
 @dataclass(frozen=True, slots=True)
+class GatherPadEvidence:
+    """Watch the face from now on, so that presentation attack detection can answer soon after its check starts. Answers nothing by itself."""
+
+    crossing_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class StartCheck:
-    """Start one biometric check; answered by CheckEnded (and CheckProgressed)."""
+    """Start one check; answered by CheckEnded (and CheckProgressed)."""
 
     crossing_id: str
     modality: Modality
@@ -180,6 +187,7 @@ Command = (
     | FindEnrolment
     | RecordAdmission
     | PrepareBiometrics
+    | GatherPadEvidence
     | StartCheck
     | EndBiometrics
     | CallOfficer

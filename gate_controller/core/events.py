@@ -86,7 +86,7 @@ class AdmissionRecorded:
 
 @dataclass(frozen=True, slots=True)
 class CheckEnded:
-    """A biometric check ended; `reason` is given unless it was successful."""
+    """A check ended; `reason` is given unless it was successful. Presentation attack detection succeeds by a face judged live."""
 
     crossing_id: str
     modality: Modality

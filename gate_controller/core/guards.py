@@ -11,7 +11,7 @@ from gate_controller.core.facts import AJAR, Facts
 from gate_controller.core.policy import BiometricRule
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
-from gate_controller.core.values import CheckOutcome, Device, Door, DoorPosition, Modality, Occupancy, Outcome, TriState
+from gate_controller.core.values import BIOMETRICS, CheckOutcome, Device, Door, DoorPosition, Modality, Occupancy, Outcome, TriState
 
 NEEDED_INSIDE = (Device.IO_BOARD, Device.JOURNAL, Device.FINGERPRINT, Device.FACE_CAMERA)
 """Devices without which the traveller inside cannot be decided on. What only an admission needs (trust, enrolments, the QR camera) is not among them."""
@@ -229,7 +229,7 @@ class Guards(Facts):
 
     def rule_met(self) -> bool:
         """The biometric checks ended as the rule demands."""
-        ended = {self._check(modality) for modality in Modality}
+        ended = {self._check(modality) for modality in BIOMETRICS}
         if self.policy.biometric_rule is BiometricRule.BOTH:
             return ended == {CheckOutcome.SUCCESSFUL}
         return self.policy.biometric_rule is BiometricRule.EITHER and CheckOutcome.SUCCESSFUL in ended

@@ -16,6 +16,15 @@ class BiometricRule(Singletons):
     FACE_ONLY_WITH_OFFICER = "face_only_with_officer"
 
 
+class PadRule(Singletons):
+    """What the exit asks of presentation attack detection. There is no "off": an omission is always marked in the record."""
+
+    REQUIRED = "required"
+    """The exit opens by itself only for a face that was judged live, also where the fingerprint alone would be enough."""
+    SIGNALLED = "signalled"
+    """A judgement that was not made passes. One that was made counts as where it is required."""
+
+
 class LaneKind(Singletons):
     """Which doors the lane has."""
 
@@ -36,6 +45,7 @@ class CrossingPolicy:
         low_risk_minimum_age: Completed years, while so little is known of the passes' status that only low-risk travellers are cleared.
         registered_min_s: A registration is usable only this long after it was made.
         biometric_rule: Which checks must succeed.
+        pad_rule: What the exit asks of presentation attack detection, besides.
         pass_check_s: From a QR text to the entry command, at most.
         refusal_shown_s: How long a refusal stays on the display.
         door_open_s: A door must have left its closed position this long after its command.
@@ -44,7 +54,7 @@ class CrossingPolicy:
         stable_s: A counter value counts after it stood this long.
         occupancy_settle_s: The counter must give a clear answer this long after the entry closed.
         unknown_grace_s: Inputs may be unknown this long before the lane closes.
-        identity_s: Both biometric checks together, at most.
+        identity_s: All checks together, at most.
         exit_open_s: The exit stays open this long.
         clearing_s: Doors closed and chamber empty this long after the traveller left.
         return_path_s: The entry stays open this long for the way back.
@@ -62,6 +72,7 @@ class CrossingPolicy:
     low_risk_minimum_age: int = 18
     registered_min_s: float = 10800.0
     biometric_rule: BiometricRule = BiometricRule.BOTH
+    pad_rule: PadRule = PadRule.REQUIRED
     pass_check_s: float = 2.0
     refusal_shown_s: float = 3.0
     door_open_s: float = 3.0

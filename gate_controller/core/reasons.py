@@ -90,6 +90,14 @@ class Reason(Singletons):
     FACE_MISMATCH = ("face_mismatch", "the face is not the enrolled one", Prompt.WAIT_FOR_OFFICER)
     FACE_NOT_CAPTURED = ("face_not_captured", "no usable face in time", Prompt.WAIT_FOR_OFFICER)
     SEVERAL_FACES = ("several_faces", "a second face near the traveller: a tailgating signal", Prompt.ONE_AT_A_TIME)
+    # The next three show the traveller what a mismatch shows: nobody is told that a picture was suspected.
+    PAD_ALARM = ("pad_alarm", "a picture of a face was suspected before the camera", Prompt.WAIT_FOR_OFFICER)
+    PAD_UNDETERMINED = ("pad_undetermined", "it could not be told in time whether a living face is before the camera", Prompt.WAIT_FOR_OFFICER)
+    PAD_NOT_PERFORMED = (
+        "pad_not_performed",
+        "presentation attack detection did not run: no [devices.pad], or its judge failed; the log says why",
+        Prompt.WAIT_FOR_OFFICER,
+    )
     REFERENCE_REFUSED = ("reference_refused", "the reader refused the enrolled template: broken, or of another family", Prompt.WAIT_FOR_OFFICER)
     OFFICER_CONFIRMATION = ("officer_confirmation", "the biometric rule wants an officer to confirm the face", Prompt.WAIT_FOR_OFFICER)
     IDENTITY_TIMED_OUT = ("identity_timed_out", "the identity check did not end in time", Prompt.WAIT_FOR_OFFICER)

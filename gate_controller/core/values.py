@@ -87,10 +87,16 @@ class CheckOutcome(Singletons):
 
 
 class Modality(Singletons):
-    """A biometric modality."""
+    """What is checked of the traveller inside; each check ends on its own."""
 
     FINGERPRINT = "fingerprint"
     FACE = "face"
+    PAD = "pad"
+    """Presentation attack detection: whether a living face is before the camera. It says nothing of whose."""
+
+
+BIOMETRICS = (Modality.FINGERPRINT, Modality.FACE)
+"""The checks that tell whether it is the holder: what the biometric rule counts."""
 
 
 class Outcome(Singletons):

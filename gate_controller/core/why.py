@@ -10,7 +10,7 @@ from gate_controller.core.facts import DEVICE_LOST
 from gate_controller.core.guards import NEEDED_INSIDE, Guards
 from gate_controller.core.policy import BiometricRule
 from gate_controller.core.reasons import Reason
-from gate_controller.core.values import UNKNOWN_INPUTS, CheckOutcome, DoorPosition, Modality, Occupancy, TriState
+from gate_controller.core.values import BIOMETRICS, UNKNOWN_INPUTS, CheckOutcome, DoorPosition, Modality, Occupancy, TriState
 
 
 class Why(Guards):
@@ -105,7 +105,7 @@ class Why(Guards):
         if Reason.SEVERAL_FACES in self.crossing.check_reasons.values():
             return Reason.SEVERAL_FACES  # a second person is in there, whatever the rule asks for
         ended = {modality: outcome for modality, outcome in self.crossing.checks.items() if outcome is not CheckOutcome.SUCCESSFUL}
-        needed = set(Modality)
+        needed = set(BIOMETRICS)
         if self.policy.biometric_rule is BiometricRule.FACE_ONLY_WITH_OFFICER:
             needed = {Modality.FACE}
         hopeless = bool(ended.keys() & needed) if self.policy.biometric_rule is not BiometricRule.EITHER else ended.keys() == needed

@@ -20,7 +20,7 @@ from gate_controller.core.machine import Controller
 from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
-from gate_controller.core.values import UNKNOWN_INPUTS, Device, Modality, TriState
+from gate_controller.core.values import UNKNOWN_INPUTS, CheckOutcome, Device, Modality, TriState
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.control import EventSink, JsonObject
 from gate_controller.ports.devices import Camera, FaceMatcher, FingerprintReader, IoBoard, QrDecoder
@@ -327,6 +327,10 @@ class Gate:
                 self._sink.publish("prompt", {"prompt": prompt.value})
             case c.PrepareBiometrics():
                 self._fingerprint.submit(command)
+            case c.GatherPadEvidence():
+                pass  # no judge watches yet
+            case c.StartCheck(crossing_id, Modality.PAD):
+                self._post(e.CheckEnded(crossing_id, Modality.PAD, CheckOutcome.NOT_SUPPORTED, Reason.PAD_NOT_PERFORMED))
             case c.StartCheck(_, modality):
                 (self._fingerprint if modality is Modality.FINGERPRINT else self._face).submit(command)
             case c.EndBiometrics():

@@ -19,6 +19,14 @@ class RuntimeOptions:
         face_frames: Usable frames looked at before one decision.
         face_attempts: Decisions before the face check fails.
         face_minimum_quality: Frames of a lower quality score (0..1) are not used.
+        pad_live_at: Presentation attack detection: a score up to this is live.
+        pad_attack_at: A score from this on is an attack.
+        pad_least_frames: Below so many frames nothing is decided.
+        pad_least_span_s: Likewise for the time they cover.
+        pad_decide_within_s: Live counts only when reached within so much evidence.
+        pad_challenge: Whether a traveller whose face stays undetermined is asked to turn the head or to blink.
+        pad_challenge_after_s: So long after the check began.
+        pad_challenges: How many of these must be met, one after the other.
         fingerprint_attempts: Matches computed before the fingerprint check fails.
         poll_s: Time between two readings of the inputs.
         io_lost_after_s: The board is lost when no reading succeeded for this long; its inputs are unknown at once.
@@ -34,6 +42,14 @@ class RuntimeOptions:
     face_frames: int = 3
     face_attempts: int = 3
     face_minimum_quality: float = 0.2
+    pad_live_at: float = 0.3
+    pad_attack_at: float = 0.7
+    pad_least_frames: int = 18
+    pad_least_span_s: float = 1.5
+    pad_decide_within_s: float = 2.5
+    pad_challenge: bool = False
+    pad_challenge_after_s: float = 4.0
+    pad_challenges: int = 2
     fingerprint_attempts: int = 3
     poll_s: float = 0.03
     io_lost_after_s: float = 1.0

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind
 from gate_controller.core.values import Region
-from gate_controller.settings import gate_file, messages
+from gate_controller.settings import gate_file, messages, pad_rules
 from gate_controller.settings.devices import ConfiguredDevice, Drivers, configure_devices
 from gate_controller.settings.documents import overlaid, read_document
 from gate_controller.settings.gate_file import GateFile
@@ -174,6 +174,7 @@ def _cross_rules(settings: Settings) -> Iterator[Problem]:
             yield source.problem(key, f"is the same file as [{other[0]}] {other[1]}", "give each a file of its own")
     yield from _trust_rules(settings)
     yield from _lane_rules(settings)
+    yield from pad_rules.challenge_problems(settings.policy, source)
     if settings.gate.mode == "production":
         yield from _production_rules(settings)
     least = settings.policy.biometrics.fingerprint_security_level

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind
+from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind, PadRule
 from gate_controller.core.values import Direction, Region
 from gate_controller.settings.types import Section
 
@@ -114,6 +114,31 @@ class BiometricsSection(Section):
     face_attempts: int = Field(ge=1, le=10, description="Decisions before the face check fails")
     face_frames: int = Field(ge=1, le=30, description="Usable frames looked at before one decision")
     face_minimum_quality: float = Field(ge=0, le=1, description="Frames of a lower quality score are not used")
+    pad_rule: PadRule = Field(
+        description="What the exit asks of presentation attack detection; signalled: passes where it did not run, and is marked in the record"
+    )
+    pad_live_at: float = Field(ge=0, le=1, description="A score of presentation attack detection (0 live, 1 attack) up to this is live")
+    pad_attack_at: float = Field(ge=0, le=1, description="A score from this on is an attack; between the two it is undetermined")
+    pad_least_frames: int = Field(ge=1, le=300, description="With fewer frames of the face nothing is decided")
+    pad_least_span_s: float = Field(ge=0, le=10, description="And with frames that cover less time than this")
+    pad_decide_within_s: float = Field(gt=0, le=30, description="Live counts only when reached within so much evidence: asking until it pleases is an attack")
+    pad_challenge: bool = Field(description="Whether a traveller whose face stays undetermined is asked to turn the head or to blink")
+    pad_challenge_after_s: float = Field(gt=0, le=60, description="So long after the check began")
+    pad_challenges: int = Field(ge=1, le=5, description="How many of these must be met, one after the other")
+
+    @field_validator("pad_attack_at")
+    @classmethod
+    def _an_attack_is_not_live(cls, value: float, info: ValidationInfo) -> float:
+        if value <= info.data.get("pad_live_at", -1):
+            raise ValueError("Input should be more than pad_live_at: one score cannot be both")
+        return value
+
+    @field_validator("pad_decide_within_s")
+    @classmethod
+    def _live_can_be_reached(cls, value: float, info: ValidationInfo) -> float:
+        if value <= info.data.get("pad_least_span_s", 0):
+            raise ValueError("Input should be more than pad_least_span_s: else nobody could be judged live in time")
+        return value
 
 
 class FaceThreshold(Section):
@@ -135,7 +160,7 @@ class TimesSection(Section):
     stable_s: float = Field(gt=0, le=5, description="A counter value counts after it stood this long")
     occupancy_settle_s: float = Field(gt=0, le=30, description="The counter must give a clear answer this long after the entry closed")
     unknown_grace_s: float = Field(gt=0, le=5, description="Inputs may be unknown this long before the lane closes")
-    identity_s: float = Field(gt=0, le=120, description="Both biometric checks together, at most")
+    identity_s: float = Field(gt=0, le=120, description="All checks together, at most")
     exit_open_s: float = Field(gt=0, le=60, description="The exit stays open this long")
     clearing_s: float = Field(gt=0, le=60, description="Doors closed and chamber empty this long after the traveller left")
     return_path_s: float = Field(gt=0, le=120, description="The entry stays open this long for the way back")

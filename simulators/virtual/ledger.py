@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gate_controller.core.policy import BiometricRule
-from gate_controller.core.values import Modality
+from gate_controller.core.values import BIOMETRICS, Modality
 from simulators.virtual.services import Presentation
 
 
@@ -37,5 +37,5 @@ class Ledger:
 
     def meets(self, rule: BiometricRule) -> bool:
         """Whether the checks that were started and ended satisfy the rule by themselves."""
-        passed = [self.passed.get(modality, False) for modality in Modality]
+        passed = [self.passed.get(modality, False) for modality in BIOMETRICS]
         return all(passed) if rule is BiometricRule.BOTH else rule is BiometricRule.EITHER and any(passed)

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from gate_controller.core.commands import CrossingRecord, Step
-from gate_controller.core.values import CheckOutcome, Direction, Modality, Outcome, Region
+from gate_controller.core.values import BIOMETRICS, CheckOutcome, Direction, Outcome, Region
 from gate_controller.journal import JournalReader, Signer, SqliteJournal
 from gate_controller.journal.notes import open_checkpoint
 from gate_controller.journal.proofs import consistency, inclusion
@@ -57,7 +57,7 @@ def crossing(journal: SqliteJournal, number: int, now: float) -> None:
     journal.event("officer_called", {"escalation": "0", "reason": "face_mismatch"}, now)
     journal.event("officer_acknowledged", {"identity": "officer 7 (uid 1000)"}, now)
     steps = tuple(Step(step, at * 0.7) for at, step in enumerate(STEPS))
-    checks = dict.fromkeys(Modality, CheckOutcome.SUCCESSFUL)
+    checks = dict.fromkeys(BIOMETRICS, CheckOutcome.SUCCESSFUL)
     journal.record(CrossingRecord(name, Outcome.COMPLETED, None, True, Region.HK, Direction.HK_TO_MO, steps=steps, checks=checks), now)
     journal.trace(name, TRACE, now)
 

@@ -12,6 +12,7 @@ from gate_controller.core.machine import Controller
 from gate_controller.core.policy import BiometricRule, CrossingPolicy
 from gate_controller.core.states import State
 from gate_controller.core.values import (
+    BIOMETRICS,
     CheckOutcome,
     Device,
     Direction,
@@ -112,7 +113,11 @@ class Monitor:
         ended = self.checks.get(self.current, {})
         positive = (
             self.current in self.verified & self.enrolled & self.claimed
-            and (ended == dict.fromkeys(Modality, CheckOutcome.SUCCESSFUL) if self.both_checks else CheckOutcome.SUCCESSFUL in ended.values())
+            and (
+                all(ended.get(modality) is CheckOutcome.SUCCESSFUL for modality in BIOMETRICS)
+                if self.both_checks
+                else any(ended.get(modality) is CheckOutcome.SUCCESSFUL for modality in BIOMETRICS)
+            )
             and self.inputs.occupancy is Occupancy.ONE
             and not self.lost & {Device.IO_BOARD, Device.FINGERPRINT, Device.FACE_CAMERA, Device.JOURNAL}
         )
@@ -188,7 +193,7 @@ class Lane:
         return self
 
     def verify(self, crossing_id: str = "x") -> Lane:
-        for modality in Modality:
+        for modality in BIOMETRICS:
             self.tell(e.CheckEnded(crossing_id, modality, CheckOutcome.SUCCESSFUL))
         return self
 

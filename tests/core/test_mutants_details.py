@@ -9,7 +9,7 @@ import pytest
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.reasons import Reason
-from gate_controller.core.values import CheckOutcome, Device, Direction, Door, DoorPosition, Lamp, Modality, Outcome, Region, TriState
+from gate_controller.core.values import BIOMETRICS, CheckOutcome, Device, Direction, Door, DoorPosition, Lamp, Modality, Outcome, Region, TriState
 from tests.core.conftest import ADULT, PASS
 from tests.core.scenes import (
     AFTER,
@@ -143,7 +143,7 @@ def test_the_record_of_a_completed_crossing(new_lane):
     assert 0.0 < times[4] < times[-1] < 2.0, "seconds since the pass was read"
     assert (record.outcome, record.reason, record.issuer, record.direction) == (Outcome.COMPLETED, None, Region.HK, Direction.HK_TO_MO)
     assert (record.admitted, record.authorised, record.entered, record.verified, record.exited, record.chamber_empty) == (True,) * 6
-    assert record.checks == dict.fromkeys(Modality, CheckOutcome.SUCCESSFUL)
+    assert record.checks == dict.fromkeys(BIOMETRICS, CheckOutcome.SUCCESSFUL)
     assert (record.officer, record.officer_reason, record.degraded) == (None, None, False)
 
 

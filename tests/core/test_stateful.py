@@ -17,7 +17,7 @@ from gate_controller.core import events as e
 from gate_controller.core.machine import Controller
 from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind
 from gate_controller.core.reasons import Reason
-from gate_controller.core.values import UNKNOWN_INPUTS, CheckOutcome, Device, Direction, Door, DoorPosition, Modality, Occupancy, Region, TriState
+from gate_controller.core.values import BIOMETRICS, UNKNOWN_INPUTS, CheckOutcome, Device, Direction, Door, DoorPosition, Occupancy, Region, TriState
 from tests.exploration.monitor import Monitor
 from tests.exploration.world import ADULT, CALM, CHILD, FIRST_ANSWERS, PASS, TOGETHER
 
@@ -162,7 +162,7 @@ class LaneMachine(RuleBasedStateMachine):
 
     @rule(late=st.sampled_from([0, 0, 0, 1]), outcomes=st.lists(st.sampled_from([CheckOutcome.SUCCESSFUL] * 4 + list(CheckOutcome)), min_size=2, max_size=2))
     def checks_end(self, late, outcomes):
-        for modality, outcome in zip(Modality, outcomes, strict=True):
+        for modality, outcome in zip(BIOMETRICS, outcomes, strict=True):
             reason = None if outcome is CheckOutcome.SUCCESSFUL else Reason.FACE_MISMATCH
             self.tell(e.CheckEnded(f"x{self.number - late}", modality, outcome, reason), mine=not late)
 

@@ -12,7 +12,7 @@ from typing import Any
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind
-from gate_controller.core.values import UNKNOWN_INPUTS, CheckOutcome, Device, Door, DoorPosition, LaneInputs, Modality, Occupancy, Outcome, TriState
+from gate_controller.core.values import BIOMETRICS, UNKNOWN_INPUTS, CheckOutcome, Device, Door, DoorPosition, LaneInputs, Occupancy, Outcome, TriState
 
 NEEDED = frozenset({Device.IO_BOARD, Device.FINGERPRINT, Device.FACE_CAMERA, Device.JOURNAL})
 """Without these nobody is let through by the gate itself."""
@@ -288,7 +288,7 @@ class Monitor:
 
     def _positive(self) -> bool:
         rule = self.policy.biometric_rule
-        met = self.good == set(Modality) if rule is BiometricRule.BOTH else bool(self.good) and rule is BiometricRule.EITHER
+        met = self.good == set(BIOMETRICS) if rule is BiometricRule.BOTH else bool(self.good) and rule is BiometricRule.EITHER
         seen = self.inputs
         return (
             self.progress == ADMITTED

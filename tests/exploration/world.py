@@ -11,6 +11,7 @@ from gate_controller.core import events as e
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import (
+    BIOMETRICS,
     UNKNOWN_INPUTS,
     CheckOutcome,
     Device,
@@ -98,7 +99,7 @@ def _answers(crossing_id: str, whose: str) -> list[Told]:
         ("check progressed", e.CheckProgressed(crossing_id, Modality.FACE, Prompt.LOOK_HERE)),
     ]
     failed = {Modality.FINGERPRINT: Reason.FINGERPRINT_MISMATCH, Modality.FACE: Reason.FACE_MISMATCH}
-    for modality in Modality:
+    for modality in BIOMETRICS:
         for outcome in (CheckOutcome.SUCCESSFUL, FAILED):
             reason = None if outcome is CheckOutcome.SUCCESSFUL else failed[modality]
             answers.append((f"{modality.value} check {outcome.value}", e.CheckEnded(crossing_id, modality, outcome, reason)))

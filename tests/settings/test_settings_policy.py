@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind
+from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind, PadRule
 from gate_controller.core.values import Direction, Region
 from gate_controller.runtime.options import RuntimeOptions
 from gate_controller.settings.gate_file import RuntimeSection
+from gate_controller.settings.pad_rules import judge_problems
 from gate_controller.settings.policy_file import AdmissionSection, BiometricsSection, EmergencySection, FreshnessSection, TimesSection
 
 OF_THE_GATE = {"region", "direction", "lane"}
@@ -31,7 +32,7 @@ def test_every_field_of_the_cores_policy_comes_from_a_key(laboratory: Any) -> No
         if field.name in OF_THE_GATE:
             continue
         old = getattr(default, field.name)
-        changed_value = not old if isinstance(old, bool) else "either" if old is BiometricRule.BOTH else old + 1
+        changed_value = not old if isinstance(old, bool) else {BiometricRule.BOTH: "either", PadRule.REQUIRED: "signalled"}.get(old) or old + 1
         new = json.dumps(changed_value)
         lines = [line if line.split(" ")[0] != field.name else f"{field.name} = {new}" for line in text.splitlines()]
         laboratory.policy.write_text("\n".join(lines), encoding="utf-8")
@@ -71,6 +72,13 @@ def test_a_single_door_lane_is_set_where_the_gate_is(laboratory: Any) -> None:
             "fingerprint_security_level = 2",
             "[biometrics] fingerprint_security_level: Input should be greater than or equal to 3",
         ),
+        ('pad_rule = "required"', 'pad_rule = "off"', "[biometrics] pad_rule: Input should be 'required' or 'signalled'"),
+        ("pad_live_at = 0.3", "pad_live_at = -0.1", "[biometrics] pad_live_at: Input should be greater than or equal to 0"),
+        ("pad_attack_at = 0.7", "pad_attack_at = 0.3", "[biometrics] pad_attack_at: Input should be more than pad_live_at: one score cannot be both"),
+        ("pad_least_frames = 18", "pad_least_frames = 0", "[biometrics] pad_least_frames: Input should be greater than or equal to 1"),
+        ("pad_decide_within_s = 2.5", "pad_decide_within_s = 1.5", "[biometrics] pad_decide_within_s: Input should be more than pad_least_span_s"),
+        ("pad_challenge = false", "pad_challenge = 0", "[biometrics] pad_challenge: Input should be a valid boolean"),
+        ("pad_challenges = 2\n", "", "[biometrics] pad_challenges: is missing (How many of these must be met"),
         ("minimum_age = 11", "minimum_age = true", "[admission] minimum_age: Input should be a valid integer"),
         ("entry_open_s = 8.0", "entry_open_s = 2.0", "[times] entry_open_s: Input should be more than door_open_s"),
         ("exit_open_s = 8.0", "exit_open_s = 3.0", "[times] exit_open_s: Input should be more than door_open_s"),
@@ -138,6 +146,31 @@ def test_static_passes_want_both_biometric_checks(laboratory: Any, rule: str) ->
     laboratory.change('biometric_rule = "both"', f'biometric_rule = "{rule}"', "policy")
     (told,) = laboratory.complaints()
     assert told.startswith(f"policy.toml:{line}: [presentation] static_passes: is true, and a copied static pass")
+
+
+def test_a_challenge_begins_before_the_check_is_over(laboratory: Any) -> None:
+    line = laboratory.change("pad_challenge_after_s = 4.0", "pad_challenge_after_s = 20.0", "policy")
+    assert laboratory.load().policy.biometrics.pad_challenge_after_s == 20.0, "nobody is asked anything"
+    laboratory.change("pad_challenge = false", "pad_challenge = true", "policy")
+    (told,) = laboratory.complaints()
+    assert told.startswith(f"policy.toml:{line}: [biometrics] pad_challenge_after_s: is 20, and the whole check ends after [times] identity_s = 20 (")
+
+
+@pytest.mark.parametrize(
+    ("mode", "rule", "judged", "complains"),
+    [
+        ("production", "required", False, True),
+        ("production", "required", True, False),
+        ("production", "signalled", False, False),
+        ("simulation", "required", False, False),
+    ],
+)
+def test_a_production_gate_that_requires_a_judgement_has_a_judge(laboratory: Any, mode: str, rule: str, judged: bool, complains: bool) -> None:
+    line = laboratory.change('pad_rule = "required"', f'pad_rule = "{rule}"', "policy")
+    settings = laboratory.load()
+    found = [str(problem) for problem in judge_problems(settings.policy, mode, judged, settings.source)]
+    assert len(found) == complains
+    assert all(f'policy.toml:{line}: [biometrics] pad_rule: is "required", and no [devices.pad] judges' in each for each in found)
 
 
 @pytest.mark.invariant("INV-5")
