@@ -163,7 +163,7 @@ class Change:
 
     def _stored(self, reference: bytes, known: schema.Entry) -> EnrolmentRecord:
         row = self._connection.execute(schema.SELECT_RECORD, (known.row,)).fetchone()
-        return open_record(self._key, self._path, reference, known.version, row[0] if row else None)
+        return open_record(self._key, self._path, reference, known, row[0] if row else None)
 
     def _erase(self, bucket: dict[bytes, schema.Entry], known: schema.Entry | None) -> None:
         if known is None:

@@ -2,7 +2,7 @@
 
     master key (file or systemd credential) --XChaCha20-Poly1305--> data key (kept, wrapped, in the store)
     master key --HKDF-Expand--> transport key (X25519: what the regions seal snapshots and deltas to)
-    data key --HKDF-Expand--> index key (HMAC of references), record key (sealing), bucket key (proof of absence)
+    data key --HKDF-Expand--> index key (keyed hash of references), record key (sealing), bucket key (proof of absence)
 
 So the master key never touches a record, and each snapshot has a data key of its own. Does not make or
 rotate master keys: `systemd-creds` or `openssl rand` do.
@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nacl import bindings, exceptions, utils
+from nacl._sodium import ffi, lib  # type: ignore[import-not-found]
 
 from gate_controller.ports.secret_file import read_credential, read_secret_file
 
 KEY_BYTES = 32
 _NONCE_BYTES = bindings.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+_TAG_BYTES = bindings.crypto_aead_xchacha20poly1305_ietf_ABYTES
 _TRANSPORT = "enrolment/transport/1"
 WHAT = "master key"
 
@@ -32,12 +34,16 @@ def seal(plain: bytes, associated: bytes, key: bytes) -> bytes:
 
 def unseal(sealed: bytes, associated: bytes, key: bytes) -> bytes | None:
     """The plain text, or None when key, associated data or a single bit of `sealed` differs."""
-    if len(sealed) < _NONCE_BYTES + bindings.crypto_aead_xchacha20poly1305_ietf_ABYTES:
+    length = len(sealed) - _NONCE_BYTES - _TAG_BYTES
+    if length < 0 or len(key) != KEY_BYTES:
         return None
-    try:
-        return bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(sealed[_NONCE_BYTES:], associated, sealed[:_NONCE_BYTES], key)
-    except exceptions.CryptoError:
-        return None
+    # What nacl.bindings calls, without its three copies of the record: a third of the time. libsodium writes nothing that fails its tag.
+    plain = ffi.new("unsigned char[]", length or 1)
+    at = ffi.from_buffer(sealed)
+    opened = lib.crypto_aead_xchacha20poly1305_ietf_decrypt(
+        plain, ffi.NULL, ffi.NULL, at + _NONCE_BYTES, length + _TAG_BYTES, associated, len(associated), at, key
+    )
+    return ffi.buffer(plain, length)[:] if opened == 0 else None
 
 
 def derive(key: bytes, purpose: str) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import cbor2
@@ -133,9 +134,20 @@ def _parse(item: Any) -> EnrolmentRecord:
         reference=reference,
         version=version,
         birth_date=date.fromisoformat(birth_date),
-        registered_with=frozenset(Region(region) for region in regions),
+        registered_with=_regions(tuple(regions)),
         registered_at=registered_at,
         suspended=suspended,
-        faces=tuple(FaceTemplate(FaceModel(name, sha256.hex()), data) for name, sha256, data in faces),
-        fingers=tuple(FingerprintTemplate(name, position, data) for name, position, data in fingers),
+        faces=tuple([FaceTemplate(_model(name, sha256), data) for name, sha256, data in faces]),
+        fingers=tuple([FingerprintTemplate(name, position, data) for name, position, data in fingers]),
     )
+
+
+@lru_cache(maxsize=16)
+def _regions(names: tuple[str, ...]) -> frozenset[Region]:
+    return frozenset(Region(name) for name in names)
+
+
+@lru_cache(maxsize=64)
+def _model(name: str, weights_sha256: bytes) -> FaceModel:
+    """All records of a gate name the same few models."""
+    return FaceModel(name, weights_sha256.hex())

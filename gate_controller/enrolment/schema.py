@@ -1,10 +1,10 @@
 """Tables of one region's enrolments, and how ids fall into buckets. Does not know keys.
 
     store    one row: format, the ids of its two keys, the wrapped data key, how many bits of an id number its bucket;
-             which snapshot and delta of which region it holds, and a proof (HMAC) of that
+             which snapshot and delta of which region it holds, and a proof (keyed hash) of that
     records  sealed records, by row
-    buckets  all whose ids (HMAC of the enrolment reference) begin with the same bits: id, version and row of each, and a proof (HMAC) of that
-    staged   while a snapshot is being imported: id, version and row of each record of a chunk, and a proof (HMAC) of that
+    buckets  all whose ids (keyed hash of the enrolment reference) begin with the same bits: id, version and row of each, and a proof (keyed hash) of that
+    staged   while a snapshot is being imported: id, version and row of each record of a chunk, and a proof (keyed hash) of that
 
 Buckets exist so that "not found" is as well proved as "found", by reading one row: a lost row, a damaged page, a record rolled back to an
 older version or deleted by hand makes the bucket's proof or the record's fail, which is a fault and never an answer. What they do not show
@@ -23,7 +23,7 @@ from typing import NamedTuple
 from gate_controller.core.values import Region
 
 APPLICATION_ID = 0x45434845  # "ECHE"
-FORMAT = 2
+FORMAT = 3
 ID_BYTES = 32
 MAX_BUCKET_BITS = 20
 MAX_VERSION = 2**53

@@ -70,7 +70,7 @@ class SealedStore:
         if found is None:
             return None
         entry, sealed = found
-        return open_record(self._key, self.path, reference, entry.version, sealed)
+        return open_record(self._key, self.path, reference, entry, sealed)
 
     def holds(self, reference: bytes) -> bool:
         """Whether the store has a record under the reference; the record itself is not looked at."""
@@ -160,20 +160,20 @@ def open_data_key(connection: sqlite3.Connection, path: Path, master: MasterKey)
     return key
 
 
-def open_record(key: DataKey, path: Path, reference: bytes, version: int, sealed: bytes | None) -> EnrolmentRecord:
-    """Unseal and decode the record of `reference` in `version`.
+def open_record(key: DataKey, path: Path, reference: bytes, entry: schema.Entry, sealed: bytes | None) -> EnrolmentRecord:
+    """Unseal and decode the record of `reference`, whose entry is `entry`.
 
     Raises:
         StoreError: It fails its authentication, or is not the record of `reference`.
     """
-    plain = key.open_record(key.record_id(reference), version, sealed) if type(sealed) is bytes else None
+    plain = key.open_record(entry.record_id, entry.version, sealed) if type(sealed) is bytes else None
     if plain is None:
         raise damaged(path, "a record fails its authentication")
     try:
         record = records.decode_own(plain)
     except ValueError as error:
         raise sqlite.store_error(path, WHAT, str(error), REIMPORT) from None
-    if record.reference != reference or record.version != version:
+    if record.reference != reference or record.version != entry.version:
         raise damaged(path, "a record stands under another's id")
     return record
 

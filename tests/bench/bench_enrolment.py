@@ -1,10 +1,11 @@
 """The enrolments: how long a snapshot and a delta take to import, how large the store is, how fast a look-up is, what it costs in memory.
 
-    python tests/bench/bench_enrolment.py [--records 20000] [--changed 5000] [--lookups 5000] [--directory DIR] [--json FILE]
+    python tests/bench/bench_enrolment.py [--records 20000] [--changed 5000] [--lookups 5000] [--directory DIR] [--keep] [--json FILE]
 
 Records are of the real size: a face of 512 bytes and two fingers of 1536. Nine of ten people are Hong Kong's, the rest Macao's, as in the scheme; 2,800,000 need
 35 GiB for the snapshots and the stores together. Everything is on the disk of --directory, with its fsyncs. Look-ups run in a process of their own, in random
-order. `thread` is processor time, which other programs on the machine do not change.
+order. `thread` is processor time, which other programs on the machine do not change. --keep leaves the stores in DIR/gate; --look-up DIR/gate, with the same
+--records, then measures the look-ups alone.
 
 warm          the files are in the page cache as far as the look-ups before have brought them there
 cold          the files are put out of the page cache before each look-up; SQLite keeps what it has (2 MB)
@@ -158,14 +159,17 @@ def main() -> None:
     parser.add_argument("--lookups", type=int, default=5000)
     parser.add_argument("--directory", type=Path, help="where to work, on the disk to be tried; else the directory for temporary files")
     parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--look-up", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--keep", action="store_true", help="leave the stores in DIR/gate")
+    parser.add_argument("--look-up", type=Path, metavar="GATE", help="only look up, in the stores that --keep left in GATE; prints JSON")
     arguments = parser.parse_args()
     if arguments.look_up:
         print(json.dumps(looked_up(arguments.look_up, arguments.records, arguments.lookups)))
         return
     if arguments.records < 100 or arguments.lookups < 20:
         parser.error("at least 100 records and 20 look-ups")
-    with tempfile.TemporaryDirectory(dir=arguments.directory) as scratch:
+    if arguments.keep and not arguments.directory:
+        parser.error("--keep needs --directory")
+    with contextlib.nullcontext(arguments.directory) if arguments.keep else tempfile.TemporaryDirectory(dir=arguments.directory) as scratch:
         imports: dict[str, Any] = {}
         for region, count in shares(arguments.records).items():
             imports |= imported(Path(scratch), region, count, min(arguments.changed, count) if region is Region.HK else 0)

@@ -107,8 +107,8 @@ def test_another_programs_database_is_refused(tmp_path: Path, master: MasterKey)
 
 
 def test_a_store_of_a_later_format_is_refused(store_path: Path, master: MasterKey, tampering: sqlite3.Connection) -> None:
-    tampering.execute("UPDATE store SET format = 3")
-    with pytest.raises(StoreError, match="format 3, this program reads 2"):
+    tampering.execute("UPDATE store SET format = 4")
+    with pytest.raises(StoreError, match="format 4, this program reads 3"):
         SealedStore(store_path, Region.HK, master)
 
 
