@@ -12,6 +12,7 @@ class Instruction(IntEnum):
     GET_IMAGE = 0x01
     EXTRACT = 0x02  # Img2Tz, GenChar
     MATCH = 0x03
+    MERGE = 0x05  # RegModel
     UPLOAD_TEMPLATE = 0x08  # UpChar: module to host
     DOWNLOAD_TEMPLATE = 0x09  # DownChar: host to module
     SET_PARAMETER = 0x0E

@@ -153,6 +153,10 @@ class Commands:
             return None
         return self._accept(Instruction.MATCH, acknowledge, {Code.NO_MATCH})
 
+    def merge(self, deadline: float) -> int:
+        """RegModel: OK or MERGE_FAILED, when the captures are not of one finger."""
+        return self._transact(Instruction.MERGE, b"", deadline, accepted={Code.MERGE_FAILED}).code
+
     def download_template(self, buffer: int, template: bytes, packet_bytes: int, deadline: float) -> int:
         """DownChar: send a template into a buffer. OK or CANNOT_RECEIVE_DATA; whether it arrived, only an upload tells.
 
