@@ -48,11 +48,12 @@ class ZxingQrDecoder:
             except ImportError as error:
                 warn(f"no second opinion on QR codes, zxing-cpp goes on alone: {error} (apt install libzbar0)")
 
-    def decode(self, image: Image) -> list[str]:
+    def decode(self, image: Image, *, quick: bool = False) -> list[str]:
         """Texts of the QR codes in the frame.
 
         Args:
             image: Height x width x 3, BGR, or height x width, gray; uint8.
+            quick: Look at the frame only as it is: 2 ms of some 15 for a 720p frame without a code.
 
         Returns:
             Texts as the Latin-1 view of the codes' bytes, no duplicates, in no particular order.
@@ -61,11 +62,11 @@ class ZxingQrDecoder:
             DeviceProtocolError: `image` is no picture (empty, other dimensions, not uint8): nothing was looked at.
         """
         gray = _gray(image)
-        for picture in _repaired(gray):
+        for picture in (gray,) if quick else _repaired(gray):
             texts = _read(picture)
             if texts:
                 return texts
-        if self._second_opinion is None:
+        if quick or self._second_opinion is None:
             return []
         self._unread_frames += 1
         return self._second_opinion(gray) if self._unread_frames % self._every == 0 else []

@@ -348,8 +348,12 @@ class FaceMatcher(Protocol):
 class QrDecoder(Protocol):
     """Finds QR codes in a frame."""
 
-    def decode(self, image: Image) -> list[str]:
+    def decode(self, image: Image, *, quick: bool = False) -> list[str]:
         """Texts of the QR codes in the frame (Latin-1 view of the raw bytes), in no particular order, no duplicates.
+
+        Args:
+            image: The frame.
+            quick: Only what takes few milliseconds: a code that is shown badly may be missed. For who looks at every frame of a camera.
 
         Raises:
             DeviceProtocolError: `image` is no picture: nothing was looked at.

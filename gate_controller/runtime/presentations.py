@@ -32,10 +32,10 @@ class PresentationFilter:
         self._frame = 0
         self._handed_on: dict[str, _Sighting] = {}
 
-    def new_texts(self, texts: list[str], now: float) -> list[str]:
-        """The texts of one frame that the core has not taken while they were in sight."""
+    def new_texts(self, texts: list[str], now: float, *, quick: bool = False) -> list[str]:
+        """The texts of one frame that the core has not taken while they were in sight. One that was looked at quickly takes none out of sight."""
         with self._lock:
-            self._frame += 1
+            self._frame += not quick
             for text, sighting in list(self._handed_on.items()):
                 if text in texts:
                     sighting.at, sighting.frame = now, self._frame

@@ -16,7 +16,7 @@ from simulators.control import ControlError, ControlServer
 from simulators.fingerprint.faults import FAULTS
 from simulators.fingerprint.module import Module
 from simulators.fingerprint.wire import WireSimulator
-from simulators.process import ask, end_with_parent, pairs, run, whole
+from simulators.process import ask, decimal, end_with_parent, pairs, run, whole
 
 
 def main(arguments: list[str]) -> int:
@@ -33,11 +33,20 @@ def _serve(arguments: list[str]) -> int:
     parser.add_argument("--with-parent", action="store_true", help="end when the parent process does")
     parser.add_argument("--baud", type=int, default=57600, choices=[9600 * n for n in range(1, 13)], metavar="9600*N", help="baud rate in flash")
     parser.add_argument("--password", type=whole(0, 2**32 - 1), default=0, help="password in flash")
+    parser.add_argument("--imaging-s", type=decimal(0, 60), default=0.0, metavar="S", help="how long imaging a finger takes")
+    parser.add_argument("--extraction-s", type=decimal(0, 60), default=0.0, metavar="S", help="how long making features of an image takes")
     parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, help="seeds noise and faults")
     options = parser.parse_args(arguments)
     if options.with_parent:
         end_with_parent()
-    module = Module(Family(options.family), seed=options.seed, baud=options.baud, password=options.password)
+    module = Module(
+        Family(options.family),
+        seed=options.seed,
+        baud=options.baud,
+        password=options.password,
+        imaging_s=options.imaging_s,
+        extraction_s=options.extraction_s,
+    )
     try:
         simulator = WireSimulator(module, options.link, paced=options.paced)
     except OSError as error:

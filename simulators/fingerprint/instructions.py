@@ -18,8 +18,12 @@ from simulators.fingerprint.state import NOTEPAD_PAGE_BYTES, NOTEPAD_PAGES, Devi
 
 OK: Final = 0x00
 BAD_PACKET: Final = 0x01
+NO_FINGER: Final = 0x02
+NO_IMAGE: Final = 0x15
 PASSWORD_NEEDED: Final = 0x21
 UNSUPPORTED: Final = 0xFC
+GET_IMAGE: Final = 0x01
+EXTRACT: Final = 0x02
 MATCH: Final = 0x03
 VERIFY_PASSWORD: Final = 0x13
 
@@ -69,8 +73,8 @@ class Instructions:
         self._unknown = BAD_PACKET if older else UNSUPPORTED
         # opcode: (length of the arguments, handler)
         self._table: dict[int, tuple[int, Handler]] = {
-            0x01: (0, self._get_image),
-            0x02: (1, self._extract),
+            GET_IMAGE: (0, self._get_image),
+            EXTRACT: (1, self._extract),
             MATCH: (0, self._match),
             0x04: (5, self._search),
             0x05: (0, self._merge),
@@ -159,13 +163,13 @@ class Instructions:
         if "sensor_fault" in self._device.faults:
             return Reply(0x29)
         if self._device.sensor.finger is None:
-            return Reply(0x02)
+            return Reply(NO_FINGER)
         self._ram.image = self._device.sensor.capture()
         return Reply(OK if self._ram.image is not None else 0x03)
 
     def _extract(self, arguments: bytes) -> Reply:
         if self._ram.image is None:
-            return Reply(0x15)
+            return Reply(NO_IMAGE)
         features = fingers.extract(self._ram.image)
         if isinstance(features, fingers.Unreadable):
             return Reply(0x06 if features is fingers.Unreadable.TOO_MESSY else 0x07)

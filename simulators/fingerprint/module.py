@@ -21,7 +21,7 @@ from typing import Any, Final
 from gate_controller.ports.devices import Family
 from simulators.fingerprint.families import PROFILES
 from simulators.fingerprint.faults import EVENTS, Faults
-from simulators.fingerprint.instructions import BAD_PACKET, MATCH, OK, Instructions, Reception, Reply
+from simulators.fingerprint.instructions import BAD_PACKET, EXTRACT, GET_IMAGE, MATCH, NO_FINGER, NO_IMAGE, OK, Instructions, Reception, Reply
 from simulators.fingerprint.packets import Deframer, Frame, Identifier, frame_bytes
 from simulators.fingerprint.state import Device, Flash, Ram, Sensor
 
@@ -57,9 +57,12 @@ class Module:
         seed: Seeds capture noise, random numbers and what the garbling faults hit.
         baud: Baud rate in flash.
         password: Password in flash; 0 is none.
+        imaging_s: How long it takes to image a finger that is there.
+        extraction_s: How long it takes to make features of an image.
     """
 
-    def __init__(self, family: Family, *, seed: int = 0, baud: int = 57600, password: int = 0) -> None:
+    def __init__(self, family: Family, *, seed: int = 0, baud: int = 57600, password: int = 0, imaging_s: float = 0.0, extraction_s: float = 0.0) -> None:
+        self._own_s = {GET_IMAGE: (imaging_s, NO_FINGER), EXTRACT: (extraction_s, NO_IMAGE)}
         profile = PROFILES[family]
         self._rng = random.Random(seed)
         self._sensor = Sensor(profile, seed)
@@ -214,7 +217,10 @@ class Module:
         instruction = frame.data[0] if frame.intact and frame.data else -1
         baud = self.baud
         sent = self._frames(reply, instruction)
-        delay_s = self.faults.parameter("slow", "delay_s", 0.3) if self.faults.strike("slow") else 0.0
+        own_s, unless = self._own_s.get(instruction, (0.0, -1))
+        delay_s = own_s if reply.code != unless else 0.0
+        late_s = self.faults.parameter("slow", "delay_s", 0.3)
+        delay_s += late_s if self.faults.strike("slow") else 0.0
         outgoing = [Outgoing(self._spoil(data), delay_s, baud) for data in sent]
         if reply.then is not None:
             reply.then()

@@ -213,7 +213,7 @@ class WireLane:
 
     def show_phone(self, text: str | None) -> None:
         """See LaneHardware."""
-        self._want(QR_CAMERA, "scene", "scene", **({"kind": "phone", "text": text, **_pose(text)} if text is not None else {"kind": "empty"}))
+        self._want(QR_CAMERA, "scene", "scene", **({"kind": "phone", "text": text, **pose_of(text)} if text is not None else {"kind": "empty"}))
 
     def show_faces(self, people: Sequence[str]) -> None:
         """See LaneHardware. The camera shows two at most."""
@@ -242,7 +242,7 @@ class WireLane:
             self._feeders[name].want(key, verb, **fields)
 
 
-def _pose(text: str) -> dict[str, float]:
+def pose_of(text: str) -> dict[str, float]:
     """How a hand holds a phone: a little turned, tilted, out of focus and under a lamp; the same for the same code."""
     hand = Random(text)
     return {

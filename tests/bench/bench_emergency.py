@@ -96,9 +96,11 @@ class Lane:
         site: Cameras, fingerprint module, files.
         both: Whether the policy opens both doors.
         realtime: Whether daemon and board run before all other programs of the machine.
+        devices: Other devices than the site's.
+        slow: Points at which a thread of the daemon is held up, and for how many seconds.
     """
 
-    def __init__(self, site: Site, *, both: bool, realtime: bool = False) -> None:
+    def __init__(self, site: Site, *, both: bool, realtime: bool = False, devices: dict[str, Any] | None = None, slow: dict[str, float] | None = None) -> None:
         self.site = site
         self.doors = (Coil.ENTRY_DOOR, Coil.EXIT_DOOR) if both else (Coil.ENTRY_DOOR,)
         self.board = TimedBoard()
@@ -111,9 +113,9 @@ class Lane:
                 os.sched_setscheduler(int(thread.name), os.SCHED_RR, os.sched_param(3))
         long = dict.fromkeys(("entry_open_s", "entry_close_s", "exit_open_s", "clearing_s", "return_path_s", "identity_s"), 30.0) | {"door_open_s": 20.0}
         policy = {"times": long, "emergency": {"emergency_opens_exit": both, "emergency_hold_s": 4.0}}
-        devices = {"io_board": {"port": str(link), "reply_timeout_s": REPLY_TIMEOUT_S, "locks": LOCKS}}
-        self.files = site.new_files({"devices": devices, "policy": policy})
-        self.controller: Controller = site.start(self.files, armed=True, slow={"desk before VerifyPass": 0.3}, realtime=realtime)
+        board = {"io_board": {"port": str(link), "reply_timeout_s": REPLY_TIMEOUT_S, "locks": LOCKS}}
+        self.files = site.new_files({"devices": board | (devices or {}), "policy": policy})
+        self.controller: Controller = site.start(self.files, armed=True, slow=slow or {}, realtime=realtime)
         self.member = site.member(Kind.GOOD)
         self.phone: Phone = self.member.phone._phone
         self.phone._refresh_s = 1
@@ -306,7 +308,7 @@ def measure(states: list[str], repetitions: int, *, both: bool, realtime: bool) 
     """Seconds to the release, state by state."""
     rng = random.Random(1)
     with Site() as site:
-        lane = Lane(site, both=both, realtime=realtime)
+        lane = Lane(site, both=both, realtime=realtime, slow={"desk before VerifyPass": 0.3})
         try:
             for state in states:
                 act = (lambda: one_after_timeout(lane, rng)) if state == AFTER_TIMEOUT else (lambda state=state: one(lane, state, rng))

@@ -28,3 +28,12 @@ def test_a_machine_that_stood_still_takes_nothing_out_of_sight():
     seen.handed_on("A", 0.0)
     seen.new_texts([], 60.0)
     assert seen.new_texts(["A"], 61.0) == []
+
+
+def test_frames_that_were_looked_at_quickly_take_nothing_out_of_sight():
+    # A code that is shown badly is read with repairs only, and those come every few frames.
+    seen = PresentationFilter(2.0)
+    seen.handed_on("A", 0.0)
+    for frame in range(10 * FRAMES_WITHOUT):
+        assert seen.new_texts([], float(frame), quick=True) == []
+    assert seen.new_texts(["A"], 61.0, quick=True) == []

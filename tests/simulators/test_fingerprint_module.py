@@ -433,3 +433,14 @@ def test_the_same_seed_gives_the_same_module() -> None:
         return [host.upload(), host.ask(0x14)]
 
     assert run(7) == run(7) != run(8)
+
+
+def test_imaging_and_extraction_take_their_time_only_when_there_is_something_to_do() -> None:
+    module = Module(R503, imaging_s=0.2, extraction_s=0.5)
+
+    def after_s(*command: int) -> list[float]:
+        return [outgoing.after_s for outgoing in module.receive(frame_bytes(Frame(BROADCAST, Identifier.COMMAND, bytes(command))), 100.0)]
+
+    assert (after_s(0x01), after_s(0x02, 1), after_s(0x0F)) == ([0.0], [0.0], [0.0])
+    module.place("ada")
+    assert (after_s(0x01), after_s(0x02, 1), after_s(0x0F)) == ([0.2], [0.5], [0.0])
