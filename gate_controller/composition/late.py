@@ -106,9 +106,9 @@ class LateReplayMemory(Late[ReplayMemory]):
 class LateEnrolments(Late[EnrolmentStore]):
     """Implements ports.services.EnrolmentStore."""
 
-    def find(self, reference: bytes) -> EnrolmentRecord | None:
+    def find(self, issuer: Region, reference: bytes) -> EnrolmentRecord | None:
         """See ports.services.EnrolmentStore."""
-        return self.get().find(reference)
+        return self.get().find(issuer, reference)
 
 
 class LateJournal(Late[Journal]):

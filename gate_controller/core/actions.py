@@ -140,8 +140,9 @@ class Actions(DisplayActions):
     def find_enrolment(self) -> None:
         """Have the enrolment looked up."""
         crossing = self._crossing()
-        if crossing.pass_facts is not None:
-            self.out.append(c.FindEnrolment(crossing.crossing_id, crossing.pass_facts.enrolment_reference))
+        facts = crossing.pass_facts
+        if facts is not None:
+            self.out.append(c.FindEnrolment(crossing.crossing_id, facts.issuer, facts.enrolment_reference))
 
     def authorise(self) -> None:
         """Pass and enrolment entitle the holder."""

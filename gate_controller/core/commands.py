@@ -101,9 +101,10 @@ class VerifyPass:
 
 @dataclass(frozen=True, slots=True)
 class FindEnrolment:
-    """Look up the enrolment; answered by EnrolmentFound or EnrolmentNotFound. Templates stay with the runtime."""
+    """Look up the issuer's enrolment; answered by EnrolmentFound or EnrolmentNotFound. Templates stay with the runtime."""
 
     crossing_id: str
+    issuer: Region
     reference: bytes = field(repr=False)
 
 

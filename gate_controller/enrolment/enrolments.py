@@ -24,7 +24,7 @@ _NOT_LOOKED = ""
 
 
 class Enrolments:
-    """Enrolment records by reference (ports.services.EnrolmentStore). Safe to use from several threads.
+    """Enrolment records by issuer and reference (ports.services.EnrolmentStore). Safe to use from several threads.
 
     Args:
         path: The directory of the enrolments.
@@ -47,15 +47,11 @@ class Enrolments:
             self.close()
             raise
 
-    def find(self, reference: bytes) -> EnrolmentRecord | None:
-        """See ports.services.EnrolmentStore. None: each region's store has proved that it does not have the reference."""
+    def find(self, issuer: Region, reference: bytes) -> EnrolmentRecord | None:
+        """See ports.services.EnrolmentStore. None: the issuer's store has proved that it does not have the reference, or there is none of the issuer's."""
         with self._lock:
-            for region in Region:
-                store = self._in_force(region)
-                record = store.find(reference) if store is not None else None
-                if record is not None:
-                    return record
-        return None
+            store = self._in_force(issuer)
+            return store.find(reference) if store is not None else None
 
     def close(self) -> None:
         """See ports.services.EnrolmentStore."""

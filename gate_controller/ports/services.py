@@ -127,10 +127,10 @@ class EnrolmentRecord:
 
 
 class EnrolmentStore(Protocol):
-    """Enrolment records by their opaque reference."""
+    """Enrolment records by the region that enrolled and its opaque reference. Two regions may use the same reference for two people."""
 
-    def find(self, reference: bytes) -> EnrolmentRecord | None:
-        """The record, or None when there is none.
+    def find(self, issuer: Region, reference: bytes) -> EnrolmentRecord | None:
+        """The record that `issuer` holds under `reference`, or None when there is none; another region's record is never found.
 
         Raises:
             StoreError: The store cannot be read, or the record fails its authentication.

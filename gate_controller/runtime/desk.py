@@ -20,7 +20,7 @@ import structlog
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.reasons import Reason
-from gate_controller.core.values import Device, Direction, EnrolmentFacts
+from gate_controller.core.values import Device, Direction, EnrolmentFacts, Region
 from gate_controller.ports.control import EventSink
 from gate_controller.ports.devices import FaceModel
 from gate_controller.ports.errors import GateError, StoreError
@@ -163,9 +163,9 @@ class Desk(threading.Thread):
                 case c.VerifyPass(crossing_id, text):
                     device = Device.PASS_VERIFIER
                     self._verify(crossing_id, text)
-                case c.FindEnrolment(crossing_id, reference):
+                case c.FindEnrolment(crossing_id, issuer, reference):
                     device = Device.ENROLMENT
-                    self._find(crossing_id, reference)
+                    self._find(crossing_id, issuer, reference)
                 case c.RecordAdmission():
                     self._admit(command)
                 case c.RecordCrossing() | c.NoteEvent() | Trace():
@@ -192,8 +192,8 @@ class Desk(threading.Thread):
             log.info("pass refused", reason=decision.reason.code, step=decision.step, detail=decision.detail)
             self._around.post(e.PassRefused(crossing_id, decision.reason))
 
-    def _find(self, crossing_id: str, reference: bytes) -> None:
-        record = self._stores.enrolment.find(reference)
+    def _find(self, crossing_id: str, issuer: Region, reference: bytes) -> None:
+        record = self._stores.enrolment.find(issuer, reference)
         if record is None:
             self._around.post(e.EnrolmentNotFound(crossing_id))
             return
@@ -279,7 +279,7 @@ class Desk(threading.Thread):
         self._watch_trust()
         checks: dict[Device, Callable[[], object]] = {
             Device.PASS_VERIFIER: lambda: self._stores.replay.last_presented(NOBODY),
-            Device.ENROLMENT: lambda: self._stores.enrolment.find(NOBODY),
+            Device.ENROLMENT: lambda: [self._stores.enrolment.find(region, NOBODY) for region in Region],
             Device.JOURNAL: self._check_journal,
         }
         for device in sorted(self._lost & checks.keys(), key=lambda lost: lost.value):

@@ -138,13 +138,13 @@ def looked_up(directory: Path, records: int, lookups: int) -> dict[str, dict[str
     with contextlib.closing(Enrolments(directory, MASTER)) as enrolments:
         enrolled = [somebody() for _ in range(lookups)]
         for reference in enrolled:
-            enrolments.find(reference)
-        figures["found, warm"] = summary([timed(lambda r=reference: enrolments.find(r)) for reference in enrolled])  # type: ignore[misc]
-        figures["miss, warm"] = summary([timed(lambda: enrolments.find(chosen.randbytes(16))) for _ in range(lookups)])
+            enrolments.find(Region.HK, reference)
+        figures["found, warm"] = summary([timed(lambda r=reference: enrolments.find(Region.HK, r)) for reference in enrolled])  # type: ignore[misc]
+        figures["miss, warm"] = summary([timed(lambda: enrolments.find(Region.HK, chosen.randbytes(16))) for _ in range(lookups)])
         cold = []
         for _ in range(min(_COLD, lookups)):
             put_out(directory)
-            cold.append(timed(lambda: enrolments.find(somebody())))
+            cold.append(timed(lambda: enrolments.find(Region.HK, somebody())))
         figures["found, cold"] = summary(cold)
         after = memory()
     figures["memory"] = {f"{name} {when}": value for when, found in (("before", before), ("after", after)) for name, value in found.items()}

@@ -14,7 +14,7 @@ from gate_controller.composition import compose
 from gate_controller.composition.journal import latched_before
 from gate_controller.composition.late import Late
 from gate_controller.core.reasons import Reason
-from gate_controller.core.values import Direction
+from gate_controller.core.values import Direction, Region
 from gate_controller.journal import Signer, SqliteJournal
 from gate_controller.ports.clock import SystemClock
 from gate_controller.ports.errors import ConfigurationError, StoreError, StoreHeldError
@@ -53,7 +53,7 @@ def test_whatever_the_disk_says_the_stores_are_lost_and_found_again(number, tmp_
         stores = compose._stores(settings, clock, stack)
         asked = (
             lambda: stores.replay.last_presented(bytes(16)),
-            lambda: stores.enrolment.find(bytes(16)),
+            lambda: stores.enrolment.find(Region.HK, bytes(16)),
             lambda: stores.journal.event("note", {}, 1.0),
             lambda: stores.trust.observe(clock.wall()),
         )

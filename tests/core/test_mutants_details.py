@@ -108,7 +108,7 @@ def test_what_the_commands_of_a_crossing_carry(new_lane):
     carried = [command for command in lane.out if not isinstance(command, (c.SetLamp, c.ShowPrompt, c.RecordCrossing))]
     assert carried == [
         c.VerifyPass("x", "ECH1:..."),
-        c.FindEnrolment("x", PASS.enrolment_reference),
+        c.FindEnrolment("x", PASS.issuer, PASS.enrolment_reference),
         c.RecordAdmission("x", PASS.pass_id, PASS.issued_at, PASS.pass_expires_at, Region.HK, Direction.HK_TO_MO),
         c.OpenDoor(Door.ENTRY, lane.policy.return_path_s + 1.0),
         c.PrepareBiometrics("x"),

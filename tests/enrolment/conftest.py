@@ -98,10 +98,10 @@ class Laboratory:
         with Publication(path, self.keys, self.master, NOW) as publication:
             return import_publication(publication, self.directory, self.master, progress)
 
-    def find(self, number: int) -> EnrolmentRecord | None:
+    def find(self, number: int, issuer: Region = Region.HK) -> EnrolmentRecord | None:
         """What a gate that starts now finds under the reference of record `number`."""
         with contextlib.closing(Enrolments(self.directory.path, self.master)) as enrolments:
-            return enrolments.find(number.to_bytes(16))
+            return enrolments.find(issuer, number.to_bytes(16))
 
     def files(self) -> dict[str, bytes]:
         """The files that are in force: the floor, and each region's store with its log."""

@@ -63,7 +63,8 @@ def test_a_snapshot_replaces_the_one_before_and_only_its_region_s(laboratory: An
     report = laboratory.take(snapshot)
     assert (report.name, report.changed, report.records, report.counts) == ("HK snapshot 5", True, PEOPLE, Changed(added=PEOPLE))
     laboratory.take(laboratory.published([make_record(50), make_record(300)], snapshot=6))
-    assert [laboratory.find(number) is not None for number in (0, 50, 300, 1000)] == [False, True, True, True]
+    assert [laboratory.find(number) is not None for number in (0, 50, 300)] == [False, True, True]
+    assert laboratory.find(1000, Region.MO) == make_record(1000)
     assert [len(laboratory.directory.stores(region)) for region in Region] == [1, 1]
 
 
@@ -256,15 +257,15 @@ def test_a_running_gate_takes_up_a_new_snapshot_with_its_next_look_up(laboratory
         reference = make_record(42).reference
 
         def watched(done: int, whole: int) -> None:
-            assert enrolments.find(reference) == make_record(42)
+            assert enrolments.find(Region.HK, reference) == make_record(42)
 
         laboratory.take(laboratory.published((make_record(number, 2) for number in range(40, 60)), snapshot=6), watched)
-        assert enrolments.find(reference) == make_record(42, 2)
-        assert enrolments.find(make_record(5).reference) is None
+        assert enrolments.find(Region.HK, reference) == make_record(42, 2)
+        assert enrolments.find(Region.HK, make_record(5).reference) is None
         laboratory.take(laboratory.published([make_record(42).reference], snapshot=6, delta=1))
-        assert enrolments.find(reference) is None
+        assert enrolments.find(Region.HK, reference) is None
         laboratory.take(laboratory.published([make_record(1000)], Region.MO))
-        assert enrolments.find(make_record(1000).reference) == make_record(1000)
+        assert enrolments.find(Region.MO, make_record(1000).reference) == make_record(1000)
         assert "(deleted)" not in "".join(open_files()), "a replaced store is still open"
 
 
@@ -288,7 +289,7 @@ def test_no_look_up_is_torn_while_snapshots_come_one_after_the_other(laboratory:
             last = 1
             while not done.is_set():
                 for number in (1, 2):
-                    found = enrolments.find(make_record(number).reference)
+                    found = enrolments.find(Region.HK, make_record(number).reference)
                     if found is not None:
                         if found.version < last or (1 + found.version % 2 != number and found.version != 1):
                             failures.append(f"version {found.version} of {number} after {last}")
@@ -327,12 +328,23 @@ def test_a_gate_without_enrolments_does_not_start(laboratory: Any) -> None:
 def test_the_directory_vanishes_under_a_running_gate(laboratory: Any, make_record: MakeRecord, snapshot: Path) -> None:
     laboratory.take(snapshot)
     with contextlib.closing(Enrolments(laboratory.directory.path, laboratory.master)) as enrolments:
-        enrolments.find(make_record(1).reference)
+        enrolments.find(Region.HK, make_record(1).reference)
         laboratory.directory.path.rename(laboratory.scratch / "elsewhere")
         with pytest.raises(StoreError, match="is missing"):
-            enrolments.find(make_record(1).reference)
+            enrolments.find(Region.HK, make_record(1).reference)
         (laboratory.scratch / "elsewhere").rename(laboratory.directory.path)
-        assert enrolments.find(make_record(1).reference) is not None
+        assert enrolments.find(Region.HK, make_record(1).reference) is not None
+
+
+def test_a_record_is_found_under_its_own_regions_name_only(laboratory: Any, make_record: MakeRecord) -> None:
+    laboratory.take(laboratory.published([make_record(1)]))
+    assert laboratory.find(1, Region.HK) == make_record(1)
+    assert laboratory.find(1, Region.MO) is None, "nothing of that region is in force"
+    laboratory.take(laboratory.published([make_record(2)], Region.MO))
+    assert [(laboratory.find(number, Region.HK), laboratory.find(number, Region.MO)) for number in (1, 2)] == [
+        (make_record(1), None),
+        (None, make_record(2)),
+    ]
 
 
 # -- without a signature, for simulations -----------------------------------------------------------------------------------
@@ -342,7 +354,7 @@ def test_records_of_a_simulation(tmp_path: Path, master: MasterKey, make_record:
     assert import_records(tmp_path / "new", master, [make_record(1)]) == 1
     assert import_records(tmp_path / "new", master, [make_record(2), make_record(3)]) == 2
     with contextlib.closing(Enrolments(tmp_path / "new", master)) as enrolments:
-        assert [enrolments.find(make_record(number).reference) is not None for number in (1, 2, 3)] == [False, True, True]
+        assert [enrolments.find(Region.HK, make_record(number).reference) is not None for number in (1, 2, 3)] == [False, True, True]
 
 
 def test_a_broken_record_is_named_by_its_place_only_and_undoes_everything(tmp_path: Path, master: MasterKey, make_record: MakeRecord) -> None:

@@ -150,7 +150,7 @@ class EnrolmentImport:
             found = ORDER.index(store.description.state)
             with contextlib.closing(Enrolments(self._directory.path, self._master)) as enrolments:
                 for number in range(self._records) if self._records <= SMALL else self._rng.sample(range(self._records), SAMPLE):
-                    self._compare(enrolments.find(reference_at(number, self._records, SEED, Region.HK)), number, found)
+                    self._compare(enrolments.find(Region.HK, reference_at(number, self._records, SEED, Region.HK)), number, found)
             if self._records <= SMALL:
                 verify_all(self._directory, self._master)
         except GateError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -12,6 +13,7 @@ from gate_controller.core.values import LaneInputs, Region
 from gate_controller.ports.devices import (
     FaceAnalysis,
     FaceModel,
+    FacePlace,
     FaceProbe,
     FaceQuality,
     FaceTemplate,
@@ -21,6 +23,7 @@ from gate_controller.ports.devices import (
     Frame,
 )
 from gate_controller.ports.errors import DeviceRejectedError, DeviceTimeoutError, StoreError
+from gate_controller.ports.pad import Cue, PadAssessment
 from gate_controller.ports.services import EnrolmentRecord
 from gate_controller.ports.trust import TrustClosed, TrustNotice
 from gate_controller.runtime.options import RuntimeOptions
@@ -112,37 +115,119 @@ class FakeReader(FakeDevice):
 
 
 class FakeCamera(FakeDevice):
-    def __init__(self) -> None:
+    """A frame every 1/15 s of the clock that `advances`; stamps grow anyway."""
+
+    def __init__(self, clock: FakeClock) -> None:
         super().__init__()
+        self.clock = clock
         self.sequence = 0
         self.broken = False
+        self.advances = 0.0
+        self.image = np.zeros((480, 640, 3), np.uint8)
 
     def frame(self, newer_than: int, deadline: float) -> Frame:
         if self.broken:
             raise DeviceTimeoutError("face_camera: no frame", "check the cable")
         self.sequence += 1
-        return Frame(np.zeros((4, 4, 3), np.uint8), 0.0, self.sequence)
+        self.clock.now += self.advances
+        return Frame(self.image, self.clock.now + 1e-6 * self.sequence, self.sequence)
+
+
+@dataclass(frozen=True)
+class Face:
+    """One frame of a FakeMatcher's script: how many faces, and the traveller's: distance to the reference, score, whose it is."""
+
+    faces: int = 1
+    distance: float = 0.4
+    score: float = 0.9
+    person: int = 1
+    distant: bool = False
+    share: float = 0.35
 
 
 class FakeMatcher:
-    """Sees the scripted (faces, distance, quality) in turn; nobody when the script is over."""
+    """Sees the scripted faces, or (faces, distance, quality), in turn; `always` when the script is over; nobody without one.
 
-    model = MODEL
+    Probes of one person lie 0 apart, of two persons 9. `encoded` counts what was encoded, `located` what was only looked for.
+    """
 
-    def __init__(self) -> None:
-        self.script: deque[tuple[int, float, float]] = deque()
+    def __init__(self, model: FaceModel = MODEL) -> None:
+        self.model = model
+        self.script: deque[Face | tuple[int, float, float]] = deque()
+        self.always: Face | None = None
+        self.encoded = self.located = 0
+        self.raises: Exception | None = None
+
+    def _next(self) -> FaceAnalysis:
+        if self.raises is not None:
+            raise self.raises
+        face = self.script.popleft() if self.script else self.always
+        if face is None:
+            return FaceAnalysis(0, None)
+        face = face if isinstance(face, Face) else Face(*face)
+        if face.distant:
+            return FaceAnalysis(0, None, distant=True)
+        quality = FaceQuality(60, 100, 128, 0, 0, face.score, share=face.share)
+        probe = FaceProbe(self.model, np.array([face.distance, face.person], np.float32), quality)
+        return FaceAnalysis(face.faces, probe, FacePlace((200, 120, 200, 240), np.zeros((5, 2), np.float32)), quality)
+
+    def locate(self, image) -> FaceAnalysis:
+        self.located += 1
+        return replace(self._next(), probe=None)
 
     def analyse(self, image) -> FaceAnalysis:
-        if not self.script:
-            return FaceAnalysis(0, None)
-        faces, distance, score = self.script.popleft()
-        quality = FaceQuality(60, 100, 128, 0, 0, score)
-        return FaceAnalysis(faces, FaceProbe(MODEL, np.array([distance], np.float32), quality))
+        self.encoded += 1
+        return self._next()
+
+    def template(self, probe) -> FaceTemplate:
+        return FaceTemplate(self.model, b"probe %d" % int(probe.embedding[1]))
 
     def compare(self, probe, reference) -> float:
         if reference.data == b"broken":
             raise ValueError("broken template")
-        return float(probe.embedding[0])
+        if reference.data.startswith(b"probe"):
+            return 0.0 if self.template(probe).data == reference.data else 9.0
+        return float(probe.embedding[0]) + (1.0 if reference.data == b"old face" else 0.0)
+
+
+class FakeJudge:
+    """Gives `score` for whatever it is shown; `shown` are the places, `jump()` makes it begin anew."""
+
+    name = "fake judge"
+
+    def __init__(self) -> None:
+        self.score: float | None = 0.1
+        self.shown: list[object] = []
+        self.raises: Exception | None = None
+        self.begun = self.ended = 0
+        self._jumps = False
+        self.begin()
+
+    def begin(self) -> None:
+        self.begun += 1
+        self._frames, self._first, self._last, self._restarts = 0, None, 0.0, 0
+
+    def jump(self) -> None:
+        self._jumps = True
+
+    def observe(self, frame, face) -> None:
+        if self.raises is not None:
+            raise self.raises
+        self.shown.append(face)
+        if face is None:
+            return
+        if self._jumps:
+            self._jumps = False
+            self._frames, self._first, self._restarts = 0, None, self._restarts + 1
+        self._first = frame.stamp if self._first is None else self._first
+        self._frames, self._last = self._frames + 1, frame.stamp
+
+    def assess(self) -> PadAssessment:
+        return PadAssessment(self.score, self._frames, self._last - (self._first or self._last), self._restarts, (Cue("shake", 1.5, 2.0),))
+
+    def end(self) -> None:
+        self.ended += 1
+        self.begin()
 
 
 class FakeBoard(FakeDevice):
@@ -189,7 +274,7 @@ class FakeStores:
     def __init__(self) -> None:
         self.broken: set[str] = set()
         self.decision: object = None
-        self.records: dict[bytes, EnrolmentRecord] = {}
+        self.records: dict[tuple[Region, bytes], EnrolmentRecord] = {}
         self.claimed: list[bytes] = []
         self.claim_answer = True
         self.written: list[tuple[str, object]] = []
@@ -213,9 +298,9 @@ class FakeStores:
         self.claimed.append(pass_id)
         return self.claim_answer
 
-    def find(self, reference):
+    def find(self, issuer, reference):
         self._may("enrolment")
-        return self.records.get(reference)
+        return self.records.get((issuer, reference))
 
     def admit(self, crossing_id, issuer, direction, wall, *, degraded=False) -> None:
         self._may("journal")
@@ -325,13 +410,29 @@ def reader() -> FakeReader:
 
 
 @pytest.fixture
-def camera() -> FakeCamera:
-    return FakeCamera()
+def camera(clock) -> FakeCamera:
+    return FakeCamera(clock)
 
 
 @pytest.fixture
 def matcher() -> FakeMatcher:
     return FakeMatcher()
+
+
+@pytest.fixture
+def make_face():
+    return Face
+
+
+@pytest.fixture
+def judge() -> FakeJudge:
+    return FakeJudge()
+
+
+@pytest.fixture
+def challenged(around) -> Surroundings:
+    """A lane whose policy has challenges."""
+    return replace(around, options=replace(around.options, pad_challenge=True))
 
 
 @pytest.fixture

@@ -43,28 +43,36 @@ def test_the_verifiers_answer_becomes_an_event(desk, stores, inbox):
 
 
 def test_templates_stay_in_the_session_and_only_facts_reach_the_core(desk, stores, session, inbox, make_record):
-    stores.records[b"r" * 16] = make_record(b"finger")
+    stores.records[Region.HK, b"r" * 16] = make_record(b"finger")
     session.expect("x")
-    desk._obey(c.FindEnrolment("x", b"r" * 16))
+    desk._obey(c.FindEnrolment("x", Region.HK, b"r" * 16))
     facts = inbox.of(e.EnrolmentFound)[0].facts
     assert (facts.fingers, facts.face, facts.suspended) == (1, True, False)
-    assert session.record("x") is stores.records[b"r" * 16]
+    assert session.record("x") is stores.records[Region.HK, b"r" * 16]
     assert session.record("y") is None
+
+
+def test_another_regions_record_with_the_same_reference_is_never_found(desk, stores, session, inbox, make_record):
+    stores.records[Region.MO, b"r" * 16] = make_record(b"somebody else")
+    session.expect("x")
+    desk._obey(c.FindEnrolment("x", Region.HK, b"r" * 16))
+    assert inbox.of(e.EnrolmentNotFound) == [e.EnrolmentNotFound("x")]
+    assert session.record("x") is None
 
 
 @pytest.mark.parametrize(("born", "age"), [(date(2015, 11, 22), 11), (date(2015, 11, 23), 11), (date(2015, 11, 24), 10), (date(2016, 2, 29), 10)])
 def test_age_counts_completed_years_in_the_lanes_own_time_zone(desk, stores, inbox, make_record, clock, born, age):
     clock.wall = datetime(2026, 11, 22, 17, 0, tzinfo=UTC).timestamp  # the 23rd has begun in the lane
-    stores.records[b"r" * 16] = make_record(b"finger", born=born)
-    desk._obey(c.FindEnrolment("x", b"r" * 16))
+    stores.records[Region.HK, b"r" * 16] = make_record(b"finger", born=born)
+    desk._obey(c.FindEnrolment("x", Region.HK, b"r" * 16))
     assert inbox.of(e.EnrolmentFound)[0].facts.age_years == age
 
 
 def test_not_found_is_said_and_a_fault_is_not(desk, stores, inbox):
-    desk._obey(c.FindEnrolment("x", b"z" * 16))
+    desk._obey(c.FindEnrolment("x", Region.HK, b"z" * 16))
     assert inbox.of(e.EnrolmentNotFound) == [e.EnrolmentNotFound("x")]
     stores.broken.add("enrolment")
-    desk._obey(c.FindEnrolment("y", b"z" * 16))
+    desk._obey(c.FindEnrolment("y", Region.HK, b"z" * 16))
     assert len(inbox.of(e.EnrolmentNotFound)) == 1
     assert lost(inbox) == [Device.ENROLMENT]
 
@@ -245,12 +253,12 @@ def test_the_desk_writes_what_it_owes_before_it_ends(desk, stores):
 
 @pytest.mark.invariant("INV-7")
 def test_a_look_up_that_ends_after_its_crossing_leaves_no_template_behind(desk, stores, session, make_record):
-    stores.records[b"r" * 16] = make_record(b"finger")
+    stores.records[Region.HK, b"r" * 16] = make_record(b"finger")
     session.expect("x")
     session.forget()
-    desk._obey(c.FindEnrolment("x", b"r" * 16))
+    desk._obey(c.FindEnrolment("x", Region.HK, b"r" * 16))
     assert session.record("x") is None
     session.expect("y")
-    desk._obey(c.FindEnrolment("x", b"r" * 16))
+    desk._obey(c.FindEnrolment("x", Region.HK, b"r" * 16))
     assert session.record("x") is None
     assert session._record is None

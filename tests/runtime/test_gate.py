@@ -249,7 +249,7 @@ def test_a_worker_that_gives_no_sign_of_life_counts_as_lost_until_it_does(ready,
 @pytest.mark.invariant("INV-7")
 def test_the_session_keeps_a_record_only_between_the_order_and_the_end_of_the_crossing(ready, make_record):
     ready._dispatch(c.VerifyPass("x", "T"))
-    ready._dispatch(c.FindEnrolment("x", b"r" * 16))
+    ready._dispatch(c.FindEnrolment("x", Region.HK, b"r" * 16))
     ready._session.keep("x", make_record(b"finger"))
     assert ready._session.record("x") is not None
     record = c.CrossingRecord("x", Outcome.ABORTED, None, admitted=False, issuer=None, direction=Direction.HK_TO_MO)
