@@ -1,7 +1,10 @@
 """The fingerprint check: loads the reference while the traveller walks in, then attempts until match, limit or time-out.
 
-Lifting the finger between attempts is the driver's rule; here it only becomes a prompt. Several enrolled fingers are tried one after the other,
-best first: after a mismatch the next reference is loaded.
+Lifting the finger between attempts is the driver's rule; here it only becomes a prompt. Several enrolled fingers are asked for one after the other,
+best first: after a mismatch, or when a finger could not be read twice, the next reference is loaded and the traveller is told which finger it is, as far as
+the record knows. A finger that cannot be read is told by its cause, and stays told until it is laid on anew.
+
+Does not decide what a traveller without a usable finger may do: that is the policy's (core/why.py).
 """
 
 from __future__ import annotations
@@ -19,14 +22,30 @@ from gate_controller.runtime.worker import DeviceWorker, Surroundings
 CALL_WITHIN_S = 3.0
 """Deadline of one exchange; loading a template of 1536 bytes at 9600 baud takes 1.8 s."""
 
-PROMPTS = {
-    FingerprintOutcome.NOT_LIFTED: Prompt.LIFT_FINGER,
-    FingerprintOutcome.NO_FINGER: Prompt.PLACE_FINGER,
-    FingerprintOutcome.NO_MATCH: Prompt.TRY_FINGER_AGAIN,
-    FingerprintOutcome.TOO_MESSY: Prompt.TRY_FINGER_AGAIN,
-    FingerprintOutcome.TOO_FEW_FEATURES: Prompt.TRY_FINGER_AGAIN,
-    FingerprintOutcome.CAPTURE_FAILED: Prompt.TRY_FINGER_AGAIN,
+UNREADABLE = {
+    FingerprintOutcome.TOO_FEW_FEATURES: Prompt.PRESS_FINGER,  # too dry, or laid on too lightly
+    FingerprintOutcome.TOO_MESSY: Prompt.WIPE_FINGER,  # too wet, or dirty
+    FingerprintOutcome.CAPTURE_FAILED: Prompt.HOLD_FINGER_STILL,  # moved, or taken away
 }
+"""What helps with a finger that could not be read."""
+
+FINGERS = (
+    Prompt.TRY_OTHER_FINGER,
+    Prompt.TRY_RIGHT_THUMB,
+    Prompt.TRY_RIGHT_INDEX,
+    Prompt.TRY_RIGHT_MIDDLE,
+    Prompt.TRY_RIGHT_RING,
+    Prompt.TRY_RIGHT_LITTLE,
+    Prompt.TRY_LEFT_THUMB,
+    Prompt.TRY_LEFT_INDEX,
+    Prompt.TRY_LEFT_MIDDLE,
+    Prompt.TRY_LEFT_RING,
+    Prompt.TRY_LEFT_LITTLE,
+)
+"""How to ask for another finger, by the position codes of ISO/IEC 19794-2."""
+
+UNREADABLE_TOUCHES = 2
+"""A finger laid on so often without being read once, and another enrolled one is asked for."""
 
 
 class FingerprintWorker(DeviceWorker):
@@ -42,7 +61,11 @@ class FingerprintWorker(DeviceWorker):
         self._check: c.StartCheck | None = None
         self._check_until = 0.0
         self._attempts = 0
+        self._unreadable = 0
+        self._is_new_touch = True
+        self._advice: Prompt | None = None
         self._prompt: Prompt | None = None
+        self._lit = FingerprintLight.OFF
 
     def step(self) -> None:
         """A command, an attempt of the running check, or a sign of life from an idle reader."""
@@ -54,7 +77,8 @@ class FingerprintWorker(DeviceWorker):
                 if self._prepared_for != command.crossing_id:
                     self._prepare(command.crossing_id)  # the reader was away in between and has forgotten the reference
                 self._check, self._check_until = command, self.check_limit(command.timeout_s)
-                self._attempts, self._prompt = 0, None
+                self._attempts = self._unreadable = 0
+                self._is_new_touch, self._advice, self._prompt = True, None, None
                 self._light(FingerprintLight.READY)
             case c.EndBiometrics():
                 self._end()
@@ -93,36 +117,68 @@ class FingerprintWorker(DeviceWorker):
                 return
 
     def _attempt(self, check: c.StartCheck) -> None:
-        if self._refused:
-            self._finish(check, CheckOutcome.NOT_SUPPORTED, Reason.REFERENCE_REFUSED)
+        ends = self._refused or self.clock.monotonic() >= self._check_until
+        if ends and self._attempts:
+            self._finish(check, CheckOutcome.FAILED, Reason.FINGERPRINT_MISMATCH)  # whatever came after a mismatch does not undo it
             return
-        if self.clock.monotonic() >= self._check_until:
-            reason = Reason.FINGERPRINT_MISMATCH if self._attempts else Reason.FINGERPRINT_NOT_CAPTURED
-            self._finish(check, CheckOutcome.FAILED if self._attempts else CheckOutcome.UNDETERMINED, reason)
+        if ends:
+            outcome = (CheckOutcome.NOT_SUPPORTED, Reason.REFERENCE_REFUSED) if self._refused else (CheckOutcome.UNDETERMINED, Reason.FINGERPRINT_NOT_CAPTURED)
+            self._finish(check, *outcome)
             return
         result = self._reader.verify(self._deadline())
         self.ready()
-        if result.outcome is FingerprintOutcome.MATCH:
-            self._light(FingerprintLight.GOOD)
-            self._finish(check, CheckOutcome.SUCCESSFUL)
+        match result.outcome:
+            case FingerprintOutcome.MATCH:
+                self._light(FingerprintLight.GOOD)
+                self._finish(check, CheckOutcome.SUCCESSFUL)
+            case FingerprintOutcome.NO_MATCH:
+                self._mismatch(check)
+            case FingerprintOutcome.NO_FINGER:
+                self._is_new_touch = True
+                if self._lit is FingerprintLight.BAD:
+                    self._light(FingerprintLight.READY)
+                if self._prompt is not None:  # else the lane has just asked for finger and face
+                    self._tell(check, self._advice or Prompt.PLACE_FINGER)
+            case FingerprintOutcome.NOT_LIFTED:
+                self._tell(check, Prompt.LIFT_FINGER)
+            case unreadable:
+                self._unread(check, UNREADABLE[unreadable])
+
+    def _mismatch(self, check: c.StartCheck) -> None:
+        self._attempts += 1
+        self._light(FingerprintLight.BAD)
+        if self._attempts >= self.around.options.fingerprint_attempts:
+            self._finish(check, CheckOutcome.FAILED, Reason.FINGERPRINT_MISMATCH)
             return
-        if result.outcome is FingerprintOutcome.NO_MATCH:
-            self._attempts += 1
-            self._light(FingerprintLight.BAD)
-            if self._attempts >= self.around.options.fingerprint_attempts:
-                self._finish(check, CheckOutcome.FAILED, Reason.FINGERPRINT_MISMATCH)
-                return
-            if len(self._templates) > 1:
-                self._templates.append(self._templates.pop(0))
-                self._load()
-        self._tell(check, PROMPTS[result.outcome])
+        self._advice = None
+        self._next_finger()
+        self._tell(check, self._advice or Prompt.TRY_FINGER_AGAIN)
+
+    def _unread(self, check: c.StartCheck, advice: Prompt) -> None:
+        """Counted by touches: a finger that lies there is looked at several times a second."""
+        self._unreadable += self._is_new_touch
+        self._is_new_touch, self._advice = False, advice
+        if self._unreadable >= UNREADABLE_TOUCHES:
+            self._next_finger()
+        self._tell(check, self._advice)
+
+    def _next_finger(self) -> None:
+        """Load the next enrolled finger, if there is one, and remember to ask for it."""
+        self._unreadable = 0
+        if len(self._templates) < 2:
+            return
+        self._templates.append(self._templates.pop(0))
+        self._load()
+        if self._templates:
+            position = self._templates[0].position
+            self._advice = FINGERS[position if position < len(FINGERS) else 0]
 
     def _finish(self, check: c.StartCheck, outcome: CheckOutcome, reason: Reason | None = None) -> None:
         self._check = None
         self.around.post(e.CheckEnded(check.crossing_id, Modality.FINGERPRINT, outcome, reason))
 
     def _tell(self, check: c.StartCheck, prompt: Prompt) -> None:
-        if prompt is not self._prompt and not (prompt is Prompt.PLACE_FINGER and self._prompt is None):
+        if prompt is not self._prompt:
             self.around.post(e.CheckProgressed(check.crossing_id, Modality.FINGERPRINT, prompt))
         self._prompt = prompt
 
@@ -133,6 +189,7 @@ class FingerprintWorker(DeviceWorker):
         self._light(FingerprintLight.OFF)
 
     def _light(self, light: FingerprintLight) -> None:
+        self._lit = light
         self._reader.light(light, self._deadline())
 
     def _deadline(self) -> float:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gate_controller.core import commands as c
@@ -7,6 +9,7 @@ from gate_controller.core import events as e
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import CheckOutcome, Modality
+from gate_controller.ports.devices import FingerprintLight
 from gate_controller.ports.devices import FingerprintOutcome as F
 from gate_controller.ports.errors import DeviceTimeoutError
 from gate_controller.runtime.fingerprint_worker import FingerprintWorker
@@ -39,7 +42,100 @@ def test_the_next_enrolled_finger_is_tried_after_a_mismatch(worker, reader, inbo
     reader.script(F.NO_MATCH, F.NOT_LIFTED, F.MATCH)
     assert check(worker) == (CheckOutcome.SUCCESSFUL, None)
     assert [template.data for template in reader.loaded] == [b"first", b"second"]
-    assert [event.prompt for event in inbox.of(e.CheckProgressed)] == [Prompt.TRY_FINGER_AGAIN, Prompt.LIFT_FINGER]
+    assert [event.prompt for event in inbox.of(e.CheckProgressed)] == [Prompt.TRY_RIGHT_INDEX, Prompt.LIFT_FINGER]
+
+
+def prompts(inbox):
+    return [event.prompt for event in inbox.of(e.CheckProgressed)]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "advice"),
+    [(F.TOO_FEW_FEATURES, Prompt.PRESS_FINGER), (F.TOO_MESSY, Prompt.WIPE_FINGER), (F.CAPTURE_FAILED, Prompt.HOLD_FINGER_STILL)],
+)
+def test_what_helps_is_told_by_the_cause_and_stays_until_the_finger_is_laid_on_anew(worker, reader, inbox, outcome, advice):
+    reader.script(F.NO_FINGER, outcome, outcome, outcome, F.NO_FINGER, F.NO_FINGER, F.MATCH)
+    assert check(worker) == (CheckOutcome.SUCCESSFUL, None)
+    assert prompts(inbox) == [advice]
+    assert [template.data for template in reader.loaded] == [b"first"], "one touch is one attempt, however often it is looked at"
+
+
+def test_the_causes_are_told_as_they_change(worker, reader, inbox):
+    reader.script(F.TOO_FEW_FEATURES, F.TOO_MESSY, F.CAPTURE_FAILED, F.MATCH)
+    check(worker)
+    assert prompts(inbox) == [Prompt.PRESS_FINGER, Prompt.WIPE_FINGER, Prompt.HOLD_FINGER_STILL]
+
+
+def test_a_finger_that_cannot_be_read_twice_gives_way_to_the_next_enrolled_one(worker, reader, inbox):
+    reader.script(F.TOO_FEW_FEATURES, F.NO_FINGER, F.TOO_FEW_FEATURES, F.NOT_LIFTED, F.NO_FINGER, F.MATCH)
+    assert check(worker) == (CheckOutcome.SUCCESSFUL, None)
+    assert prompts(inbox) == [Prompt.PRESS_FINGER, Prompt.TRY_RIGHT_INDEX, Prompt.LIFT_FINGER, Prompt.TRY_RIGHT_INDEX]
+    assert [template.data for template in reader.loaded] == [b"first", b"second"]
+
+
+def test_the_only_enrolled_finger_is_asked_for_again(reader, session, around, make_record, inbox):
+    session.expect("x")
+    session.keep("x", make_record(b"only"))
+    worker = FingerprintWorker(reader, session, around)
+    reader.script(F.TOO_MESSY, F.NO_FINGER, F.TOO_MESSY, F.NO_FINGER, F.NO_MATCH, F.NOT_LIFTED, F.NO_FINGER, F.MATCH)
+    assert check(worker) == (CheckOutcome.SUCCESSFUL, None)
+    assert prompts(inbox) == [Prompt.WIPE_FINGER, Prompt.TRY_FINGER_AGAIN, Prompt.LIFT_FINGER, Prompt.PLACE_FINGER]
+    assert len(reader.loaded) == 1
+
+
+@pytest.mark.parametrize(
+    ("position", "prompt"), [(0, Prompt.TRY_OTHER_FINGER), (1, Prompt.TRY_RIGHT_THUMB), (6, Prompt.TRY_LEFT_THUMB), (10, Prompt.TRY_LEFT_LITTLE)]
+)
+def test_the_next_finger_is_named_as_far_as_the_record_knows_it(reader, session, around, make_record, inbox, position, prompt):
+    record = make_record(b"first", b"second")
+    session.expect("x")
+    session.keep("x", replace(record, fingers=(record.fingers[0], replace(record.fingers[1], position=position))))
+    reader.script(F.NO_MATCH)
+    check(FingerprintWorker(reader, session, around))
+    assert prompts(inbox)[0] is prompt
+
+
+def test_fingers_take_turns_until_the_attempts_are_used_up(worker, reader):
+    reader.script(F.NO_MATCH, F.NO_MATCH, F.NO_MATCH)
+    assert check(worker) == (CheckOutcome.FAILED, Reason.FINGERPRINT_MISMATCH)
+    assert [template.data for template in reader.loaded] == [b"first", b"second", b"first"]
+
+
+def test_a_mismatch_is_not_undone_by_a_reader_that_refuses_the_other_templates(worker, reader):
+    reader.script(F.NO_FINGER, F.NO_MATCH)
+    worker.submit(c.PrepareBiometrics("x"))
+    worker.submit(c.StartCheck("x", Modality.FINGERPRINT, 10.0))
+    for _ in range(3):
+        worker.step()
+    reader.refuses = {b"first", b"second"}
+    assert check_end(worker) == (CheckOutcome.FAILED, Reason.FINGERPRINT_MISMATCH)
+
+
+def check_end(worker):
+    for _ in range(5):
+        worker.step()
+    (end,) = worker.around.post.of(e.CheckEnded)
+    return end.outcome, end.reason
+
+
+def test_the_light_is_ready_again_once_the_finger_is_lifted(worker, reader):
+    reader.script(F.NO_MATCH, F.NOT_LIFTED, F.NO_FINGER, F.NO_FINGER, F.MATCH)
+    check(worker)
+    assert reader.lights == [FingerprintLight.READY, FingerprintLight.BAD, FingerprintLight.READY, FingerprintLight.GOOD]
+
+
+def test_the_reference_is_in_the_reader_before_the_check_and_in_none_after_it(worker, reader):
+    worker.submit(c.PrepareBiometrics("x"))
+    worker.step()
+    assert [template.data for template in reader.loaded] == [b"first"]
+    worker.submit(c.StartCheck("x", Modality.FINGERPRINT, 10.0))
+    reader.script(F.MATCH)
+    worker.step()
+    worker.step()
+    assert len(reader.loaded) == 1, "nothing is sent while the traveller waits"
+    worker.submit(c.EndBiometrics("x"))
+    worker.step()
+    assert reader.reference is None
 
 
 def test_mismatches_fail_after_the_policys_attempts(worker, reader):
