@@ -57,7 +57,7 @@ class FingerprintWorker(DeviceWorker):
         self._session = session
         self._templates: list[FingerprintTemplate] = []
         self._prepared_for: str | None = None
-        self._refused = False
+        self._refused: Reason | None = None
         self._check: c.StartCheck | None = None
         self._check_until = 0.0
         self._attempts = 0
@@ -101,28 +101,28 @@ class FingerprintWorker(DeviceWorker):
         record = self._session.record(crossing_id)
         wanted = self._reader.template_format
         self._templates = [template for template in record.fingers if template.format == wanted] if record is not None else []
+        self._refused = None if self._templates else Reason.NO_TEMPLATE
         self._load()
         self._prepared_for = crossing_id
 
     def _load(self) -> None:
-        self._refused = not self._templates
         self._reader.clear_reference()
         while self._templates:
             try:
                 self._reader.load_reference(self._templates[0], self._deadline())
             except DeviceRejectedError:
                 self._templates.pop(0)
-                self._refused = not self._templates
+                self._refused = None if self._templates else Reason.REFERENCE_REFUSED
             else:
                 return
 
     def _attempt(self, check: c.StartCheck) -> None:
-        ends = self._refused or self.clock.monotonic() >= self._check_until
+        ends = self._refused is not None or self.clock.monotonic() >= self._check_until
         if ends and self._attempts:
             self._finish(check, CheckOutcome.FAILED, Reason.FINGERPRINT_MISMATCH)  # whatever came after a mismatch does not undo it
             return
         if ends:
-            outcome = (CheckOutcome.NOT_SUPPORTED, Reason.REFERENCE_REFUSED) if self._refused else (CheckOutcome.UNDETERMINED, Reason.FINGERPRINT_NOT_CAPTURED)
+            outcome = (CheckOutcome.NOT_SUPPORTED, self._refused) if self._refused else (CheckOutcome.UNDETERMINED, Reason.FINGERPRINT_NOT_CAPTURED)
             self._finish(check, *outcome)
             return
         result = self._reader.verify(self._deadline())

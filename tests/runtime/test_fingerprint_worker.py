@@ -171,6 +171,16 @@ def test_when_all_are_refused_the_check_is_not_supported(worker, reader):
     assert check(worker) == (CheckOutcome.NOT_SUPPORTED, Reason.REFERENCE_REFUSED)
 
 
+@pytest.mark.parametrize("fingers", [(), ("zhiantec/zfm20/512",)], ids=["none enrolled", "another reader's"])
+def test_without_a_finger_that_this_reader_takes_the_check_is_not_supported_and_nobody_waits_for_one(reader, session, around, make_record, fingers):
+    # Whether that person may pass on the face alone is the policy's: tests/core/test_crossing.py, test_mutants_guards.py.
+    record = make_record(b"a")
+    session.expect("x")
+    session.keep("x", replace(record, fingers=tuple(replace(record.fingers[0], format=name) for name in fingers)))
+    assert check(FingerprintWorker(reader, session, around)) == (CheckOutcome.NOT_SUPPORTED, Reason.NO_TEMPLATE)
+    assert reader.loaded == []
+
+
 def test_ending_forgets_the_reference_and_the_check(worker, reader, inbox):
     check(worker)
     worker.submit(c.EndBiometrics("x"))
