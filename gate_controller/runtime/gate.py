@@ -20,11 +20,12 @@ from gate_controller.core.machine import Controller
 from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
-from gate_controller.core.values import UNKNOWN_INPUTS, CheckOutcome, Device, Modality, TriState
+from gate_controller.core.values import UNKNOWN_INPUTS, Device, Modality, TriState
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.control import EventSink, JsonObject
 from gate_controller.ports.devices import Camera, FaceMatcher, FingerprintReader, IoBoard, QrDecoder
 from gate_controller.ports.errors import GateError, RefusedByStateError
+from gate_controller.ports.pad import PadChallenger, PadJudge
 from gate_controller.ports.services import TravellerDisplay
 from gate_controller.runtime.desk import Desk, Stores
 from gate_controller.runtime.face_worker import FaceWorker
@@ -49,7 +50,13 @@ log = structlog.get_logger("gate")
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """The lane's devices."""
+    """The lane's devices, and the programs that judge what they see.
+
+    Attributes:
+        face_matcher_2: A second face model that must agree with the first; None: the first decides alone.
+        pad: Judge of presentation attacks; None: nothing is judged, and every crossing says so.
+        pad_challenge: What a judge's doubt may ask of the traveller; None: nothing.
+    """
 
     qr_camera: Camera
     qr_decoder: QrDecoder
@@ -57,6 +64,9 @@ class Devices:
     face_matcher: FaceMatcher
     fingerprint: FingerprintReader
     io_board: IoBoard
+    face_matcher_2: FaceMatcher | None = None
+    pad: PadJudge | None = None
+    pad_challenge: PadChallenger | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +125,7 @@ class Gate:
         self._desk = Desk(stores, self._session, around, sink, lambda: devices.fingerprint.template_format, devices.face_matcher.model, policy.direction)
         self._io = IoWorker(devices.io_board, around)
         self._fingerprint = FingerprintWorker(devices.fingerprint, self._session, around)
-        self._face = FaceWorker(devices.face_camera, devices.face_matcher, self._session, around)
+        self._face = FaceWorker(devices.face_camera, devices.face_matcher, self._session, around, devices.face_matcher_2, devices.pad, devices.pad_challenge)
         self._qr = QrWorker(devices.qr_camera, devices.qr_decoder, around, wanted=lambda: self._controller.state is State.READY)
         self._workers: tuple[DeviceWorker, ...] = (self._io, self._fingerprint, self._face, self._qr)
         self._thread = threading.Thread(target=self._run, name="decision", daemon=True)
@@ -328,9 +338,7 @@ class Gate:
             case c.PrepareBiometrics():
                 self._fingerprint.submit(command)
             case c.GatherPadEvidence():
-                pass  # no judge watches yet
-            case c.StartCheck(crossing_id, Modality.PAD):
-                self._post(e.CheckEnded(crossing_id, Modality.PAD, CheckOutcome.NOT_SUPPORTED, Reason.PAD_NOT_PERFORMED))
+                self._face.submit(command)
             case c.StartCheck(_, modality):
                 (self._fingerprint if modality is Modality.FINGERPRINT else self._face).submit(command)
             case c.EndBiometrics():

@@ -16,6 +16,7 @@ class RuntimeOptions:
     Attributes:
         gate_id: Name of this gate in status and records.
         face_threshold: Largest L2 distance that counts as the same face; belongs to one model.
+        face_threshold_2: The same for the second model, where there is one.
         face_frames: Usable frames looked at before one decision.
         face_attempts: Decisions before the face check fails.
         face_minimum_quality: Frames of a lower quality score (0..1) are not used.
@@ -39,6 +40,7 @@ class RuntimeOptions:
 
     gate_id: str
     face_threshold: float
+    face_threshold_2: float = 0.0
     face_frames: int = 3
     face_attempts: int = 3
     face_minimum_quality: float = 0.2

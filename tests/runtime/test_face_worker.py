@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gate_controller.core import commands as c
@@ -7,7 +9,10 @@ from gate_controller.core import events as e
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import CheckOutcome, Modality
-from gate_controller.runtime.face_worker import NOBODY_FRAMES, FaceWorker
+from gate_controller.ports.devices import FaceModel, FaceTemplate
+from gate_controller.ports.errors import DeviceUntrustedError
+from gate_controller.runtime.face_guidance import PERSISTENT_FRAMES
+from gate_controller.runtime.face_worker import FaceWorker
 
 
 @pytest.fixture
@@ -59,7 +64,7 @@ def test_a_second_face_ends_the_check(worker, matcher):
 
 
 def test_nobody_in_front_of_the_camera(worker, inbox, clock):
-    assert check(worker, steps=NOBODY_FRAMES + 2) is None
+    assert check(worker, steps=PERSISTENT_FRAMES + 2) is None
     assert [event.prompt for event in inbox.of(e.CheckProgressed)] == [Prompt.LOOK_HERE]
     clock.now += 11
     worker.step()
@@ -106,3 +111,119 @@ def test_the_check_answers_before_the_core_gives_up(worker, inbox, clock):
     clock.now += 9.1  # of 10 s
     worker.step()
     assert [event.reason for event in inbox.of(e.CheckEnded)] == [Reason.FACE_NOT_CAPTURED]
+
+
+def test_any_of_the_enrolled_templates_of_this_model_will_do(worker, matcher, session, make_record):
+    record = make_record(b"finger")
+    old = replace(record.faces[1], data=b"old face")  # one further away, enrolled first
+    session.keep("x", replace(record, faces=(record.faces[0], old, replace(old, data=b"broken"), record.faces[1])))
+    matcher.script.extend([(1, 0.9, 0.9)] * 3)
+    assert check(worker) == (CheckOutcome.SUCCESSFUL, None)
+
+
+def test_a_second_face_for_a_moment_now_and_then_is_no_second_person(worker, matcher):
+    matcher.script.extend([(1, 1.4, 0.9), (2, 1.4, 0.9), (1, 1.4, 0.1), (1, 1.4, 0.1)] * 6)
+    assert check(worker, steps=24) is None
+
+
+class TestSecondModel:
+    """Both must agree."""
+
+    @pytest.fixture
+    def second(self, matcher):
+        return type(matcher)(FaceModel("second-face", "22" * 32))
+
+    @pytest.fixture
+    def worker(self, worker, camera, matcher, second, session, around, make_record):
+        record = make_record(b"finger")
+        both = (*record.faces, FaceTemplate(second.model, b"face"))
+        session.keep("x", replace(record, faces=both))
+        matcher.script.extend([(1, 0.3, 0.9)] * 9)
+        return FaceWorker(camera, matcher, session, replace(around, options=replace(around.options, face_threshold_2=0.4)), second=second)
+
+    def test_both_agree(self, worker, second):
+        second.script.append((1, 0.39, 0.9))
+        assert check(worker) == (CheckOutcome.SUCCESSFUL, None)
+        assert second.encoded == 1, "it sees the best frame only"
+
+    def test_the_second_does_not(self, worker, second):
+        second.script.extend([(1, 0.41, 0.9)] * 3)
+        assert check(worker) == (CheckOutcome.FAILED, Reason.FACE_MISMATCH)
+
+    def test_the_second_sees_nobody(self, worker):
+        assert check(worker) == (CheckOutcome.FAILED, Reason.FACE_MISMATCH)
+
+    def test_the_first_does_not_and_the_second_is_not_asked(self, worker, matcher, second):
+        matcher.script.clear()
+        matcher.script.extend([(1, 1.3, 0.9)] * 9)
+        assert check(worker) == (CheckOutcome.FAILED, Reason.FACE_MISMATCH)
+        assert second.encoded == 0
+
+    def test_a_record_without_a_template_for_it_is_said_as_such(self, worker, session, make_record):
+        session.keep("x", make_record(b"finger"))
+        assert check(worker) == (CheckOutcome.NOT_SUPPORTED, Reason.NO_TEMPLATE)
+
+    def test_no_image_is_kept_after_the_check(self, worker, second):
+        second.script.append((1, 0.39, 0.9))
+        check(worker)
+        worker.submit(c.EndBiometrics("x"))
+        worker.step()
+        assert worker._run.taken == []
+
+
+class TestPrompts:
+    @pytest.fixture(autouse=True)
+    def _time(self, camera):
+        camera.advances = 1 / 15
+
+    def prompts(self, inbox):
+        return [event.prompt for event in inbox.of(e.CheckProgressed)]
+
+    def test_too_far_away(self, worker, matcher, make_face, inbox):
+        matcher.always = make_face(distant=True)
+        check(worker, steps=30)
+        assert self.prompts(inbox) == [Prompt.COME_CLOSER]
+
+    def test_too_near(self, worker, matcher, make_face, inbox):
+        matcher.always = make_face(share=0.8, score=0.1)
+        check(worker, steps=30)
+        assert self.prompts(inbox) == [Prompt.STEP_BACK]
+
+    def test_turned_away_or_covered(self, worker, matcher, make_face, inbox):
+        matcher.always = make_face(score=0.1)
+        check(worker, steps=30)
+        assert self.prompts(inbox) == [Prompt.LOOK_HERE]
+
+    def test_a_prompt_that_was_followed_goes_away(self, worker, matcher, make_face, inbox, around):
+        worker.around = replace(around, options=replace(around.options, face_attempts=1000))
+        matcher.always = make_face(distant=True)
+        check(worker, steps=20)
+        matcher.always = make_face(distance=1.4)
+        for _ in range(40):
+            worker.step()
+        assert self.prompts(inbox) == [Prompt.COME_CLOSER, Prompt.FINGER_AND_FACE]
+
+    def test_prompts_do_not_flicker(self, worker, matcher, make_face, inbox):
+        matcher.script.extend([make_face(distant=True), make_face(score=0.1)] * 60)
+        check(worker, steps=120)
+        assert self.prompts(inbox) == []
+
+    def test_and_none_follows_another_before_it_could_be_read(self, worker, matcher, make_face, inbox, clock):
+        matcher.script.extend(([make_face(distant=True)] * 9 + [make_face(score=0.1)] * 9) * 6)
+        began = clock.now
+        check(worker, steps=108)
+        assert 1 <= len(self.prompts(inbox)) <= 1 + (clock.now - began) / 2
+
+
+class TestBadInput:
+    @pytest.mark.invariant("INV-4")
+    @pytest.mark.parametrize("problem", ["an image is height x width x 3, uint8; this is (1,), float64", "an image of 20000x20000 pixels; at most 8192 a side"])
+    def test_what_is_no_image_costs_the_camera_and_nothing_else(self, worker, camera, matcher, inbox, problem):
+        check(worker, steps=1)
+        matcher.raises = ValueError(problem)
+        with pytest.raises(DeviceUntrustedError, match="face_camera") as caught:
+            worker.step()
+        assert "\n" not in str(caught.value)
+        worker._lose(caught.value)
+        assert inbox.of(e.CheckEnded) == []
+        assert [event.code for event in inbox.of(e.DeviceLost)] == ["untrusted"]
