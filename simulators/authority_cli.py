@@ -22,7 +22,7 @@ from gate_controller.core.values import Region
 from gate_controller.ports.errors import GateError, RefusedByStateError, StoreError
 from gate_controller.ports.trust import PassStatus
 from simulators.authority import NO_PERMIT_END, STATUS_LIST_SIZE
-from simulators.authority_enrolments import enrolments_command
+from simulators.authority_enrolments import enrolments_command, intake_key_command
 from simulators.authority_options import DIRECTORY, DURATION, EXISTING_FILE, MOMENT, NUMBERS, REGION, Clock, ClockAt, SystemClock, written
 from simulators.authority_passes import issue_command, phone_group, status_list_uri, status_of
 from simulators.authority_report import as_json, as_text, signature_lines, versions
@@ -237,6 +237,7 @@ def status_command(clock: Clock, directory: Path, json_wanted: bool) -> None:
 gate_authority.add_command(issue_command)
 gate_authority.add_command(phone_group)
 gate_authority.add_command(enrolments_command)
+gate_authority.add_command(intake_key_command)
 
 
 @contextmanager

@@ -1,36 +1,64 @@
-"""gate-authority enrolments: a region's snapshot or delta of people who do not exist, signed and sealed to gates.
+"""gate-authority enrolments: a region's snapshot or delta, signed and sealed to gates, of people who do not exist and of what its desks have enrolled.
 
-Does not remember who was enrolled: people follow from the seed, their number, and the delta's number.
+Does not remember who was enrolled: people follow from the seed, their number, and the delta's number; records of desks are files.
 """
 
 from __future__ import annotations
 
+import heapq
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import click
 
 from gate_controller.core.values import Region
+from gate_controller.ports.errors import RefusedByStateError
 from gate_controller.ports.services import EnrolmentRecord
 from simulators.authority import Authority
-from simulators.authority_options import DIRECTORY, REGION, Clock
+from simulators.authority_options import DIRECTORY, EXISTING_FILE, REGION, Clock
 from simulators.authority_state import Headquarters, opened
+from simulators.enrolment_intake import Intake, intake_key, kid_of, take_in
 from simulators.enrolment_people import changes, everybody
 from simulators.enrolment_publication import DELTA, KEY_NAME, SNAPSHOT, Issue, publish
 
 KEY_BYTES = 32
+CHANGED = 5000
+
+
+class PublicKey(click.ParamType[bytes]):
+    """A public key: 64 hexadecimal digits."""
+
+    name = "HEX"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        """32 bytes."""
+        if isinstance(value, bytes):
+            return value
+        try:
+            key = bytes.fromhex(str(value))
+        except ValueError:
+            key = b""
+        if len(key) != KEY_BYTES:
+            self.fail("a key has 64 hexadecimal digits", param, ctx)
+        return key
+
+
+KEY = PublicKey()
 
 
 @click.command("enrolments")
 @click.argument("directory", metavar="DIR", type=DIRECTORY)
 @click.argument("region", type=REGION)
-@click.option("--count", type=click.IntRange(0, 1 << 28), required=True, help="People in the snapshot.")
-@click.option("--for", "recipients", metavar="HEX", multiple=True, required=True, help="A gate's key (gatectl enrolment key); may be repeated.")
+@click.option("--count", type=click.IntRange(0, 1 << 28), required=True, help="People in the snapshot who do not exist.")
+@click.option("--for", "gates", type=KEY, multiple=True, required=True, help="A gate's key (gatectl enrolment key); may be repeated.")
+@click.option("--record", "files", metavar="FILE", type=EXISTING_FILE, multiple=True, help="What a desk has enrolled (gatectl enrol); may be repeated.")
+@click.option("--desk", "desks", type=KEY, multiple=True, help="Key of a desk of the region (gatectl enrolment desk-key); may be repeated.")
 @click.option("--seed", default="people", show_default=True, help="Who they are.")
 @click.option("--snapshot", type=click.IntRange(1, (1 << 31) - 1), default=1, show_default=True, help="Number of the snapshot.")
 @click.option("--delta", type=click.IntRange(1, (1 << 31) - 1), default=None, help="Make this delta to it instead.")
-@click.option("--changed", type=click.IntRange(1), default=5000, show_default=True, help="Changes in the delta: new versions, erasures, new people.")
+@click.option("--changed", type=click.IntRange(0), default=None, help=f"Changes in the delta beside the records; {CHANGED}, or 0 with --record.")
 @click.option("--out", metavar="OUT", type=DIRECTORY, default=Path(), help="Directory of the file; without it, this one.")
 @click.pass_obj
 def enrolments_command(
@@ -38,28 +66,37 @@ def enrolments_command(
     directory: Path,
     region: Region,
     count: int,
-    recipients: tuple[str, ...],
+    gates: tuple[bytes, ...],
+    files: tuple[Path, ...],
+    desks: tuple[bytes, ...],
     seed: str,
     snapshot: int,
     delta: int | None,
-    changed: int,
+    changed: int | None,
     out: Path,
 ) -> None:
-    """Publish enrolments of REGION: a snapshot of COUNT people, or a delta to it.
+    """Publish enrolments of REGION: a snapshot of COUNT people and of what desks have enrolled, or a delta to it.
 
-    The region's key for enrolments is published at once if it was not yet: a gate must import its trust before.
+    A record is taken only if one of the region's desks has signed it. The region's key for enrolments is published at once if it was not yet: a
+    gate must import its trust before.
     """
-    gates = tuple(_key(text) for text in recipients)
+    changed = (0 if files else CHANGED) if changed is None else changed
     if delta is not None and changed > count:
         raise click.UsageError("--changed must be at most --count")
     with opened(directory) as headquarters:
         authority = _published_authority(headquarters, region, clock)
+        seed_of_keys = headquarters.repository.authorities.seed
+        taken = _taken(files, desks, seed_of_keys, region, clock.wall())
         name = f"{region.value.lower()}-{snapshot:06}.snapshot" if delta is None else f"{region.value.lower()}-{snapshot:06}-{delta:06}.delta"
-        entries = everybody(count, seed, region) if delta is None else changes(count, seed, region, changed, delta)
+        made: Iterator[EnrolmentRecord | bytes] = iter(everybody(count, seed, region) if delta is None else changes(count, seed, region, changed, delta))
+        entries = _merged(made, [intake.record for intake in taken])
         kind = SNAPSHOT if delta is None else DELTA
         issue = Issue(kind=kind, snapshot=snapshot, delta=delta or 0, issued_at=int(clock.wall()), recipients=gates)
         out.mkdir(parents=True, exist_ok=True)
-        done = publish(out / name, authority, issue, _counted(entries, count if delta is None else changed), seed=headquarters.repository.authorities.seed)
+        done = publish(out / name, authority, issue, _counted(entries, (count if delta is None else changed) + len(taken)), seed=seed_of_keys)
+    for intake in taken:
+        attended = f"officer {intake.officer}" if intake.officer else "alone"
+        click.echo(f"taken in: version {intake.record.version}, from desk {intake.desk.hex()}, {attended}, liveness {intake.pad}")
     click.echo(f"{out / name}: {done:,} entries, {(out / name).stat().st_size:,} bytes, for {len(gates)} gates, signed with {authority.kid.hex()}")
 
 
@@ -80,11 +117,29 @@ def _counted(entries: Iterator[EnrolmentRecord | bytes] | Iterator[EnrolmentReco
         yield from bar
 
 
-def _key(text: str) -> bytes:
-    try:
-        key = bytes.fromhex(text)
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise click.BadParameter("a gate's key has 64 hexadecimal digits", param_hint="--for")
-    return key
+def _taken(files: tuple[Path, ...], desks: tuple[bytes, ...], seed: str, region: Region, now: float) -> list[Intake]:
+    """What the desks have enrolled, ascending by reference.
+
+    Raises:
+        RefusedByStateError: A file is not one of the desks', or two are of one person.
+    """
+    known = {kid_of(key): key for key in desks}
+    taken = sorted((take_in(path, known, intake_key(region, seed), region, now) for path in files), key=lambda intake: intake.record.reference)
+    for one, other in pairwise(taken):
+        if one.record.reference == other.record.reference:
+            raise RefusedByStateError("two of the records are of one person", "publish the newer one only")
+    return taken
+
+
+def _merged(made: Iterable[EnrolmentRecord | bytes], records: list[EnrolmentRecord]) -> Iterator[EnrolmentRecord | bytes]:
+    """Both in the order of their references."""
+    return heapq.merge(made, records, key=lambda entry: entry if isinstance(entry, bytes) else entry.reference)
+
+
+@click.command("intake-key")
+@click.argument("directory", metavar="DIR", type=DIRECTORY)
+@click.argument("region", type=REGION)
+def intake_key_command(directory: Path, region: Region) -> None:
+    """Print the key that desks of REGION seal records to (gatectl enrol --seal-to)."""
+    with opened(directory) as headquarters:
+        click.echo(bytes(intake_key(region, headquarters.repository.authorities.seed).public_key).hex())

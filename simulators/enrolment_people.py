@@ -72,7 +72,7 @@ def changes(count: int, seed: str, region: Region, changed: int, delta: int) -> 
         changed: How many entries; at most `count`.
         delta: Number of the delta, from 1.
     """
-    step = count // changed
+    step = count // max(1, changed)
     for place in range(changed):
         number = place * step + (delta - 1) % step
         if place % 10 == 0:

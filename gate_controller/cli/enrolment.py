@@ -25,6 +25,7 @@ from gate_controller.cli.progress import progress_bar
 from gate_controller.cli.run import DEFAULT_CONFIG
 from gate_controller.composition.enrolment import enrolment_keys, master_key
 from gate_controller.core.values import Region
+from gate_controller.enrolment.desk.record_file import DeskKey
 from gate_controller.enrolment.directory import EnrolmentDirectory
 from gate_controller.enrolment.importing import ImportReport, import_publication, still_needed
 from gate_controller.enrolment.keys import MasterKey
@@ -215,6 +216,19 @@ def key_command(context: click.Context, config: Path, as_json: bool) -> None:  #
         master, _ = _parts(load(config))
         public = master.transport_public
         _print(as_json, {"key": public.hex(), "id": transport_key_id(public).hex()}, [public.hex()])
+
+
+@enrolment_group.command("desk-key")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def desk_key_command(file: Path, as_json: bool) -> None:
+    """Print the public key of the enrolment desk whose key is in FILE; the region must know it. Makes the key if there is no such file.
+
+    Exit code: 0 printed, 8 the file cannot be used or written.
+    """
+    with _failures(as_json):
+        key = DeskKey.from_file(file) if os.path.lexists(file) else DeskKey.create(file)
+        _print(as_json, {"key": key.public.hex(), "id": key.kid.hex()}, [key.public.hex()])
 
 
 def _parts(settings: Settings) -> tuple[MasterKey, EnrolmentDirectory]:

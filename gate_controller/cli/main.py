@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "config": ("gate_controller.cli.config", "config_group"),
     "pass": ("gate_controller.cli.passes", "pass_group"),
     "keys": ("gate_controller.cli.keys", "keys_group"),
+    "enrol": ("gate_controller.cli.enrol", "enrol_command"),
     "enrolment": ("gate_controller.cli.enrolment", "enrolment_group"),
     "journal": ("gate_controller.cli.journal", "journal_group"),
     "replay": ("gate_controller.cli.replay", "replay_command"),

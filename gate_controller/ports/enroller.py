@@ -6,7 +6,7 @@ Does not say how many fingers are enrolled nor in which order: the desk does (ga
 from __future__ import annotations
 
 from enum import Enum
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from gate_controller.ports.devices import FingerprintReader, FingerprintTemplate
 
@@ -22,7 +22,6 @@ class TouchOutcome(Enum):
     CAPTURE_FAILED = "capture_failed"
 
 
-@runtime_checkable
 class FingerprintEnroller(FingerprintReader, Protocol):
     """A fingerprint module that makes templates, too: several touches of one finger, merged by the module itself."""
 

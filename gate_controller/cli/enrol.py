@@ -1,0 +1,243 @@
+"""gatectl enrol: the self-service desk on a terminal. Guides one person through face and fingers, and writes a signed record for the region.
+
+Says what to do in plain words, and never why somebody is not believed. Nothing of the person goes to a log; what the desk did goes to the system
+log with the user's id. Does not read identity documents: whoever starts it, or another program, does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import syslog
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from nacl import utils
+
+from gate_controller.cli.enrolment import Reference
+from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.run import DEFAULT_CONFIG
+from gate_controller.composition.enrolment_desk import Surroundings, desk_session
+from gate_controller.composition.registry import load_drivers
+from gate_controller.core.values import Region
+from gate_controller.enrolment.desk.instructions import EnrolmentRefusedError, Instruction, Said
+from gate_controller.enrolment.desk.record_file import DeskKey, seal_record, write_new
+from gate_controller.enrolment.desk.session import POSITIONS, Applicant, Attendance
+from gate_controller.enrolment.records import REFERENCE_BYTES
+from gate_controller.enrolment.schema import MAX_VERSION
+from gate_controller.ports.clock import Clock, SystemClock
+from gate_controller.ports.errors import ConfigurationError, GateError, StoreError
+from gate_controller.settings import Settings, load
+from gate_controller.settings.render import derive
+
+_SIMULATED = Path(__file__).parents[2] / "config" / "simulated.toml"
+_FINGERS = {
+    1: "right thumb",
+    2: "right index finger",
+    3: "right middle finger",
+    4: "right ring finger",
+    5: "right little finger",
+    6: "left thumb",
+    7: "left index finger",
+    8: "left middle finger",
+    9: "left ring finger",
+    10: "left little finger",
+}
+TEXTS = {
+    Instruction.LOOK_HERE: "Please look at the camera.",
+    Instruction.COME_CLOSER: "Please come a little closer.",
+    Instruction.STEP_BACK: "Please step back a little.",
+    Instruction.STAND_IN_THE_MIDDLE: "Please stand in the middle, before the camera.",
+    Instruction.FACE_FORWARD: "Please face the camera straight on.",
+    Instruction.HEAD_UPRIGHT: "Please hold your head upright.",
+    Instruction.SHOW_EYES: "Please show your eyes: take off dark glasses, move your hair aside.",
+    Instruction.HOLD_STILL: "Please hold still.",
+    Instruction.MORE_LIGHT: "It is too dark. Please turn towards the light.",
+    Instruction.LESS_LIGHT: "It is too bright. Please turn away from the light.",
+    Instruction.ALONE_PLEASE: "One person only, please. Everybody else: step aside.",
+    Instruction.STAY_IN_VIEW: "Please stay before the camera while you give your fingers.",
+    Instruction.FACE_TAKEN: "Your face is taken. Now your fingers.",
+    Instruction.PLACE_FINGER: "Lay your {finger} on the reader.",
+    Instruction.PLACE_FINGER_AGAIN: "Lay your {finger} on the reader again.",
+    Instruction.PLACE_FINGER_TO_CHECK: "Lay your {finger} on the reader once more, to check it.",
+    Instruction.LIFT_FINGER: "Lift the finger.",
+    Instruction.FINGER_TOO_DRY: "The finger is too dry. Lift it, breathe on it, and press a little harder.",
+    Instruction.WIPE_FINGER: "The print is smudged. Lift the finger, wipe finger and glass.",
+    Instruction.FINGER_STILL: "The finger moved. Lift it, then hold it still.",
+    Instruction.SAME_FINGER_PLEASE: "That was not the same finger, or not enough of it. Lift it; we begin this finger again.",
+    Instruction.ANOTHER_FINGER_PLEASE: "This finger is taken already. Lift it; the {finger} is wanted.",
+    Instruction.FINGER_TAKEN: "The {finger} is taken.",
+    Instruction.FINGER_GIVEN_UP: "The {finger} cannot be taken.",
+    Instruction.READER_TRIED_AGAIN: "The reader did not answer. Lift the finger; we begin it again.",
+}
+
+
+@click.command("enrol")
+@click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True, help="Configuration: the desk's devices, the policy.")
+@click.option("--region", type=click.Choice([region.value for region in Region], case_sensitive=False), required=True, help="Whose desk this is.")
+@click.option("--desk-key", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Key this desk signs with (gatectl enrolment desk-key).")
+@click.option("--seal-to", metavar="HEX", required=True, help="The region's key for records.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Directory that the record is written to.")
+@click.option("--birth-date", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Asked for when not given; other users can see what is given here.")
+@click.option("--reference", type=Reference(), default=None, help="Of somebody who has one; a new person gets a new one.")
+@click.option(
+    "--version", type=click.IntRange(1, MAX_VERSION - 1), default=1, show_default=True, help="Of the record; more than the region's for somebody enrolled."
+)
+@click.option("--officer", metavar="IDENTITY", default=None, help="The officer standing by; needed for a person under 18.")
+@click.option("--accept-fewer-fingers", is_flag=True, help="The officer accepts fewer than two fingers: the person cannot give them.")
+@click.option("--finger", "fingers", type=click.IntRange(1, 10), multiple=True, help="Finger to ask for, in this order (ISO/IEC 19794-2); may be repeated.")
+@click.option(
+    "--simulated", metavar="PERSON", default=None, help="Simulated devices, and this person of the synthetic cast before them (person01 to person12)."
+)
+@click.option("--hand", metavar="NAME", default=None, help="With --simulated: whose fingers, as a cast calls them.")
+@click.option("--models", type=click.Path(path_type=Path, file_okay=False), default=None, help="With --simulated: directory of the model files.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; instructions go to standard error.")
+@click.pass_context
+def enrol_command(
+    context: click.Context,
+    config: Path,
+    region: str,
+    desk_key: Path,
+    seal_to: str,
+    out: Path,
+    birth_date: datetime | None,
+    reference: bytes | None,
+    version: int,
+    officer: str | None,
+    accept_fewer_fingers: bool,
+    fingers: tuple[int, ...],
+    simulated: str | None,
+    hand: str | None,
+    models: Path | None,
+    as_json: bool,
+) -> None:
+    """Enrol one person: the face, then at least two fingers; write a record, sealed to the region and signed by this desk.
+
+    18 and over alone; younger people from the policy's minimum age on with an officer. Whatever ends it before the record is written, Ctrl-C
+    too, leaves nothing behind.
+
+    Exit code: 0 written, 1 refused (the reason is printed), 2 usage, 5 a device may not be used, 6 a device is not there, 8 configuration, key or
+    directory cannot be used, 70 a bug, 130 interrupted.
+    """
+    attendance = _attendance(officer, accept_fewer_fingers)
+    if simulated is None and (hand is not None or models is not None):
+        raise click.UsageError("--hand and --models belong to --simulated")
+    with _refusals(as_json), contextlib.ExitStack() as stack:
+        # All that can be wrong without the person is found before the person is asked for anything.
+        key, sealed_to = DeskKey.from_file(desk_key), _public_key(seal_to)
+        _require_directory(out)
+        settings, listen = _simulated(stack, simulated, hand, models) if simulated is not None else (load(config, load_drivers()), None)
+        clock: Clock = context.obj or SystemClock()
+        around = Surroundings(clock, time.sleep, _shown(listen), lambda line: click.echo(f"gatectl: {line}", err=True))
+        session = desk_session(settings, around, fingers or POSITIONS)
+        applicant = Applicant(reference or utils.random(REFERENCE_BYTES), version, _birth_date(birth_date), frozenset(Region))
+        record, evidence = session.enrol(applicant, attendance)
+        file = seal_record(record, evidence, key, Region(region), sealed_to)
+        path = out / file.name
+        write_new(path, file.content)
+        _log(f"{file.name}: written, {len(record.fingers)} fingers, liveness {evidence.pad.value}, {f'officer {officer}' if officer else 'alone'}")
+        taken = {
+            "file": str(path),
+            "bytes": len(file.content),
+            "desk": key.kid.hex(),
+            "faces": len(record.faces),
+            "fingers": [{"position": position, "score": score} for position, score in evidence.fingers],
+            "liveness": evidence.pad.value,
+            "officer": evidence.officer,
+        }
+        if as_json:
+            click.echo(json.dumps({"ok": True, **taken}))
+        else:
+            click.echo(f"Thank you. You are enrolled; the lanes know you when your region has published it.\n{path}")
+
+
+def _attendance(officer: str | None, fewer_fingers: bool) -> Attendance:
+    try:
+        return Attendance(officer, fewer_fingers)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _birth_date(given: datetime | None) -> date:
+    """Asked for on the terminal rather than on the command line, which other users of the machine can see."""
+    if given is None:
+        given = click.prompt("Date of birth (YYYY-MM-DD)", type=click.DateTime(["%Y-%m-%d"]), err=True)
+    born: date = given.date()
+    if not date(1900, 1, 1) <= born <= datetime.now(UTC).date():
+        raise click.BadParameter("is no date of birth of a living person", param_hint="--birth-date")
+    return born
+
+
+def _public_key(text: str) -> bytes:
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != 32 or not any(key):
+        raise click.BadParameter("the region's key has 64 hexadecimal digits", param_hint="--seal-to")
+    return key
+
+
+def _require_directory(out: Path) -> None:
+    if not out.is_dir() or not os.access(out, os.W_OK | os.X_OK):
+        raise StoreError(f"--out {out}: {'cannot be written' if out.is_dir() else 'is not a directory'}", "name a directory that this user may write to")  # noqa: EM102
+
+
+def _simulated(stack: contextlib.ExitStack, person: str, hand: str | None, models: Path | None) -> tuple[Settings, Callable[[Said], None]]:
+    """The settings of a simulated desk, and how the person before it hears what is said."""
+    from simulators.camera.scenes import FACES
+    from simulators.control import ControlError
+    from simulators.enrolment_desk import SimulatedDesk
+
+    if not person.isalnum() or not (FACES / f"{person}_live0.jpg").is_file():
+        what = f"there is no {person!r} in the synthetic cast: person01 to person12"
+        raise click.BadParameter(what, param_hint="--simulated")
+    try:
+        desk = stack.enter_context(SimulatedDesk(person, hand))
+    except ControlError as error:
+        what = f"a wire simulator could not be started: {error}"
+        raise ConfigurationError(what, "a shorter TMPDIR, or more memory and processes, may help") from error
+    changes: dict[str, Any] = {"devices": desk.devices}
+    if models is not None:
+        changes["models"] = {"directory": str(models.resolve())}
+    config = desk.directory / "desk.toml"
+    config.write_text(derive(_SIMULATED, changes), encoding="utf-8")
+    return load(config, load_drivers()), lambda said: desk.hear(said.instruction.value, said.finger)
+
+
+def _shown(listen: Callable[[Said], None] | None) -> Callable[[Said], None]:
+    def show(said: Said) -> None:
+        text = TEXTS[said.instruction].format(finger=_FINGERS.get(said.finger or 0, "finger"))
+        click.echo(text + (f" ({said.done} of {said.of})" if said.of else ""), err=True)
+        if listen is not None:
+            listen(said)
+
+    return show
+
+
+@contextlib.contextmanager
+def _refusals(as_json: bool) -> Iterator[None]:
+    """Say in one line why nothing was enrolled; what only an officer may know goes to the system log. Other errors: see cli.main."""
+    try:
+        yield
+    except EnrolmentRefusedError as error:
+        _log(f"refused: {error.reason.value}{f'; {error.confidential}' if error.confidential else ''}")
+        if as_json:
+            click.echo(json.dumps({"ok": False, "reason": error.reason.value, "what": error.what, "remedy": error.remedy}))
+        else:
+            click.echo(f"gatectl: not enrolled ({error.reason.value}): {error.what}\ngatectl: remedy: {error.remedy}", err=True)
+        raise click.exceptions.Exit(ExitCode.CHECK_FAILED) from error
+    except GateError as error:
+        if as_json:
+            click.echo(json.dumps({"ok": False, "reason": "fault", "what": error.what, "remedy": error.remedy}))
+        raise
+
+
+def _log(act: str) -> None:
+    line = f"gatectl enrol: {act}, by uid {os.getuid()}"
+    syslog.syslog(syslog.LOG_AUTH | syslog.LOG_NOTICE, "".join(letter if letter.isprintable() else "?" for letter in line))

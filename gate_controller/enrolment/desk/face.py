@@ -1,0 +1,244 @@
+"""The face at the desk: the best of several good frames of one person alone, checked against fresh frames before it is accepted.
+
+The demands are above those of a lane, because every later comparison is made with what is taken here. Keeps no frame beyond its analysis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gate_controller.enrolment.desk.instructions import EnrolmentRefusedError, Guide, Instruction, Refusal
+from gate_controller.ports.clock import Clock
+from gate_controller.ports.devices import Camera, FaceAnalysis, FaceMatcher, FaceProbe, FaceTemplate, Frame
+from gate_controller.ports.errors import DeviceError
+from gate_controller.ports.pad import PadDecision, PadJudge, PadLimits, decide
+
+_FRAME_WITHIN_S = 1.0
+_CALL_AN_OFFICER = "try again; if it stays, ask an officer"
+
+
+@dataclass(frozen=True, slots=True)
+class FaceDemands:
+    """What a face must be like.
+
+    Attributes:
+        threshold: The lane's decision threshold for the matcher's model.
+        least_score: Quality score, 0..1; a lane is content with less.
+        least_eye_distance_px: Between the eyes, in pixels (ISO/IEC 39794-5 asks for 60 at least, and for 90).
+        least_sharpness: Variance of the Laplacian.
+        brightness: Least and largest mean luma of the face.
+        share: Least and largest width of the face, in frame heights.
+        most_off_centre: In frame widths.
+        most_roll_deg: Head tilted to a shoulder.
+        most_turn: Head turned to a side, in eye distances.
+        least_eyes: How much there is to see of the eyes.
+        frames: Good frames of one person, the best of which is taken.
+        fresh_frames: Further good frames that must match it.
+        fresh_share: They must lie within this share of the threshold: what barely matches at the desk will not match in a lane.
+        within_s: Time for all of it.
+    """
+
+    threshold: float
+    least_score: float = 0.6
+    least_eye_distance_px: float = 60.0
+    least_sharpness: float = 60.0
+    brightness: tuple[float, float] = (40.0, 220.0)
+    share: tuple[float, float] = (0.2, 0.75)
+    most_off_centre: float = 0.15
+    most_roll_deg: float = 8.0
+    most_turn: float = 0.2
+    least_eyes: float = 0.06
+    frames: int = 8
+    fresh_frames: int = 3
+    fresh_share: float = 0.9
+    within_s: float = 60.0
+
+    def wanting(self, seen: FaceAnalysis) -> Instruction | None:
+        """What the person should change; None when the frame is good. The coarsest fault first."""
+        if seen.faces > 1:
+            return Instruction.ALONE_PLEASE
+        if seen.probe is None:
+            return Instruction.COME_CLOSER if seen.distant else Instruction.LOOK_HERE
+        quality = seen.probe.quality
+        if quality.eye_distance_px < self.least_eye_distance_px or quality.share < self.share[0]:
+            return Instruction.COME_CLOSER
+        if quality.share > self.share[1]:
+            return Instruction.STEP_BACK
+        if quality.off_centre > self.most_off_centre:
+            return Instruction.STAND_IN_THE_MIDDLE
+        if quality.brightness < self.brightness[0]:
+            return Instruction.MORE_LIGHT
+        if quality.brightness > self.brightness[1]:
+            return Instruction.LESS_LIGHT
+        if quality.turn > self.most_turn:
+            return Instruction.FACE_FORWARD
+        if quality.roll_deg > self.most_roll_deg:
+            return Instruction.HEAD_UPRIGHT
+        if quality.eyes < self.least_eyes:
+            return Instruction.SHOW_EYES
+        if quality.sharpness < self.least_sharpness or quality.score < self.least_score:
+            return Instruction.HOLD_STILL
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class TakenFace:
+    """A face that was accepted.
+
+    Attributes:
+        template: Its template.
+        score: Quality score of the frame that it is from, 0..1.
+        farthest: Largest distance of a fresh frame from it.
+        pad: What presentation attack detection said; LIVE, or NOT_PERFORMED when no judge is configured.
+    """
+
+    template: FaceTemplate
+    score: float
+    farthest: float
+    pad: PadDecision
+
+
+class FaceTaker:
+    """Takes one face, and later sees whether the same person is still there, alone.
+
+    Args:
+        camera: Open.
+        matcher: The model whose template is made.
+        demands: What a face must be like.
+        clock: Time.
+        guide: Talks to the person.
+        judge: Presentation attack detection; None: not performed, and the record says so.
+        limits: Of its decision.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        matcher: FaceMatcher,
+        demands: FaceDemands,
+        clock: Clock,
+        guide: Guide,
+        judge: PadJudge | None = None,
+        limits: PadLimits | None = None,
+    ) -> None:
+        if (judge is None) != (limits is None):
+            raise ValueError("a judge has limits, and limits have a judge")
+        self._camera = camera
+        self._matcher = matcher
+        self._demands = demands
+        self._clock = clock
+        self._guide = guide
+        self._judge = judge
+        self._limits = limits
+        self._sequence = -1
+        self._restarts = 0
+
+    def take(self) -> TakenFace:
+        """Guide the person until a face is accepted.
+
+        Raises:
+            EnrolmentRefusedError: No good face in time, never alone, or not accepted.
+            DeviceError: Camera or model failed.
+        """
+        if self._judge is not None:
+            self._judge.begin()
+            self._restarts = 0
+        try:
+            return self._take()
+        finally:
+            if self._judge is not None:
+                self._judge.end()
+
+    def same_person(self, template: FaceTemplate, looks: int = 5) -> Instruction | None:
+        """Whether exactly one face is in view, and it is the one taken; else what to say. Looks at several frames: somebody may blink or glance away.
+
+        Raises:
+            DeviceError: Camera or model failed.
+        """
+        problem = Instruction.STAY_IN_VIEW
+        for _ in range(looks):
+            seen = self._matcher.analyse(self._frame().image)
+            if seen.faces > 1:
+                problem = Instruction.ALONE_PLEASE
+            elif seen.probe is not None and self._distance(seen.probe, template) <= self._demands.threshold:
+                return None
+        return problem
+
+    def _take(self) -> TakenFace:
+        ends_at = self._clock.monotonic() + self._demands.within_s
+        good: list[FaceProbe] = []
+        fault: Instruction = Instruction.LOOK_HERE
+        self._guide.say(Instruction.LOOK_HERE)
+        while self._clock.monotonic() < ends_at:
+            frame = self._frame()
+            seen = self._matcher.analyse(frame.image)
+            pad = self._judged(frame, seen)
+            wanting = self._demands.wanting(seen)
+            if wanting is Instruction.ALONE_PLEASE or self._restarted():
+                good.clear()
+            if wanting is not None or seen.probe is None:
+                fault = wanting or Instruction.LOOK_HERE
+                self._guide.say(fault)
+                continue
+            if good and self._distance(seen.probe, self._matcher.template(good[0])) > self._demands.threshold:
+                good.clear()  # another person has come before the camera
+            good.append(seen.probe)
+            fault = Instruction.HOLD_STILL
+            wanted = self._demands.frames + self._demands.fresh_frames
+            self._guide.say(Instruction.LOOK_HERE, done=min(len(good), wanted), of=wanted)
+            if len(good) >= wanted and pad in {PadDecision.LIVE, PadDecision.NOT_PERFORMED}:
+                taken = self._accepted(good, pad)
+                if taken is not None:
+                    self._guide.say(Instruction.FACE_TAKEN)
+                    return taken
+                good.clear()
+        raise self._refused(fault, len(good))
+
+    def _accepted(self, good: list[FaceProbe], pad: PadDecision) -> TakenFace | None:
+        """The best of the earlier frames, if all the last ones match it."""
+        earlier, fresh = good[: -self._demands.fresh_frames], good[-self._demands.fresh_frames :]
+        best = max(earlier, key=lambda probe: probe.quality.score)
+        template = self._matcher.template(best)
+        farthest = max(self._distance(probe, template) for probe in fresh)
+        return TakenFace(template, best.quality.score, farthest, pad) if farthest <= self._demands.fresh_share * self._demands.threshold else None
+
+    def _judged(self, frame: Frame, seen: FaceAnalysis) -> PadDecision:
+        if self._judge is None or self._limits is None:
+            return PadDecision.NOT_PERFORMED
+        try:
+            self._judge.observe(frame, seen.place if seen.faces == 1 else None)
+        except DeviceError as error:
+            why = f"the judge failed: {error.code}"
+            raise self._not_accepted(why) from error
+        decision = decide(self._judge.assess(), self._limits)
+        if decision is PadDecision.ATTACK:
+            raise self._not_accepted("a presentation attack is suspected")
+        return decision
+
+    def _restarted(self) -> bool:
+        """Whether the judge has dropped its evidence since the last frame: then the face compared must be one that it has judged."""
+        restarts = self._judge.assess().restarts if self._judge is not None else 0
+        restarted, self._restarts = restarts != self._restarts, restarts
+        return restarted
+
+    def _refused(self, fault: Instruction, good: int) -> EnrolmentRefusedError:
+        if fault is Instruction.ALONE_PLEASE:
+            return EnrolmentRefusedError(Refusal.NOT_ALONE, "there was a second face in view", "only the person to be enrolled may be before the camera")
+        if fault is Instruction.LOOK_HERE:
+            return EnrolmentRefusedError(Refusal.NOBODY_THERE, "no face came before the camera in time", "begin again")
+        if self._judge is not None and good >= self._demands.frames + self._demands.fresh_frames:
+            return self._not_accepted("it could not be decided whether the face is live")
+        how = f"the face could not be taken well enough in time ({fault.value.replace('_', ' ')})"
+        return EnrolmentRefusedError(Refusal.FACE_NOT_GOOD_ENOUGH, how, _CALL_AN_OFFICER)
+
+    @staticmethod
+    def _not_accepted(why: str) -> EnrolmentRefusedError:
+        return EnrolmentRefusedError(Refusal.FACE_NOT_ACCEPTED, "the face was not accepted", "ask an officer", confidential=why)
+
+    def _distance(self, probe: FaceProbe, template: FaceTemplate) -> float:
+        return self._matcher.compare(probe, template)
+
+    def _frame(self) -> Frame:
+        frame = self._camera.frame(self._sequence, self._clock.monotonic() + _FRAME_WITHIN_S)
+        self._sequence = frame.sequence
+        return frame
