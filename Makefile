@@ -88,6 +88,10 @@ test-long: $(dev)  ## the core against its monitor, 10,000 examples of each poli
 month: $(dev)  ## simulate a month without a network, hour by hour (a minute); writes docs/month.md and docs/month.svg
 	@$(bin)/python -m tests.month
 
+.PHONY: pad
+pad: $(dev) $(models)  ## judge live and attack sequences of synthetic people, persons 7 to 12 (5 to 30 minutes); ARGS="--tune", ARGS="--hands stand"
+	@exec nice -n 15 $(bin)/python -m tests.bench.pad_accuracy $(ARGS)
+
 .PHONY: models
 models: $(runtime)  ## check the face models by their hashes, fetch them where they are missing or damaged
 	@requirements/setup models

@@ -30,6 +30,7 @@ from gate_controller.runtime.desk import Stores
 from gate_controller.runtime.gate import Devices, Gate
 from gate_controller.runtime.options import RuntimeOptions
 from gate_controller.settings.load import Settings, load
+from gate_controller.settings.problems import InvalidConfigurationError
 from gate_controller.trust.floor import Floor
 from gate_controller.trust.monitor import FreshnessMonitor
 from gate_controller.trust.store import TrustStore
@@ -96,14 +97,26 @@ def _devices(settings: Settings, clock: Clock) -> Devices:
         configured = settings.equipment[device]
         return configured.driver.build(configured.options, context)
 
-    return Devices(
+    def build_if_any(device: str) -> Any:
+        return build(device) if device in settings.equipment else None
+
+    devices = Devices(
         qr_camera=build("qr_camera"),
         qr_decoder=build("qr_decoder"),
         face_camera=build("face_camera"),
         face_matcher=build("face_matcher"),
         fingerprint=build("fingerprint"),
         io_board=build("io_board"),
+        face_matcher_2=build_if_any("face_matcher_2"),
+        pad=build_if_any("pad"),
+        pad_challenge=build_if_any("pad_challenge"),
     )
+    second = devices.face_matcher_2
+    if second is not None and second.model == devices.face_matcher.model:
+        text = f'is "{second.model.name}" as well, and a model always agrees with itself'
+        raise InvalidConfigurationError([settings.source.problem(("devices", "face_matcher_2"), text, "name another driver or model, or leave it out")])
+    log.info("presentation attack detection", judge=devices.pad.name if devices.pad is not None else "none")
+    return devices
 
 
 def _stores(settings: Settings, clock: Clock, stack: contextlib.ExitStack) -> Stores:
@@ -144,6 +157,7 @@ def _runtime_options(settings: Settings, devices: Devices) -> RuntimeOptions:
     return RuntimeOptions(
         gate_id=settings.gate.id,
         face_threshold=settings.face_threshold(devices.face_matcher.model.name),
+        face_threshold_2=settings.face_threshold(devices.face_matcher_2.model.name) if devices.face_matcher_2 is not None else 0.0,
         face_frames=biometrics.face_frames,
         face_attempts=biometrics.face_attempts,
         face_minimum_quality=biometrics.face_minimum_quality,

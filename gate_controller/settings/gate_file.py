@@ -27,8 +27,11 @@ DEVICE_KINDS = {
     "io_board": "io_board",
     "face_matcher": "face",
     "qr_decoder": "qr",
+    "face_matcher_2": "face",
+    "pad": "pad",
+    "pad_challenge": "pad_challenge",
 }
-"""Every device of a gate, and the kind of driver it takes: `driver = "NAME"` means the entry point "<kind>.NAME"."""
+"""Every device of a gate, and the kind of driver it takes: `driver = "NAME"` means the entry point "<kind>.NAME". The last three may be left out."""
 
 
 class GateSection(Section):
@@ -77,6 +80,9 @@ class DevicesSection(Section):
     io_board: DeviceSection = Field(description="Doors, lamps, beams, loops and people counter")
     face_matcher: DeviceSection = Field(description="Program that finds and compares faces")
     qr_decoder: DeviceSection = Field(description="Program that reads QR codes")
+    face_matcher_2: DeviceSection | None = Field(None, description="A second program that compares faces, with another model; both must agree")
+    pad: DeviceSection | None = Field(None, description="Judge of presentation attacks: a living face, or a picture of one")
+    pad_challenge: DeviceSection | None = Field(None, description="What may be asked of a traveller whose face stays undetermined")
 
 
 PLACEHOLDER_SHA256 = "0" * 64

@@ -174,7 +174,9 @@ def _cross_rules(settings: Settings) -> Iterator[Problem]:
             yield source.problem(key, f"is the same file as [{other[0]}] {other[1]}", "give each a file of its own")
     yield from _trust_rules(settings)
     yield from _lane_rules(settings)
+    yield from pad_rules.judge_problems(settings.policy, settings.gate.mode, settings.devices.pad is not None, source)
     yield from pad_rules.challenge_problems(settings.policy, source)
+    yield from _challenger_rules(settings)
     if settings.gate.mode == "production":
         yield from _production_rules(settings)
     least = settings.policy.biometrics.fingerprint_security_level
@@ -190,6 +192,16 @@ def _cross_rules(settings: Settings) -> Iterator[Problem]:
             settings.face_threshold(matcher_model)
         except InvalidConfigurationError as error:
             yield from error.problems
+
+
+def _challenger_rules(settings: Settings) -> Iterator[Problem]:
+    """Asking something wants both somebody who asks and the policy's leave, and a judge whose doubt it settles."""
+    asks, challenger = settings.policy.biometrics.pad_challenge, settings.devices.pad_challenge is not None
+    if asks and not challenger:
+        text, remedy = "is true, and there is no [devices.pad_challenge]", 'add [devices.pad_challenge] driver = "landmarks", or set it to false'
+        yield settings.source.problem(("policy", "biometrics", "pad_challenge"), text, remedy)
+    if challenger and settings.devices.pad is None:
+        yield settings.source.problem(("devices", "pad_challenge"), "settles the doubts of [devices.pad], which is not there", "add a judge, or leave it out")
 
 
 def _lane_rules(settings: Settings) -> Iterator[Problem]:

@@ -65,7 +65,8 @@ def _settings(settings: Settings) -> Iterator[Problem]:
     if "policy" in source.gate.data:
         yield source.gate.problem(("policy",), "a production gate's policy cannot be overridden here", "change the policy file that [gate] policy names")
     for name in DEVICE_KINDS:
-        if getattr(settings.devices, name).driver.startswith("simulated"):
+        section = getattr(settings.devices, name)
+        if section is not None and section.driver.startswith("simulated"):
             yield source.problem(("devices", name, "driver"), "a simulated driver", _REMEDY)
     if _is_simulated(settings.keys):
         remedy = "pin the root that the two regions published; whoever has the simulator could sign trust for this one"

@@ -54,7 +54,9 @@ def test_a_key_is_found_by_its_end(key: str, first: str) -> None:
 
 def test_a_key_of_several_devices_is_explained_for_each() -> None:
     names = [line for line in explain("min_face_px").output.splitlines() if not line.startswith(" ")]
-    assert [name for name in names if name] == ["devices.face_matcher.min_face_px (face.dlib)", "devices.face_matcher.min_face_px (face.sface)"]
+    assert [name for name in names if name] == [
+        f"devices.{device}.min_face_px ({driver})" for device in ("face_matcher", "face_matcher_2") for driver in ("face.dlib", "face.sface")
+    ]
 
 
 def test_a_section_is_listed() -> None:

@@ -45,6 +45,9 @@ driver = "eyes"
 [devices.qr_decoder]
 driver = "eyes"
 
+[devices.pad]
+driver = "eyes"
+
 [keys]
 cache = "trust"
 floor = "floor.db"
@@ -126,6 +129,8 @@ DRIVERS: Mapping[str, Driver[Any, Any]] = {
     "io_board.contacts": Driver(IoBoardOptions, _build, lambda options: options.port),
     "face.eyes": Driver(ModelOptions, _build),
     "qr.eyes": Driver(_Options, _build),
+    "pad.eyes": Driver(_Options, _build),
+    "pad_challenge.eyes": Driver(_Options, _build),
 }
 
 

@@ -30,6 +30,7 @@ def test_a_valid_configuration(laboratory: Any) -> None:
         "io_board": "/dev/gate/io",
         "face_matcher": "",
         "qr_decoder": "",
+        "pad": "",
     }
     assert settings.equipment["fingerprint"].options.baud == 57600
 

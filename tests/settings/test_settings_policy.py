@@ -44,7 +44,7 @@ def test_every_option_of_the_runtime_has_a_key_with_its_default() -> None:
     options = {field.name: field.default for field in fields(RuntimeOptions)}
     for name, field in RuntimeSection.model_fields.items():
         assert options.pop(name) == field.default
-    assert set(options) - set(BiometricsSection.model_fields) - set(AdmissionSection.model_fields) == {"gate_id", "face_threshold"}
+    assert set(options) - set(BiometricsSection.model_fields) - set(AdmissionSection.model_fields) == {"gate_id", "face_threshold", "face_threshold_2"}
 
 
 def test_a_single_door_lane_is_set_where_the_gate_is(laboratory: Any) -> None:
@@ -152,8 +152,27 @@ def test_a_challenge_begins_before_the_check_is_over(laboratory: Any) -> None:
     line = laboratory.change("pad_challenge_after_s = 4.0", "pad_challenge_after_s = 20.0", "policy")
     assert laboratory.load().policy.biometrics.pad_challenge_after_s == 20.0, "nobody is asked anything"
     laboratory.change("pad_challenge = false", "pad_challenge = true", "policy")
+    laboratory.append('[devices.pad_challenge]\ndriver = "eyes"\n')
     (told,) = laboratory.complaints()
     assert told.startswith(f"policy.toml:{line}: [biometrics] pad_challenge_after_s: is 20, and the whole check ends after [times] identity_s = 20 (")
+
+
+def test_a_challenge_wants_somebody_who_asks_and_a_judge_who_doubts(laboratory: Any) -> None:
+    line = laboratory.change("pad_challenge = false", "pad_challenge = true", "policy")
+    (told,) = laboratory.complaints()
+    assert told.startswith(f"policy.toml:{line}: [biometrics] pad_challenge: is true, and there is no [devices.pad_challenge] (add ")
+    line = laboratory.append('[devices.pad_challenge]\ndriver = "eyes"\n')
+    laboratory.change('[devices.pad]\ndriver = "eyes"\n', "")
+    (told,) = laboratory.complaints()
+    assert told.startswith(f"gate.toml:{line - 2}: [devices.pad_challenge]: settles the doubts of [devices.pad], which is not there (")
+
+
+def test_a_production_gate_without_a_judge_is_told_in_one_line(laboratory: Any) -> None:
+    laboratory.change('[devices.pad]\ndriver = "eyes"\n', "")
+    laboratory.change('mode = "simulation"', 'mode = "production"')
+    told = [each for each in laboratory.complaints(None) if "pad" in each]
+    assert len(told) == 1
+    assert '[biometrics] pad_rule: is "required", and no [devices.pad] judges' in told[0]
 
 
 @pytest.mark.parametrize(
