@@ -19,6 +19,8 @@ from gate_controller.ports.errors import DeviceAbsentError, DeviceError, DeviceP
 OPEN_WITHIN_S = 10.0
 _CALL_WITHIN_S = 5.0
 _POLL_S = 0.05
+_READ_S = 1.5
+"""How long advice stays in sight after the finger was lifted."""
 _HELP = {
     TouchOutcome.TOO_FEW_FEATURES: Instruction.FINGER_TOO_DRY,
     TouchOutcome.TOO_MESSY: Instruction.WIPE_FINGER,
@@ -97,6 +99,7 @@ class FingerTaker:
         self._same_person = same_person
         self._taken: list[TakenFinger] = []
         self._strangers = 0
+        self._advice_until = 0.0
 
     def take(self, positions: Sequence[int], least: int) -> tuple[TakenFinger, ...]:
         """Take fingers until as many as wanted are there.
@@ -114,6 +117,7 @@ class FingerTaker:
         """
         self._taken.clear()
         self._strangers = 0
+        self._advice_until = 0.0
         for position in positions:
             if len(self._taken) >= self._demands.wanted:
                 break
@@ -121,7 +125,7 @@ class FingerTaker:
         if len(self._taken) < least:
             raise EnrolmentRefusedError(
                 Refusal.TOO_FEW_FINGERS,
-                f"{len(self._taken)} fingers could be taken, and {least} are needed",
+                f"of the fingers {len(self._taken)} could be taken, and {least} are needed",
                 "clean and dry the fingers and begin again; an officer can accept fewer (--accept-fewer-fingers)",
             )
         return tuple(sorted(self._taken, key=lambda finger: -finger.score))
@@ -174,7 +178,6 @@ class FingerTaker:
         bad = 0
         self._light(FingerprintLight.READY)
         gives_up_at = self._clock.monotonic() + self._demands.touch_within_s
-        helped = False
         while self._clock.monotonic() < gives_up_at:
             outcome = self._reader.touch(self._soon())
             if outcome is TouchOutcome.TAKEN:
@@ -182,15 +185,12 @@ class FingerTaker:
             if outcome is TouchOutcome.NOT_LIFTED:
                 self._guide.say(Instruction.LIFT_FINGER, position, number, touches)
             elif outcome is TouchOutcome.NO_FINGER:
-                if not helped:
-                    self._guide.say(asked, position, number, touches)
+                self._ask(asked, position, number, touches)
             else:
                 bad += 1
-                helped = True  # the advice stays in sight until the finger is laid down again
-                self._guide.say(_HELP[outcome], position, number, touches)
                 if bad >= self._demands.bad_touches:
                     return _End.FAILED
-                if not self._lifted():
+                if not self._advised(_HELP[outcome], position):
                     return _End.NOBODY
                 gives_up_at = self._clock.monotonic() + self._demands.touch_within_s
             self._pause(_POLL_S)
@@ -216,15 +216,14 @@ class FingerTaker:
             if result.outcome is FingerprintOutcome.NOT_LIFTED:
                 self._guide.say(Instruction.LIFT_FINGER, position)
             elif result.outcome is FingerprintOutcome.NO_FINGER:
-                if not bad:
-                    self._guide.say(Instruction.PLACE_FINGER_TO_CHECK, position)
+                self._ask(Instruction.PLACE_FINGER_TO_CHECK, position)
             else:
                 bad += 1
-                self._guide.say(_HELP[result.outcome], position)
                 if bad >= self._demands.bad_touches:
                     return _End.FAILED
-                if not self._lifted():
+                if not self._advised(_HELP[result.outcome], position):
                     return _End.NOBODY
+                gives_up_at = self._clock.monotonic() + self._demands.touch_within_s
             self._pause(_POLL_S)
         return _End.NOBODY
 
@@ -243,10 +242,18 @@ class FingerTaker:
             )
         return True
 
-    def _lifted(self) -> bool:
+    def _ask(self, instruction: Instruction, position: int, done: int = 0, of: int = 0) -> None:
+        """Ask for the finger, unless advice was given a moment ago: that is to be read first."""
+        if self._clock.monotonic() >= self._advice_until:
+            self._guide.say(instruction, position, done, of)
+
+    def _advised(self, advice: Instruction, position: int) -> bool:
+        """Say what was the matter, and wait until the finger is lifted; False when it stays."""
+        self._guide.say(advice, position)
         gives_up_at = self._clock.monotonic() + self._demands.touch_within_s
         while self._clock.monotonic() < gives_up_at:
             if not self._reader.finger_present(self._soon()):
+                self._advice_until = self._clock.monotonic() + _READ_S
                 return True
             self._pause(_POLL_S)
         return False
