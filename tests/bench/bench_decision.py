@@ -25,7 +25,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -40,8 +40,8 @@ from simulators.fingerprint.process import FingerprintProcess
 from simulators.io_board.wire import line_time_s
 from simulators.lane.wire import pose_of
 from simulators.wiring import Coil
-from tests.bench.bench_emergency import BAUD, FRAME, Lane
-from tests.plug.site import Site
+from tests.bench.bench_emergency import BAUD, FRAME, Controlled, Lane
+from tests.plug.site import Files, Site
 
 READER_BAUD = 57600
 IMAGING_MS, EXTRACTION_MS = 200.0, 500.0
@@ -80,7 +80,9 @@ class Row:
 class DecisionLane(Lane):
     """The lane of bench_emergency, with cameras of this process and a reader at the speed of its line."""
 
-    def __init__(self, site: Site, reader: FingerprintProcess, fps: float, *, realtime: bool) -> None:
+    def __init__(
+        self, site: Site, reader: FingerprintProcess, fps: float, *, realtime: bool = False, start: Callable[[Files], Controlled] | None = None
+    ) -> None:
         self.qr = PreparedCamera(fps=fps)
         self.faces = PreparedCamera(fps=fps, width=640, height=480)
         self.reader = reader
@@ -91,7 +93,7 @@ class DecisionLane(Lane):
             "face_camera": {"source": self.faces.url},
             "fingerprint": {"port": str(reader.link), "family": reader.family.value, "baud": READER_BAUD},
         }
-        super().__init__(site, both=False, realtime=realtime, devices=devices)
+        super().__init__(site, both=False, realtime=realtime, devices=devices, start=start)
         self._face = self.faces.prepare(FaceScene(person=self.member.face))
 
     def close(self) -> None:

@@ -34,17 +34,19 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from gate_controller.control.client import GateClient
+from gate_controller.ports.control import JsonObject
 from gate_controller.ports.errors import GateError
 from simulators.io_board.board import Board
 from simulators.io_board.wire import WireBoard, line_time_s
 from simulators.phone import Phone
 from simulators.travellers.cast import Kind
 from simulators.wiring import IDLE_INPUTS, Coil, Input
-from tests.plug.site import AUDIENCE, Controller, Site
+from tests.plug.site import AUDIENCE, Files, Site
 
 BAUD = 9600
 FRAME = 8
@@ -89,6 +91,20 @@ class TimedBoard(Board):
             self.written.append((time.monotonic(), Coil(channel), on is OPENED_BY[Coil(channel)]))
 
 
+class Controlled(Protocol):
+    """A daemon that runs."""
+
+    client: GateClient
+
+    def status(self) -> JsonObject | None:
+        """The gate's status; None while it does not answer."""
+        ...
+
+    def stop(self, number: int) -> int:
+        """Send a signal and wait for the end."""
+        ...
+
+
 class Lane:
     """The daemon and what it sees, scripted.
 
@@ -98,9 +114,19 @@ class Lane:
         realtime: Whether daemon and board run before all other programs of the machine.
         devices: Other devices than the site's.
         slow: Points at which a thread of the daemon is held up, and for how many seconds.
+        start: Starts the daemon in another way than the site does.
     """
 
-    def __init__(self, site: Site, *, both: bool, realtime: bool = False, devices: dict[str, Any] | None = None, slow: dict[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        *,
+        both: bool,
+        realtime: bool = False,
+        devices: dict[str, Any] | None = None,
+        slow: dict[str, float] | None = None,
+        start: Callable[[Files], Controlled] | None = None,
+    ) -> None:
         self.site = site
         self.doors = (Coil.ENTRY_DOOR, Coil.EXIT_DOOR) if both else (Coil.ENTRY_DOOR,)
         self.board = TimedBoard()
@@ -115,7 +141,7 @@ class Lane:
         policy = {"times": long, "emergency": {"emergency_opens_exit": both, "emergency_hold_s": 4.0}}
         board = {"io_board": {"port": str(link), "reply_timeout_s": REPLY_TIMEOUT_S, "locks": LOCKS}}
         self.files = site.new_files({"devices": board | (devices or {}), "policy": policy})
-        self.controller: Controller = site.start(self.files, armed=True, slow=slow or {}, realtime=realtime)
+        self.controller: Controlled = start(self.files) if start else site.start(self.files, armed=True, slow=slow or {}, realtime=realtime)
         self.member = site.member(Kind.GOOD)
         self.phone: Phone = self.member.phone._phone
         self.phone._refresh_s = 1

@@ -1,17 +1,12 @@
-"""The bench of the decisions: its arithmetic, and one whole crossing."""
+"""The benches of the decisions and of the daemon: their arithmetic, and one whole crossing."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
+from tests.bench.bench_daemon import after_crossings, by_package
 from tests.bench.bench_decision import Crossing, rows
-
-BENCH = Path(__file__).with_name("bench_decision.py")
+from tests.plug.site import Site
 
 
 def test_the_stages_add_up_and_the_readers_own_time_is_taken_off() -> None:
@@ -33,11 +28,17 @@ def test_the_stages_add_up_and_the_readers_own_time_is_taken_off() -> None:
 
 
 @pytest.mark.lane
-def test_the_bench_crosses_and_writes_its_figures(tmp_path: Path) -> None:
-    figures = tmp_path / "decision.json"
-    command = [sys.executable, str(BENCH), "--repetitions", "1", "--imaging-ms", "20", "--extraction-ms", "30", "--json", str(figures)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert ended.returncode == 0, ended.stderr
-    assert "pass in view to entry command" in ended.stdout
-    written = json.loads(figures.read_text())["rows"]
-    assert all(row["p50_ms"] > 0 for row in written)
+def test_the_benches_of_decisions_and_of_the_daemon_cross() -> None:
+    with Site() as site:
+        memory = after_crossings(site, 1, rest_s=0.0)
+    assert 50 < memory["Pss"] <= memory["Rss"]
+
+
+def test_import_times_are_summed_by_package() -> None:
+    written = """timestamp=20:51:53 level=info event=serving
+import time: self [us] | cumulative | imported package
+import time:      1500 |       9999 |     numpy._core.multiarray
+import time:      2600 |       9999 | numpy
+import time:     40000 |      40000 | os.path
+"""
+    assert by_package(written) == {"the standard library": 40, "numpy": 4}

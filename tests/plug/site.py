@@ -192,8 +192,10 @@ class Site:
             key = self.directory / "master.key"
             key.touch(mode=0o600)
             key.write_text("5a" * 32 + "\n")
-            records = enrol(cast.identities, PortraitEncoder(MODELS).template, Family.R503)
-            import_records(self.directory / "enrolment.db", MasterKey.from_file(key), records)
+            encoder = PortraitEncoder(MODELS)
+            for region in Region:
+                records = enrol((each for each in cast.identities if each.region is region), encoder.template, Family.R503)
+                import_records(self.directory / "enrolment.db", MasterKey.from_file(key), records, region)
             self.lane = WireLane(paced=False)
             self.endpoints = self.lane.start()
             stack.callback(self.lane.stop)
