@@ -67,6 +67,10 @@ class Site:
         """gatectl with these arguments and the site's configuration; its exit code."""
         return main([*map(str, arguments), "--config", str(self.config)], partial(gatectl, obj=self.clock))
 
+    def gate_plain(self, *arguments: str | Path) -> int:
+        """gatectl with these arguments alone: a command that needs no configuration."""
+        return main([*map(str, arguments)], partial(gatectl, obj=self.clock))
+
     def enrolment(self, *arguments: str | Path) -> int:
         return self.gate("enrolment", *arguments)
 
