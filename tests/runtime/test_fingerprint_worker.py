@@ -11,7 +11,7 @@ from gate_controller.core.reasons import Reason
 from gate_controller.core.values import CheckOutcome, Modality
 from gate_controller.ports.devices import FingerprintLight
 from gate_controller.ports.devices import FingerprintOutcome as F
-from gate_controller.ports.errors import DeviceTimeoutError
+from gate_controller.ports.errors import DeviceProtocolError, DeviceTimeoutError
 from gate_controller.runtime.fingerprint_worker import FingerprintWorker
 
 
@@ -226,6 +226,29 @@ def test_a_reader_lost_and_back_before_the_check_gets_the_reference_again(worker
     for _ in range(3):
         worker.step()
     assert [event.outcome for event in worker.around.post.of(e.CheckEnded)] == [CheckOutcome.SUCCESSFUL]
+
+
+def test_garbage_from_the_reader_is_a_lost_device_by_code_with_one_line_and_ends_no_check(worker, reader, inbox):
+    check(worker, steps=2)
+    reader.results.append(DeviceProtocolError("the fingerprint reader at /dev/gate/fingerprint sent a damaged packet: packet checksum", "check the wiring"))
+    with pytest.raises(DeviceProtocolError) as error:
+        worker.step()
+    worker._lose(error.value)
+    assert inbox.of(e.CheckEnded) == []
+    assert [event.code for event in inbox.of(e.DeviceLost)] == ["protocol"]
+    (report,) = inbox.reports[-1:]
+    assert (report.state, report.code, "\n" in report.detail, report.remedy) == ("lost", "protocol", False, "check the wiring")
+
+
+def test_the_template_is_sent_afresh_for_every_traveller_even_the_same_one(worker, reader, session, make_record):
+    for crossing_id in ("x", "y"):
+        session.expect(crossing_id)
+        session.keep(crossing_id, make_record(b"first"))
+        worker.submit(c.PrepareBiometrics(crossing_id))
+        worker.submit(c.EndBiometrics(crossing_id))
+        worker.step()
+        worker.step()
+    assert [template.data for template in reader.loaded] == [b"first", b"first"]
 
 
 def test_after_the_end_of_a_crossing_its_reference_is_not_loaded_again(worker, reader, session):
