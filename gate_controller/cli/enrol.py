@@ -31,6 +31,7 @@ from gate_controller.enrolment.desk.session import POSITIONS, Applicant, Attenda
 from gate_controller.enrolment.records import REFERENCE_BYTES
 from gate_controller.enrolment.schema import MAX_VERSION
 from gate_controller.ports.clock import Clock, SystemClock
+from gate_controller.ports.devices import Family
 from gate_controller.ports.errors import ConfigurationError, GateError, StoreError
 from gate_controller.settings import Settings, load
 from gate_controller.settings.render import derive
@@ -95,6 +96,9 @@ TEXTS = {
     "--simulated", metavar="PERSON", default=None, help="Simulated devices, and this person of the synthetic cast before them (person01 to person12)."
 )
 @click.option("--hand", metavar="NAME", default=None, help="With --simulated: whose fingers, as a cast calls them.")
+@click.option(
+    "--family", type=click.Choice([family.value for family in Family]), default=None, help="With --simulated: the fingerprint module; r503 if not given."
+)
 @click.option("--models", type=click.Path(path_type=Path, file_okay=False), default=None, help="With --simulated: directory of the model files.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; instructions go to standard error.")
 @click.pass_context
@@ -113,6 +117,7 @@ def enrol_command(
     fingers: tuple[int, ...],
     simulated: str | None,
     hand: str | None,
+    family: str | None,
     models: Path | None,
     as_json: bool,
 ) -> None:
@@ -125,13 +130,15 @@ def enrol_command(
     directory cannot be used, 70 a bug, 130 interrupted.
     """
     attendance = _attendance(officer, accept_fewer_fingers)
-    if simulated is None and (hand is not None or models is not None):
-        raise click.UsageError("--hand and --models belong to --simulated")
+    if simulated is None and any(option is not None for option in (hand, family, models)):
+        raise click.UsageError("--hand, --family and --models belong to --simulated")
     with _refusals(as_json), contextlib.ExitStack() as stack:
         # All that can be wrong without the person is found before the person is asked for anything.
         key, sealed_to = DeskKey.from_file(desk_key), _public_key(seal_to)
         _require_directory(out)
-        settings, listen = _simulated(stack, simulated, hand, models) if simulated is not None else (load(config, load_drivers()), None)
+        settings, listen = (
+            _simulated(stack, simulated, hand, Family(family or Family.R503), models) if simulated is not None else (load(config, load_drivers()), None)
+        )
         clock: Clock = context.obj or SystemClock()
         around = Surroundings(clock, time.sleep, _shown(listen), lambda line: click.echo(f"gatectl: {line}", err=True))
         session = desk_session(settings, around, fingers or POSITIONS)
@@ -188,7 +195,7 @@ def _require_directory(out: Path) -> None:
         raise StoreError(f"--out {out}: {'cannot be written' if out.is_dir() else 'is not a directory'}", "name a directory that this user may write to")  # noqa: EM102
 
 
-def _simulated(stack: contextlib.ExitStack, person: str, hand: str | None, models: Path | None) -> tuple[Settings, Callable[[Said], None]]:
+def _simulated(stack: contextlib.ExitStack, person: str, hand: str | None, family: Family, models: Path | None) -> tuple[Settings, Callable[[Said], None]]:
     """The settings of a simulated desk, and how the person before it hears what is said."""
     from simulators.camera.scenes import FACES
     from simulators.control import ControlError
@@ -198,7 +205,7 @@ def _simulated(stack: contextlib.ExitStack, person: str, hand: str | None, model
         what = f"there is no {person!r} in the synthetic cast: person01 to person12"
         raise click.BadParameter(what, param_hint="--simulated")
     try:
-        desk = stack.enter_context(SimulatedDesk(person, hand))
+        desk = stack.enter_context(SimulatedDesk(person, hand, family))
     except ControlError as error:
         what = f"a wire simulator could not be started: {error}"
         raise ConfigurationError(what, "a shorter TMPDIR, or more memory and processes, may help") from error
