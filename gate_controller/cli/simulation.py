@@ -46,6 +46,8 @@ RECORD_WITHIN_S = 15.0
 STOP_WITHIN_S = 20.0
 SEED = "simulated checkpoint"
 STANDARD_ERROR = Path("-")
+PAD_REQUIRED = {"pad_rule": "required", "pad_decide_within_s": 20.0}
+"""A laptop that is busy gives fewer frames than a judge needs; it may take its time, which a checkpoint's policy does not give."""
 TEMPLATE = Path(__file__).parents[2] / "config" / "simulated.toml"
 
 
@@ -65,6 +67,7 @@ class Plan:
         officer: How the officer works.
         counter_errors: How the people counter errs: by default it gives no answer for a moment after some changes.
         doors: The lane's doors and their locks; without an entry door it is a single-door lane.
+        pad: Whether presentation attack detection is required; else nothing is judged, and every crossing says so.
         hurry: How many times faster than people usually are doors and people move; at most 3.
     """
 
@@ -78,6 +81,7 @@ class Plan:
     log: Path | None = None
     officer: OfficerHabits = field(default_factory=OfficerHabits)
     doors: Mapping[Door, Lock] = field(default_factory=lambda: BOTH_DOORS)
+    pad: bool = True
     hurry: float = 1.0
     counter_errors: CounterErrors = field(default_factory=lambda: CounterErrors(blind_rate=0.3, duration_s=0.2))
 
@@ -241,7 +245,9 @@ class SimulatedGate:
                     "face_camera": {"source": endpoints.face_camera},
                     "fingerprint": {"port": str(endpoints.fingerprint), "family": plan.family.value},
                     "io_board": {"port": str(endpoints.io_board)} | _wiring(plan.doors),
-                },
+                }
+                | ({"pad": {"driver": "passive"}} if plan.pad else {}),
+                "policy": {"biometrics": PAD_REQUIRED if plan.pad else {}},
                 "keys": self.trust.settings,
                 "enrolment": self.enrolments.settings,
                 "journal": {"path": str(self.directory / "journal.db")},

@@ -1,4 +1,4 @@
-"""Draws people who do not exist, from the pictures in simulators/data/faces. Knows nothing about matching."""
+"""People who do not exist, from the pictures in simulators/data/faces: still, or a second one in view. Those who move are drawn by simulators.pad."""
 
 from __future__ import annotations
 
@@ -10,28 +10,10 @@ import numpy as np
 from simulators.camera.optics import Picture
 from simulators.camera.scenes import FACES, FaceScene
 
-_LIVE = (0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 5, 5, 5, 5, 5, 5, 5, 4, 3, 2, 1)  # eyes closed at 3, the head turns and nods on the way
+_LIVE = (0, 0, 0, 0, 1, 2, 3, 4, 5, 5, 5, 5, 4, 3, 2, 1)  # of the second one: eyes closed at 3, the head turns and nods on the way
 _HEAD = (0.5, 0.48)  # middle of the head in a picture, in widths and heights
 _HEAD_RADII = (0.20, 0.46)
 _SECOND = {"beside": (0.75, 0.86, 0.55), "background": (0.4, 0.14, 0.35)}  # scale, and where the head is in the frame
-
-
-def draw(scene: FaceScene, phase: int, width: int, height: int) -> Picture:
-    """The person, without noise.
-
-    A live person moves before a background that stands still; a print or a screen is moved as one plane by the hand that
-    holds it; the portraits 1 to 4 stand still.
-    """
-    name = f"live{_LIVE[phase % len(_LIVE)]}" if scene.picture == "live" else scene.picture
-    shake = (0.0, 0.0)
-    if scene.picture in {"print", "screen"}:
-        turn = 2 * np.pi * phase / scene.period
-        shake = (height / 120 * np.cos(turn), height / 160 * np.sin(turn))
-    frame = _fill(picture(scene.person, name), width, height, shake)
-    if scene.second is not None:
-        # The second one moves out of step with the first.
-        _add_head(frame, picture(scene.second, f"live{_LIVE[(phase + 7) % len(_LIVE)]}"), *_SECOND[scene.second_place])
-    return frame
 
 
 @lru_cache(maxsize=16)
@@ -48,16 +30,23 @@ def picture(person: str, name: str) -> Picture:
     return np.asarray(loaded, np.uint8)
 
 
-def _fill(source: Picture, width: int, height: int, shift: tuple[float, float]) -> Picture:
-    """Scale to the frame's height, in the middle; the sides go on as the picture mirrored."""
+def still(scene: FaceScene, width: int, height: int) -> Picture:
+    """A portrait that stands still, scaled to the frame's height, in the middle; the sides go on as the picture mirrored."""
+    source = picture(scene.person, scene.picture)
     rows, columns = source.shape[:2]
     scale = height / rows
-    place = np.array([[scale, 0, (width - scale * columns) / 2 + shift[0]], [0, scale, shift[1]]])
+    place = np.array([[scale, 0, (width - scale * columns) / 2], [0, scale, 0]])
     return np.asarray(cv2.warpAffine(source, place, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101), np.uint8)
 
 
-def _add_head(frame: Picture, source: Picture, scale: float, x: float, y: float) -> None:
-    """Put the head of `source` into `frame`, with a soft edge."""
+def add_second(frame: Picture, scene: FaceScene, phase: int) -> None:
+    """Put the head of the second person into the frame, with a soft edge."""
+    if scene.second is None:
+        return
+    # There and back, as everything that moves.
+    step = min(phase, scene.period - phase)
+    source = picture(scene.second, f"live{_LIVE[step % len(_LIVE)]}")
+    scale, x, y = _SECOND[scene.second_place]
     height, width = frame.shape[:2]
     rows, columns = source.shape[:2]
     scale *= height / rows

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 FACES = Path(__file__).parent.parent / "data" / "faces"
 """Pictures PERSON_PICTURE.jpg of people who do not exist."""
 
+FILM_FRAMES = 30
+"""Of somebody who moves, each drawn once: two seconds."""
+
 
 class _Scene(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,7 +57,9 @@ class FaceScene(_Scene):
 
     kind: Literal["face"] = "face"
     person: str = Field(pattern=r"^person\d\d$")
-    picture: Literal["live", "1", "2", "3", "4", "print", "screen"] = Field(default="live", description="live blinks and moves; print and screen are attacks")
+    picture: Literal["live", "1", "2", "3", "4", "print", "screen", "replay"] = Field(
+        default="live", description="live blinks and moves; 1 to 4 stand still; print, screen and replay (a video on a screen) are attacks, held by a hand"
+    )
     second: str | None = Field(default=None, pattern=r"^person\d\d$", description="another person in view")
     second_place: Literal["beside", "background"] = "beside"
 
@@ -68,8 +73,8 @@ class FaceScene(_Scene):
 
     @property
     def period(self) -> int:
-        """Frames until everything repeats."""
-        return 24
+        """Frames until everything repeats: what moves goes there and back."""
+        return 2 * FILM_FRAMES - 2
 
 
 Scene = EmptyScene | PhoneScene | FaceScene

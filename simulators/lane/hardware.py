@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from simulators.travellers.perception import ReaderLight
 
@@ -22,6 +22,15 @@ class CoilChange:
     at: float
     name: str
     on: bool
+
+
+def face_scene(people: Sequence[str]) -> dict[str, Any]:
+    """The face camera's scene (simulators.camera) for these picture ids, nearest first: PERSON, or PERSON/PICTURE. It shows two at most."""
+    if not people:
+        return {"kind": "empty"}
+    person, _, picture = people[0].partition("/")
+    second = people[1].partition("/")[0] if len(people) > 1 else None
+    return {"kind": "face", "person": person, "picture": picture or "live", "second": second}
 
 
 class LaneHardware(Protocol):

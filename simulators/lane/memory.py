@@ -12,7 +12,7 @@ from gate_controller.ports.devices import Family
 from simulators.camera.memory import MemoryCamera
 from simulators.fingerprint.memory import MemoryFingerprintReader
 from simulators.io_board.memory import MemoryIoBoard
-from simulators.lane.hardware import CoilChange
+from simulators.lane.hardware import CoilChange, face_scene
 from simulators.travellers.perception import ReaderLight
 from simulators.wiring import Coil
 
@@ -53,10 +53,7 @@ class MemoryLane:
 
     def show_faces(self, people: Sequence[str]) -> None:
         """See LaneHardware. The camera shows two at most."""
-        if people:
-            self.face_camera.scene(kind="face", person=people[0], second=people[1] if len(people) > 1 else None)
-        else:
-            self.face_camera.scene(kind="empty")
+        self.face_camera.scene(**face_scene(people))
 
     def set_finger(self, finger: str | None) -> None:
         """See LaneHardware."""

@@ -20,7 +20,7 @@ from gate_controller.ports.devices import Family
 from simulators.control import ControlClient, ControlError, Message
 from simulators.lane.coils import CoilWatcher
 from simulators.lane.feeder import Feeder
-from simulators.lane.hardware import CoilChange
+from simulators.lane.hardware import CoilChange, face_scene
 from simulators.lane.process import STOP_LIMIT_S, SimulatorProcess
 from simulators.travellers.perception import ReaderLight
 
@@ -217,10 +217,7 @@ class WireLane:
 
     def show_faces(self, people: Sequence[str]) -> None:
         """See LaneHardware. The camera shows two at most."""
-        scene: dict[str, Any] = {"kind": "empty"}
-        if people:
-            scene = {"kind": "face", "person": people[0], "second": people[1] if len(people) > 1 else None}
-        self._want(FACE_CAMERA, "scene", "scene", **scene)
+        self._want(FACE_CAMERA, "scene", "scene", **face_scene(people))
 
     def set_finger(self, finger: str | None) -> None:
         """See LaneHardware."""

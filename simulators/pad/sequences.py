@@ -50,8 +50,21 @@ ATTACKS = ("print", "print_close", "print_bent", "print_cut", "screen_photo", "s
 """`close`: no border in view. `cut`: cut out along the head. `replay`: the blinking, turning victim rather than a still photo."""
 
 
+Film = Callable[[int], Image]
+"""Gives the frame of a number, 0 up to the sequence's count."""
+
+
 def frames(kind: str, name: str, seed: int = 0, count: int = FRAMES, *, width: int = 640, height: int = 480, steady: float = 1.0) -> Iterator[Shot]:
-    """One sequence; the same for the same arguments.
+    """One sequence; the same for the same arguments, which are those of `film`."""
+    shoot = film(kind, name, seed, count, width=width, height=height, steady=steady)
+    for number in range(count):
+        yield Shot(shoot(number), number / FPS)
+
+
+def film(
+    kind: str, name: str, seed: int = 0, count: int = FRAMES, *, width: int = 640, height: int = 480, steady: float = 1.0, noise: float | None = None
+) -> Film:
+    """One sequence, to take any frame of.
 
     Args:
         kind: One of LIVE or ATTACKS.
@@ -61,6 +74,7 @@ def frames(kind: str, name: str, seed: int = 0, count: int = FRAMES, *, width: i
         width: Of a frame, pixels.
         height: Of a frame, pixels.
         steady: How much the attacker's hand moves: 1 outstretched, 0 a stand.
+        noise: Standard deviation of the sensor's noise in grey levels; None draws it.
 
     Raises:
         ValueError: There is no such kind or person.
@@ -71,16 +85,12 @@ def frames(kind: str, name: str, seed: int = 0, count: int = FRAMES, *, width: i
     random = np.random.default_rng(zlib.crc32(f"{kind} {name} {seed}".encode()))
     who = person(name, _BASES[int(random.integers(2))])
     scale = height / 480
-    camera = Camera(width, height, 560.0 * scale, float(random.uniform(0.5, 0.8)), float(random.uniform(1.4, 2.4)), int(random.integers(85, 95)), seed)
+    blur, drawn, quality = float(random.uniform(0.5, 0.8)), float(random.uniform(1.4, 2.4)), int(random.integers(85, 95))
+    camera = Camera(width, height, 560.0 * scale, blur, drawn if noise is None else noise, quality, seed)
     style = {"live_plain": "plain", "live_window": "window"}.get(kind) or str(random.choice(["door", "door", "window", "plain"]))
     behind = wall(width, height, random, style)
     eyes_px = float(random.uniform(56, 72)) * scale
-    film = _live(kind, who, random, camera, behind, eyes_px, count) if kind in LIVE else _attack(kind, who, random, camera, behind, eyes_px, count, steady)
-    for number in range(count):
-        yield Shot(film(number), number / FPS)
-
-
-Film = Callable[[int], Image]
+    return _live(kind, who, random, camera, behind, eyes_px, count) if kind in LIVE else _attack(kind, who, random, camera, behind, eyes_px, count, steady)
 
 
 def _live(kind: str, who: Person, random: np.random.Generator, camera: Camera, behind: Image, eyes_px: float, count: int) -> Film:

@@ -39,6 +39,8 @@ class Kind(Enum):
     WRONG_FINGER = "wrong-finger"
     TAILGATER = "tailgater"
     NEVER_ENTERS = "never-enters"
+    PRINT = "print"
+    SCREEN_REPLAY = "screen-replay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,13 @@ EXPECTED = {
     Kind.WRONG_FINGER: Expected(Outcome.RETURNED, Reason.FINGERPRINT_MISMATCH),
     Kind.TAILGATER: Expected(Outcome.RETURNED, Reason.TAILGATING),
     Kind.NEVER_ENTERS: Expected(Outcome.ABANDONED, Reason.NOBODY_ENTERED),
+    Kind.PRINT: Expected(Outcome.RETURNED, Reason.PAD_ALARM),
+    Kind.SCREEN_REPLAY: Expected(Outcome.RETURNED, Reason.PAD_ALARM),
 }
-ROUND = (Kind.GOOD,) * 3 + tuple(kind for kind in Kind if kind is not Kind.GOOD)
-"""Who comes in each round of twelve."""
+PICTURES = {Kind.PRINT: "print", Kind.SCREEN_REPLAY: "replay"}
+"""What those hold before the face camera who come with somebody's phone, finger (of silicone) and picture: a print, a video on a screen."""
+ROUND = (Kind.GOOD,) * 3 + tuple(kind for kind in Kind if kind is not Kind.GOOD and kind not in PICTURES)
+"""Who comes in each round, in some order; whoever brings a picture comes last. Fourteen together."""
 STATUSES = {Kind.REVOKED: PassStatus.INVALID, Kind.SUSPENDED: PassStatus.SUSPENDED}
 """What their region publishes of their passes; of everybody else's, nothing."""
 
@@ -115,7 +121,7 @@ class CastMember:
         region: Region written in the pass; for reports only.
         behaviour: What they do.
         phone: What they hold up.
-        face: Picture id of their face.
+        face: Picture id of what is before the camera: their face, or PERSON/PICTURE for a picture of somebody's.
         finger: The finger they lay on the sensor.
         companion: Picture id of the face of whoever walks in behind them, or None.
         speed: Walking speed relative to the lane's pace.
@@ -183,7 +189,7 @@ class Cast:
 
 
 def build_cast(*, seed: int, count: int, region: Region, now: float, authorities: Authorities, audience: str) -> Cast:
-    """The first `count` travellers of rounds of twelve.
+    """The first `count` travellers of rounds of fourteen.
 
     Args:
         seed: Decides order, people, ages, speeds and keys of the phones. The beginning of a longer cast is the shorter one.
@@ -220,7 +226,7 @@ class _Casting:
         self.statuses: list[tuple[PublishedStatus, int]] = []
 
     def add_round(self) -> None:
-        """Twelve more, in an order of their own; whoever shows a copy comes right after a good traveller, their victim."""
+        """Twelve more, in an order of their own; whoever shows a copy comes right after a good traveller, their victim. Then the two with a picture."""
         order: list[Kind] = [kind for kind in ROUND if kind is not Kind.REPLAY]
         self._random.shuffle(order)
         victim = self._random.choice([place for place, kind in enumerate(order) if kind is Kind.GOOD])
@@ -228,13 +234,14 @@ class _Casting:
         faces = self._random.sample(PEOPLE, len(PEOPLE))
         good_regions = [self._visitors, self._visitors, self._region]
         self._random.shuffle(good_regions)
-        for kind in order:
+        for kind in (*order, *PICTURES):
             self._add(kind, faces, good_regions)
 
     def _add(self, kind: Kind, faces: list[str], good_regions: list[Region]) -> None:
         number, draw = len(self.members) + 1, self._random
         # Whoever is refused for the pass alone never comes before the camera, and there are only so many faces.
-        face = draw.choice(PEOPLE) if kind in STATUSES else faces.pop()
+        # Of whoever brings a picture only that is seen.
+        face = draw.choice(PEOPLE) if kind in STATUSES or kind in PICTURES else faces.pop()
         region = self._draw_region(kind, good_regions)
         issuer = self._authorities.forger if kind is Kind.UNKNOWN_ISSUER else self._authorities.issuers[region]
         identity = self._identity(number, issuer.region, faces[0] if kind is Kind.WRONG_FACE else face)
@@ -255,7 +262,7 @@ class _Casting:
                 region=issuer.region,
                 behaviour=never_enter if kind is Kind.NEVER_ENTERS else cross,
                 phone=phone,
-                face=face,
+                face=f"{face}/{PICTURES[kind]}" if kind in PICTURES else face,
                 finger=f"traveller-{number:02d}/left-middle" if kind is Kind.WRONG_FINGER else identity.finger,
                 companion=faces.pop() if kind is Kind.TAILGATER else None,
                 speed=draw.uniform(0.9, 1.15),

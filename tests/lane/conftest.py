@@ -27,7 +27,7 @@ def run_cast() -> Callable[..., tuple[dict[str, Visit], list[object]]]:
     """Let a cast cross; gives the visits by traveller and the world's list of violations."""
 
     def run(**plan: object) -> tuple[dict[str, Visit], list[object]]:
-        with SimulatedGate(Plan(kiosk_port=0, models=MODELS, hurry=HURRY, **plan)) as gate:
+        with SimulatedGate(Plan(kiosk_port=0, models=MODELS, hurry=HURRY, pad=False, **plan)) as gate:
             visits = {visit.member.name: visit for visit in gate.visits()}
             return visits, list(gate.violations)
 
@@ -41,7 +41,7 @@ def outcome() -> Callable[[Visit], tuple[str | None, str | None]]:
 
 @pytest.fixture(scope="session")
 def plan() -> Callable[..., Plan]:
-    return lambda **fields: Plan(kiosk_port=0, models=MODELS, hurry=HURRY, **fields)
+    return lambda **fields: Plan(kiosk_port=0, models=MODELS, hurry=HURRY, pad=False, **fields)
 
 
 @pytest.fixture(scope="session")

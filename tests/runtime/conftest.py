@@ -430,6 +430,11 @@ def judge() -> FakeJudge:
 
 
 @pytest.fixture
+def change():
+    return replace
+
+
+@pytest.fixture
 def challenged(around) -> Surroundings:
     """A lane whose policy has challenges."""
     return replace(around, options=replace(around.options, pad_challenge=True))

@@ -62,22 +62,21 @@ def motion_px(scene, before, after, window=FACE):
 
 def test_a_live_head_moves_before_a_background_that_stands_still():
     scene = FaceScene(person="person01", noise=0.5)
-    assert motion_px(scene, 7, 10) > 2
-    background = [picture[20:100, 20:120].astype(int) for picture in frames(scene, [7, 10])]
+    assert motion_px(scene, 0, 14) > 1
+    background = [picture[20:100, 20:120].astype(int) for picture in frames(scene, [0, 14])]
     assert np.abs(np.mean(background[0] - background[1])) < 1
 
 
-def test_eyes_close_and_open():
-    # The eyes of person01 lie here; closed lids are skin, without the dark of the pupils.
-    eyes = np.s_[195:230, 255:385]
-    scene = FaceScene(person="person01", noise=0.5)
-    darkest = {number: np.percentile(cv2.cvtColor(render(scene, number, WIDTH, HEIGHT), cv2.COLOR_BGR2GRAY)[eyes], 2) for number in (0, 10)}
-    assert darkest[10] > darkest[0] + 10
-
-
-@pytest.mark.parametrize("picture", ["print", "screen"])
+@pytest.mark.parametrize("picture", ["print", "screen", "replay"])
 def test_an_attack_is_moved_by_the_hand_that_holds_it(picture):
-    assert motion_px(FaceScene(person="person01", picture=picture, noise=0.5), 0, 8) > 2
+    scene = FaceScene(person="person01", picture=picture, noise=0.5)
+    assert max(motion_px(scene, 0, number) for number in (4, 8, 12)) > 1
+
+
+def test_what_moves_goes_there_and_back():
+    scene = FaceScene(person="person01", noise=0.5)
+    one, other = (frame.astype(int) for frame in frames(scene, [5, scene.period - 5]))
+    assert np.abs(one - other).mean() < 1.5
 
 
 def test_a_portrait_stands_still():

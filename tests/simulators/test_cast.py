@@ -26,7 +26,7 @@ from simulators.authority import Authorities
 from simulators.fingerprint import fingers
 from simulators.repository import TrustRepository
 from simulators.travellers.behaviours import never_enter
-from simulators.travellers.cast import PEOPLE, STATUSES, Cast, Kind, Override, Part, build_cast
+from simulators.travellers.cast import PEOPLE, PICTURES, STATUSES, Cast, Kind, Override, Part, build_cast
 from simulators.travellers.enrolment import FACES, PortraitEncoder, enrol
 
 TOP = Path(__file__).parents[2]
@@ -123,7 +123,7 @@ def test_another_seed_gives_another_order():
 @given(seeds, st.sampled_from(Region))
 def test_twelve_are_complete_and_the_copy_comes_right_after_its_victim(seed, region):
     members = cast(seed, 12, region).members
-    assert Counter(member.kind for member in members) == Counter({kind: 3 if kind is Kind.GOOD else 1 for kind in Kind})
+    assert Counter(member.kind for member in members) == Counter({kind: 3 if kind is Kind.GOOD else 1 for kind in Kind if kind not in PICTURES})
     assert Counter(m.region for m in members if m.kind is Kind.GOOD) == {Region.HK: 2, Region.MO: 1} if region is Region.MO else {Region.MO: 2, Region.HK: 1}
     kinds = [member.kind for member in members]
     assert kinds[kinds.index(Kind.REPLAY) - 1] is Kind.GOOD
@@ -149,7 +149,16 @@ def test_thirty_are_two_rounds_and_a_half_of_different_people_with_different_pas
     assert len({member.name for member in big.members}) == 30
     assert len({identity.reference for identity in big.identities}) == len(big.identities)
     assert len({identity.finger for identity in big.identities}) == len(big.identities)
-    assert Counter(member.kind for member in big.members[:24])[Kind.GOOD] == 6
+    assert Counter(member.kind for member in big.members[:28])[Kind.GOOD] == 6
+    assert [member.kind for member in big.members[12:14]] == [member.kind for member in big.members[26:28]] == [Kind.PRINT, Kind.SCREEN_REPLAY]
+
+
+def test_whoever_brings_a_picture_has_all_else_of_their_victim():
+    whole = cast(count=14)
+    for member, picture in zip(whole.members[12:], ("print", "replay"), strict=True):
+        identity = next(each for each in whole.identities if each.finger == member.finger)
+        assert member.face == f"{identity.face}/{picture}"
+        assert (member.expected.outcome, member.expected.reason) == (Outcome.RETURNED, Reason.PAD_ALARM)
 
 
 def test_a_negative_cast_is_refused():

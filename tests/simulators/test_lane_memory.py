@@ -133,6 +133,9 @@ def test_the_second_face_reaches_the_camera_and_all_goes_away(lane_and_clock):
     lane, _ = lane_and_clock
     lane.show_faces(["person01", "person02", "person03"])
     assert lane.face_camera.state()["scene"]["second"] == "person02"
+    assert lane.face_camera.state()["scene"]["picture"] == "live"
+    lane.show_faces(["person04/print"])
+    assert (lane.face_camera.state()["scene"]["person"], lane.face_camera.state()["scene"]["picture"]) == ("person04", "print")
     lane.show_faces([])
     lane.show_phone("T")
     lane.set_finger(FINGER)
