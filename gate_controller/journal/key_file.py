@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 
 from gate_controller.journal.notes import WHAT, Signer
+from gate_controller.ports.durable import sync, write_new
 from gate_controller.ports.errors import StoreError
 from gate_controller.ports.secret_file import SECRET_BYTES
 
@@ -28,11 +29,11 @@ def make_key(path: Path) -> None:
     try:
         draft.unlink(missing_ok=True)  # left by one that was killed
         try:
-            _write(draft, f"{secrets.token_hex(SECRET_BYTES)}\n".encode())
+            write_new(draft, f"{secrets.token_hex(SECRET_BYTES)}\n".encode(), 0o600)
             os.link(draft, path)
         finally:
             draft.unlink(missing_ok=True)
-        _sync_directory(path.parent)
+        sync(path.parent)
     except FileExistsError as error:
         raise StoreError(f"{WHAT} {path}: there is one already", "a journal keeps its key: go on with it") from error  # noqa: EM102
     except OSError as error:
@@ -54,20 +55,3 @@ def signer_beside(path: Path, origin: str = UNNAMED) -> Signer:
     if not os.path.lexists(key):
         make_key(key)
     return Signer.from_file(origin, key)
-
-
-def _write(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(descriptor, content)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -30,6 +30,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from gate_controller.ports.durable import sync
 from gate_controller.ports.errors import StoreError
 from gate_controller.ports.sqlite import connect, store_error, store_errors, transaction
 
@@ -197,11 +198,7 @@ class SqliteReplayMemory:
             os.link(draft, self._path)
         finally:
             _remove(draft)
-        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync(self._path.parent)
 
     def _check(self) -> None:
         """Refuse what is not a sound replay memory."""

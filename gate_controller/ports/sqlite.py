@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from gate_controller.ports.durable import sync
 from gate_controller.ports.errors import StoreError
 
 BUSY_TIMEOUT_S = 1.0
@@ -92,7 +93,7 @@ def created(path: Path, what: str) -> Iterator[Path]:
         yield draft
         with _file_errors(path, what):
             os.link(draft, path)
-            _sync(path.parent)  # the name must survive a power cut, too
+            sync(path.parent)  # the name must survive a power cut, too
     finally:
         with contextlib.suppress(OSError):
             _remove(draft)
@@ -129,7 +130,7 @@ def _settle(rollback_journal: Path) -> None:
     which SQLite rolls back the part that fits: half a transaction. When nothing is owed, the sync costs next to nothing.
     """
     with contextlib.suppress(FileNotFoundError):
-        _sync(rollback_journal)
+        sync(rollback_journal)
 
 
 def settle_log(path: Path, what: str) -> None:
@@ -141,16 +142,8 @@ def settle_log(path: Path, what: str) -> None:
         StoreError: The log cannot be synced.
     """
     with _file_errors(path, what), contextlib.suppress(FileNotFoundError):
-        _sync(path.with_name(f"{path.name}-wal"))
-        _sync(path.parent)  # the log's name
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(path.with_name(f"{path.name}-wal"))
+        sync(path.parent)  # the log's name
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from gate_controller.ports.durable import sync, write_new
 from gate_controller.ports.errors import StoreError
 from gate_controller.trust.names import parts_of
 from gate_controller.trust.owner import refuse_root_at
@@ -114,7 +115,7 @@ class TrustCache:
             StoreError: It cannot be made durable.
         """
         with self._faults(), contextlib.suppress(FileNotFoundError):
-            _sync_directory(self.path)
+            sync(self.path)
 
     def install(self, files: Mapping[str, bytes]) -> str:
         """Put a generation of exactly these files into force; on any error what was in force stays so.
@@ -139,7 +140,7 @@ class TrustCache:
             except BaseException:
                 shutil.rmtree(incoming, ignore_errors=True)  # a full disk must not stay full because of what failed to fit
                 raise
-            _sync_directory(self.path)
+            sync(self.path)
             self._point_to(name)
             return name
 
@@ -187,7 +188,7 @@ class TrustCache:
         with contextlib.suppress(FileExistsError):
             self.path.mkdir()
         # Also when it was there: whoever made it may have been killed before its name was durable.
-        _sync_directory(self.path.parent)
+        sync(self.path.parent)
 
     def _checked(self, name: str) -> str:
         try:
@@ -205,9 +206,9 @@ class TrustCache:
     def _point_to(self, name: str) -> None:
         draft = self.path / f"{_CURRENT}.new"
         draft.unlink(missing_ok=True)
-        _write_file(draft, name.encode() + b"\n")
+        write_new(draft, name.encode() + b"\n")
         draft.replace(self.path / _CURRENT)
-        _sync_directory(self.path)
+        sync(self.path)
 
     def _clean(self) -> None:
         """Make room: what killed importers were writing (whoever has the lock knows that nobody is), and old generations. What cannot be removed stays."""
@@ -257,26 +258,6 @@ def _write_tree(top: Path, files: Mapping[str, bytes]) -> None:
         path = top / name
         path.parent.mkdir(parents=True, exist_ok=True)
         folders.update(parent for parent in path.parents if parent.is_relative_to(top))
-        _write_file(path, content)
+        write_new(path, content)
     for folder in folders:
-        _sync_directory(folder)
-
-
-def _write_file(path: Path, content: bytes) -> None:
-    """A new file, on the disk."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    try:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(folder)

@@ -72,7 +72,7 @@ def test_without_one_kind_of_sync_acknowledged_data_is_found_lost(store: str, le
 
 @pytest.mark.parametrize(
     "left_out",
-    ["_write_file < _write_tree", "_sync_directory < _write_tree", "_write_file < _point_to", "_sync_directory < _point_to", "_make < lock", "< export_trust"],
+    ["write_new < _write_tree", "sync < _write_tree", "write_new < _point_to", "sync < _point_to", "_make < lock", "< export_trust"],
 )
 def test_without_one_of_the_trust_stores_own_syncs_acknowledged_data_is_found_lost(left_out: str) -> None:
     workload = SMALL[2](random.Random(1))
@@ -84,6 +84,6 @@ def test_without_one_of_the_trust_stores_own_syncs_acknowledged_data_is_found_lo
 def test_a_sync_that_only_keeps_an_order_is_missed_too() -> None:
     """The generation must have its name before `current` names it; a later sync of the same directory makes both durable, but not in this order."""
     workload = SMALL[2](random.Random(1))
-    log = record(workload).without(lambda sync: sync.where.startswith("_sync_directory < install"))
+    log = record(workload).without(lambda sync: sync.where.startswith("sync < install"))
     renamed = [number for number, op in enumerate(log.ops, 1) if isinstance(op, Names) and op.changes[-1][0] == "current"]
     assert cut_at(workload, log, renamed[-1:], 8, random.Random(1)).violations
