@@ -3,7 +3,9 @@
     python tests/bench/bench_qr.py [--frames 6] [--only NAME ...] [--json FILE]
 
 Every condition is rendered (phone, 720p, a text as long as a presented pass), so rates are exact and repeatable, and say
-nothing about real lenses. Times are of this machine, one thread. cv2.QRCodeDetectorAruco runs in a process of its own with
+nothing about real lenses. Some lie beyond what the phone's page and a focused lens keep (9 px of motion, a dark page without quiet zone): they are there to show
+where reading ends, and count in the rate. Times are of this machine, one thread; the processor's beside those on the wall, because other programs do not change
+them. In the lane most frames are only looked at as they are (gate_controller/runtime/qr_worker.py); here each gets all repairs. cv2.QRCodeDetectorAruco runs in a process of its own with
 a time limit a frame: OpenCV's detectors have taken many seconds on one frame, and raised on bytes that are no UTF-8.
 """
 
@@ -17,11 +19,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import zxingcpp
 from rich.console import Console
 from rich.table import Table
@@ -80,9 +84,26 @@ CONDITIONS: dict[str, dict[str, Any]] = {
     "small and noisy": {"px_per_module": 2.5, "noise": 10},
     "dim and noisy": {"dim": 0.2, "noise": 5},
     "tilted, dim and soft": {"tilt_deg": 20, "dim": 0.2, "blur": 1.2},
+    "tilt -35": {"tilt_deg": -35},
+    "blur 2 and tilt 30": {"blur": 2, "tilt_deg": 30},
+    "blur 2 and noise 15": {"blur": 2, "noise": 15},
+    "blur 1.5 and motion 5 px": {"blur": 1.5, "motion_px": 5},
+    "blur 2 in a fifth of the light": {"blur": 2, "dim": 0.2},
 }
 
+TARGET_RATE, TARGET_P50_MS, TARGET_P95_MS = 0.93, 4.0, 15.0
+
 Decode = Callable[[Picture], list[str]]
+Times = tuple[float, float]
+"""Seconds on the wall, and of the processor."""
+
+
+def timed(decode: Callable[[], list[str]]) -> tuple[list[str], Times]:
+    """What it gives, and how long it took."""
+    wall, processor = time.perf_counter(), time.thread_time()
+    texts = decode()
+    processor = time.thread_time() - processor
+    return texts, (time.perf_counter() - wall, processor)
 
 
 @dataclass
@@ -92,13 +113,15 @@ class Result:
     read: dict[str, int] = field(default_factory=dict)
     wrong: int = 0
     over_limit: int = 0
-    times_ms: list[float] = field(default_factory=list)
+    times_ms: dict[str, list[float]] = field(default_factory=dict)
+    processor_ms: list[float] = field(default_factory=list)
 
-    def add(self, condition: str, texts: list[str], seconds: float) -> None:
+    def add(self, condition: str, texts: list[str], times: Times) -> None:
         """Note one frame."""
         self.read[condition] = self.read.get(condition, 0) + (TEXT in texts)
         self.wrong += any(text != TEXT for text in texts)
-        self.times_ms.append(1000 * seconds)
+        self.times_ms.setdefault(condition, []).append(1000 * times[0])
+        self.processor_ms.append(1000 * times[1])
 
 
 class InAProcess:
@@ -116,11 +139,11 @@ class InAProcess:
         other.close()
         self._pipe.recv()
 
-    def decode(self, picture: Picture) -> tuple[list[str], float] | None:
-        """Texts and seconds, or None when the limit was reached."""
+    def decode(self, picture: Picture) -> tuple[list[str], Times] | None:
+        """Texts and times, or None when the limit was reached."""
         self._pipe.send(picture)
         if self._pipe.poll(LIMIT_S):
-            answer: tuple[list[str], float] = self._pipe.recv()
+            answer: tuple[list[str], Times] = self._pipe.recv()
             return answer
         self.close()
         self._start()
@@ -138,14 +161,17 @@ def serve_aruco(pipe: Connection) -> None:
     cv2.setNumThreads(1)
     detector = cv2.QRCodeDetectorAruco()
     pipe.send("ready")
-    while True:
-        picture = pipe.recv()
-        started = time.perf_counter()
+
+    def read(picture: Picture) -> list[str]:
         try:
             found, texts, _, _ = detector.detectAndDecodeMulti(picture)
         except (cv2.error, UnicodeDecodeError):
-            found, texts = False, ()
-        pipe.send(([text for text in texts if text] if found else [], time.perf_counter() - started))
+            return []
+        return [text for text in texts if text] if found else []
+
+    while True:
+        picture = pipe.recv()
+        pipe.send(timed(lambda picture=picture: read(picture)))  # type: ignore[misc]
 
 
 def decoders() -> dict[str, Decode]:
@@ -171,45 +197,56 @@ def measure(conditions: dict[str, dict[str, Any]], frames: int) -> dict[str, Res
             for number in range(frames):
                 picture = render(scene, number, WIDTH, HEIGHT, seed=number)
                 for name, decode in here.items():
-                    started = time.perf_counter()
-                    texts = decode(picture)
-                    results[name].add(condition, texts, time.perf_counter() - started)
+                    results[name].add(condition, *timed(partial(decode, picture)))
                 answer = aruco.decode(picture)
                 results["cv2 Aruco"].over_limit += answer is None
-                results["cv2 Aruco"].add(condition, *(answer or ([], LIMIT_S)))
+                results["cv2 Aruco"].add(condition, *(answer or ([], (LIMIT_S, LIMIT_S))))
     finally:
         aruco.close()
     return results
 
 
 def summary(result: Result, frames: int) -> dict[str, Any]:
-    """Rates and times of one decoder."""
+    """Rates and times of one decoder, in all and by condition."""
+    every = [each for times in result.times_ms.values() for each in times]
+    processor = percentiles(result.processor_ms)
     return {
         "rate": sum(result.read.values()) / (frames * len(result.read)),
-        "p50_ms": round(statistics.median(result.times_ms), 1),
-        "p95_ms": round(statistics.quantiles(result.times_ms, n=20)[-1], 1),
-        "max_ms": round(max(result.times_ms), 1),
+        **percentiles(every),
+        "max_ms": round(max(every), 1),
+        "processor_p50_ms": processor["p50_ms"],
+        "processor_p95_ms": processor["p95_ms"],
         "wrong_texts": result.wrong,
         "over_limit": result.over_limit,
-        "conditions": {condition: read / frames for condition, read in result.read.items()},
+        "conditions": {condition: {"rate": read / frames, **percentiles(result.times_ms[condition])} for condition, read in result.read.items()},
     }
+
+
+def percentiles(times: list[float]) -> dict[str, float]:
+    """Median and 95th percentile."""
+    return {"p50_ms": round(statistics.median(times), 1), "p95_ms": round(float(np.percentile(times, 95)), 1)}
 
 
 def show(report: dict[str, dict[str, Any]], frames: int) -> None:
     """Print the table."""
-    table = Table(title=f"QR codes read, percent of {frames} frames ({len(TEXT)} characters, {WIDTH}x{HEIGHT})")
-    table.add_column("condition")
+    table = Table(title=f"QR codes read, percent of {frames} frames, and ms p50/p95 ({len(TEXT)} characters, {WIDTH}x{HEIGHT})")
+    table.add_column("condition", no_wrap=True)
     for name in report:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
+
+    def cell(rate: float, times: dict[str, float]) -> str:
+        return f"{100 * rate:.0f}  {times['p50_ms']:>4.0f}/{times['p95_ms']:<4.0f}"
+
     for condition in next(iter(report.values()))["conditions"]:
-        table.add_row(condition, *(f"{100 * each['conditions'][condition]:.0f}" for each in report.values()))
+        table.add_row(condition, *(cell(each["conditions"][condition]["rate"], each["conditions"][condition]) for each in report.values()))
     table.add_section()
-    table.add_row("all conditions", *(f"{100 * each['rate']:.0f}" for each in report.values()))
-    for key in ("p50_ms", "p95_ms", "max_ms"):
+    table.add_row("all conditions", *(cell(each["rate"], each) for each in report.values()))
+    for key in ("p50_ms", "p95_ms", "max_ms", "processor_p50_ms", "processor_p95_ms"):
         table.add_row(key.replace("_", " "), *(f"{each[key]:.1f}" for each in report.values()))
     table.add_row("wrong texts", *(str(each["wrong_texts"]) for each in report.values()))
     table.add_row(f"longer than {LIMIT_S:g} s", *(str(each["over_limit"]) for each in report.values()))
-    Console().print(table)
+    Console(width=120).print(table)
+    print(f"the gate's should read at least {100 * TARGET_RATE:.0f} % of all, in p50 at most {TARGET_P50_MS:g} ms and p95 at most {TARGET_P95_MS:g} ms")
 
 
 def main() -> None:
