@@ -14,7 +14,7 @@ from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.table import Row
-from gate_controller.core.values import BIOMETRICS, Door, Lamp, Outcome
+from gate_controller.core.values import Door, Lamp, Modality, Outcome
 
 HOLD_MARGIN_S = 1.0
 """A door's opening is timed by the board and must outlast the state's own deadline, which ends it earlier by a command."""
@@ -167,14 +167,15 @@ class Actions(DisplayActions):
         self._step("admitted")
 
     def prepare_biometrics(self) -> None:
-        """Load the template and look for the face while the traveller walks in."""
-        self._crossing().biometrics_running = True
-        self.out.append(c.PrepareBiometrics(self._crossing().crossing_id))
+        """Load the template and watch the face while the traveller walks in."""
+        crossing = self._crossing()
+        crossing.biometrics_running = True
+        self.out += [c.PrepareBiometrics(crossing.crossing_id), c.GatherPadEvidence(crossing.crossing_id)]
 
     def start_checks(self) -> None:
-        """Fingerprint and face, at the same time."""
+        """All checks, at the same time."""
         crossing = self._crossing()
-        self.out.extend(c.StartCheck(crossing.crossing_id, modality, self.policy.identity_s) for modality in BIOMETRICS)
+        self.out.extend(c.StartCheck(crossing.crossing_id, modality, self.policy.identity_s) for modality in Modality)
 
     def end_biometrics(self) -> None:
         """Stop what still runs; templates and images of the crossing are forgotten (INV-7)."""
@@ -187,8 +188,13 @@ class Actions(DisplayActions):
         self._crossing().entered = True
         self._step("entered")
 
+    def note_pad_awaited(self) -> None:
+        """From here on the exit waits for presentation attack detection alone; the record tells how long."""
+        if all(step.name != "pad_awaited" for step in self._crossing().steps):
+            self._step("pad_awaited")
+
     def note_verified(self) -> None:
-        """The biometric rule is met."""
+        """All checks ended as the policy demands."""
         self._crossing().verified = True
         self._step("verified")
 

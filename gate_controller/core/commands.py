@@ -33,11 +33,11 @@ class CrossingRecord:
         direction: The lane's direction.
         authorised: Passage truth, each on its own evidence: pass and enrolment accepted,
         entered: one person counted inside with the entry closed,
-        verified: the biometric rule met,
+        verified: the biometric rule met and, where the policy requires it, the face judged live,
         exited: seen leaving through the exit,
         chamber_empty: counted empty with both doors closed at the end.
         steps: What happened when.
-        checks: How each biometric check ended.
+        checks: How each check ended; "pad" that is not successful marks a crossing whose traveller was not judged live.
         officer: Identity of the officer who released or returned, if any; `officer_reason` what they gave as reason.
         degraded: Decided while the status list was good for low-risk travellers only, for or against.
     """

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from gate_controller.core import events as e
 from gate_controller.core.facts import AJAR, Facts
-from gate_controller.core.policy import BiometricRule
+from gate_controller.core.policy import BiometricRule, PadRule
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
-from gate_controller.core.values import BIOMETRICS, CheckOutcome, Device, Door, DoorPosition, Modality, Occupancy, Outcome, TriState
+from gate_controller.core.values import CheckOutcome, Device, Door, DoorPosition, Modality, Occupancy, Outcome, TriState
 
 NEEDED_INSIDE = (Device.IO_BOARD, Device.JOURNAL, Device.FINGERPRINT, Device.FACE_CAMERA)
 """Devices without which the traveller inside cannot be decided on. What only an admission needs (trust, enrolments, the QR camera) is not among them."""
@@ -224,18 +224,33 @@ class Guards(Facts):
         return self.crossing is not None and self.crossing.authorised
 
     def officer_must_confirm(self) -> bool:
-        """The face was right, and the rule leaves the last word to an officer."""
-        return self.policy.biometric_rule is BiometricRule.FACE_ONLY_WITH_OFFICER and self._check(Modality.FACE) is CheckOutcome.SUCCESSFUL
+        """The face was right and judged live, and the rule leaves the last word to an officer."""
+        return self.policy.biometric_rule is BiometricRule.FACE_ONLY_WITH_OFFICER and self.holder_present() and self.pad_met()
 
     def rule_met(self) -> bool:
-        """The biometric checks ended as the rule demands."""
-        ended = {self._check(modality) for modality in BIOMETRICS}
-        if self.policy.biometric_rule is BiometricRule.BOTH:
-            return ended == {CheckOutcome.SUCCESSFUL}
-        return self.policy.biometric_rule is BiometricRule.EITHER and CheckOutcome.SUCCESSFUL in ended
+        """All checks ended as the policy demands for a release without an officer."""
+        return self.policy.biometric_rule is not BiometricRule.FACE_ONLY_WITH_OFFICER and self.holder_present() and self.pad_met()
+
+    def holder_present(self) -> bool:
+        """The biometric checks ended as the biometric rule demands. A picture of the holder may do that, too."""
+        rule = self.policy.biometric_rule
+        face = self._check(Modality.FACE) is CheckOutcome.SUCCESSFUL
+        if rule is BiometricRule.FACE_ONLY_WITH_OFFICER:
+            return face
+        finger = self._check(Modality.FINGERPRINT) is CheckOutcome.SUCCESSFUL
+        return face or finger if rule is BiometricRule.EITHER else face and finger
+
+    def pad_met(self) -> bool:
+        """The face before the camera was judged live; or nothing was judged, and the policy lets that pass (it is marked in the record)."""
+        pad = self._check(Modality.PAD)
+        return pad is CheckOutcome.SUCCESSFUL or (pad is CheckOutcome.NOT_SUPPORTED and self.policy.pad_rule is PadRule.SIGNALLED)
+
+    def only_pad_missing(self) -> bool:
+        """All that keeps the exit closed is that presentation attack detection has not ended."""
+        return self.holder_present() and self._check(Modality.PAD) is None
 
     def release_allowed(self) -> bool:
-        """INV-2: authorised, rule met, exactly one inside, both doors confirmed closed, no emergency, everything known and working."""
+        """INV-2: authorised, rule met and the face judged live, exactly one inside, both doors confirmed closed, no emergency, everything known and working."""
         return (
             self.crossing is not None
             and self.crossing.authorised
@@ -278,7 +293,7 @@ class Guards(Facts):
         return self.crossing is not None and self.crossing.entered
 
     def verified(self) -> bool:
-        """The biometric rule was met in this crossing."""
+        """All checks ended as the policy demands in this crossing."""
         return self.crossing is not None and self.crossing.verified
 
     def no_crossing(self) -> bool:

@@ -33,6 +33,7 @@ TRIGGERS: dict[type, str] = {
     e.EnrolmentFound: "enrolment_found",
     e.EnrolmentNotFound: "enrolment_not_found",
     e.AdmissionRecorded: "admission_recorded",
+    e.CheckEnded: "check_ended",
     e.CheckProgressed: "check_progressed",
     e.OfficerAcknowledged: "officer_acknowledged",
     e.AssistanceRequested: "assistance_requested",

@@ -25,7 +25,7 @@ class Why(Guards):
         return self.ineligible_reason() is None
 
     def check_failed(self) -> bool:
-        """The biometric rule can no longer be met."""
+        """The checks can no longer all end as the policy demands."""
         return self.failed_check() is not None
 
     def closed_reason(self) -> Reason:
@@ -99,20 +99,21 @@ class Why(Guards):
         return next((reason for applies, reason in rules if applies), None)
 
     def failed_check(self) -> Reason | None:
-        """Why the biometric rule can no longer be met, or None."""
+        """Why the checks can no longer all end as the policy demands, or None. A suspected picture first, whatever else failed."""
         if self.crossing is None:
             return None
+        if self.crossing.checks.get(Modality.PAD) is CheckOutcome.FAILED:
+            return Reason.PAD_ALARM
         if Reason.SEVERAL_FACES in self.crossing.check_reasons.values():
             return Reason.SEVERAL_FACES  # a second person is in there, whatever the rule asks for
-        ended = {modality: outcome for modality, outcome in self.crossing.checks.items() if outcome is not CheckOutcome.SUCCESSFUL}
-        needed = set(BIOMETRICS)
-        if self.policy.biometric_rule is BiometricRule.FACE_ONLY_WITH_OFFICER:
-            needed = {Modality.FACE}
-        hopeless = bool(ended.keys() & needed) if self.policy.biometric_rule is not BiometricRule.EITHER else ended.keys() == needed
-        if not hopeless:
-            return None
+        rule = self.policy.biometric_rule
+        needed = {Modality.FACE} if rule is BiometricRule.FACE_ONLY_WITH_OFFICER else set(BIOMETRICS)
+        ended = {each: outcome for each, outcome in self.crossing.checks.items() if each in needed and outcome is not CheckOutcome.SUCCESSFUL}
+        if not (ended.keys() == needed if rule is BiometricRule.EITHER else ended):
+            pad_ended = Modality.PAD in self.crossing.checks
+            return self.crossing.check_reasons.get(Modality.PAD, Reason.PAD_UNDETERMINED) if pad_ended and not self.pad_met() else None
         # A mismatch says more than a capture that did not come about.
-        worst = min(ended.keys() & needed, key=lambda modality: (ended[modality] is not CheckOutcome.FAILED, modality.value))
+        worst = min(ended, key=lambda modality: (ended[modality] is not CheckOutcome.FAILED, modality.value))
         return self.crossing.check_reasons.get(worst, Reason.IDENTITY_TIMED_OUT)
 
     def unclear_reason(self) -> Reason:

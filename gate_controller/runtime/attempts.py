@@ -21,6 +21,8 @@ HIS_OWN = frozenset(
         Reason.FACE_MISMATCH,
         Reason.FACE_NOT_CAPTURED,
         Reason.SEVERAL_FACES,
+        Reason.PAD_ALARM,
+        Reason.PAD_UNDETERMINED,
         Reason.TAILGATING,
         Reason.IDENTITY_TIMED_OUT,
         Reason.STAYED_INSIDE,

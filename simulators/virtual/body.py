@@ -36,17 +36,19 @@ class Body:
         pace_mps: Walking speed.
         zone: Where it is (see BOUNDS).
         heads: People this body is: 2 with a child on the arm, whom no counter tells apart.
+        masked: It holds a picture of somebody else before the face camera.
         blocked: It stands before a leaf that is not passable.
         version: Grows with every change of motion.
     """
 
-    __slots__ = ("_since", "_x", "blocked", "heads", "mind", "name", "pace_mps", "target", "velocity", "version", "zone")
+    __slots__ = ("_since", "_x", "blocked", "heads", "masked", "mind", "name", "pace_mps", "target", "velocity", "version", "zone")
 
-    def __init__(self, name: str, at_m: float, pace_mps: float, heads: int = 1) -> None:
+    def __init__(self, name: str, at_m: float, pace_mps: float, heads: int = 1, *, masked: bool = False) -> None:
         self.name = name
         self.mind: Mind | None = None
         self.pace_mps = pace_mps
         self.heads = heads
+        self.masked = masked
         self.zone = bisect_left(BOUNDS, at_m)
         self.blocked = False
         self.target = at_m

@@ -8,7 +8,7 @@ from dataclasses import replace
 from random import Random
 
 from gate_controller.core import events as e
-from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind
+from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind, PadRule
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
@@ -70,6 +70,7 @@ class Episode:
         self.monitor = Monitor(self.agenda, self.policy)
         self.lane = Lane(self.agenda, self.rng, profile, self.monitor, self.travel_s, self.policy.doors)
         self.host: Host = Host(self.agenda, self.rng, profile, self.policy, self.lane, self.monitor, self.look, table)
+        self.host.biometrics.judge = self.policy.pad_rule is PadRule.REQUIRED or self.rng.random() >= profile.no_judge
         self.officer = Officer(self)
         self.phones = Phones(self.rng, self.policy)
         self.faults: Counter[tuple[str, str]] = Counter()
@@ -98,7 +99,8 @@ class Episode:
         region, direction = rng.choice(((Region.MO, Direction.HK_TO_MO), (Region.HK, Direction.MO_TO_HK)))
         lane = LaneKind.SINGLE_DOOR if rng.random() < self.profile.single_door else LaneKind.TWO_DOOR
         entry, leaving = rng.choices(((True, False), (True, True), (False, True)), (6, 3, 1))[0]
-        return replace(CrossingPolicy(region, direction), biometric_rule=rule, emergency_opens_entry=entry, emergency_opens_exit=leaving, lane=lane)
+        policy = CrossingPolicy(region, direction, lane, emergency_opens_entry=entry, emergency_opens_exit=leaving)
+        return replace(policy, biometric_rule=rule, pad_rule=rng.choices(list(PadRule), (8, 2))[0])
 
     # -- the run -------------------------------------------------------------------------------------------------------------
 
@@ -152,8 +154,8 @@ class Episode:
     def _kinds(self) -> tuple[str, ...]:
         policy = self.policy
         emergency = [door.value for door in policy.doors if policy.emergency_opens(door)]
-        rule = f"biometric rule {policy.biometric_rule.value}"
-        return policy.lane.value, policy.direction.name.lower(), rule, f"an emergency opens {' and '.join(emergency) or 'no door'}"
+        rules = f"biometric rule {policy.biometric_rule.value}", f"attack detection {policy.pad_rule.value}"
+        return policy.lane.value, policy.direction.name.lower(), *rules, f"an emergency opens {' and '.join(emergency) or 'no door'}"
 
     # -- who comes -------------------------------------------------------------------------------------------------------------
 
@@ -174,7 +176,9 @@ class Episode:
         rng = self.rng
         habit = somebody(rng, self.profile.misbehaving, self.lane.doors)
         self.habits[habit.name] += 1
-        self._arrive(Traveller(self, Body(f"t{self._come}", QUEUE_M, rng.uniform(0.8, 1.6), 2 if habit.companion == "on_arm" else 1), habit, self._come))
+        heads = 2 if habit.companion == "on_arm" else 1
+        body = Body(f"t{self._come}", QUEUE_M, rng.uniform(0.8, 1.6), heads, masked=habit.face == "picture")
+        self._arrive(Traveller(self, body, habit, self._come))
         if rng.random() < self.profile.maintenance:
             maintenance(self)
 
@@ -192,7 +196,7 @@ class Episode:
     def left(self, mind: Mind) -> None:
         """Somebody has gone their way; whoever stands behind them steps up, if they have not yet. Some come again."""
         if isinstance(mind, Traveller) and mind is self._front and mind.comes_again > 0 and mind.admitted and mind.body.zone == OUTSIDE:
-            body = Body(mind.body.name, QUEUE_M, mind.body.pace_mps)
+            body = Body(mind.body.name, QUEUE_M, mind.body.pace_mps, masked=mind.body.masked)
             self.agenda.after(self.rng.uniform(1.0, 5.0), self._arrive, Traveller(self, body, mind.habit, mind.number, mind.comes_again - 1))
         elif mind is self._front and mind is not self._followed:
             self.agenda.after(0.2, self._next)
@@ -233,7 +237,7 @@ class Episode:
             self.expected = shown.holder
             return shown
         shown = self.phones.show(traveller.body.name, traveller.number, self.profile.refused)
-        if traveller.habit.name == "shows another one's phone":
+        if traveller.habit.phone == "another's":
             shown = replace(shown, holder=f"{shown.holder}'s friend")
         self.expected = shown.holder
         self._presented.append(shown)

@@ -160,6 +160,19 @@ def _reader(device: Device) -> Inject:
     return inject
 
 
+def _judge(scene: Episode) -> bool:
+    """Presentation attack detection gives nothing: not installed, or its judge failed."""
+    if not scene.host.biometrics.judge:
+        return False
+    scene.host.biometrics.judge = False
+
+    def end() -> None:
+        scene.host.biometrics.judge = True
+
+    scene.ends(end, _lasting(scene))
+    return True
+
+
 def _camera(scene: Episode) -> bool:
     scene.host.lose_camera()
     scene.ends(scene.host.find_camera, _lasting(scene))
@@ -171,7 +184,7 @@ def _answer(outcome: CheckOutcome) -> Inject:
 
     def inject(scene: Episode) -> bool:
         reason = None if outcome is CheckOutcome.SUCCESSFUL else Reason.IDENTITY_TIMED_OUT
-        modality = scene.rng.choice((Modality.FINGERPRINT, Modality.FACE))
+        modality = scene.rng.choice(tuple(Modality))
         crossing_id = scene.rng.choice(scene.past_crossings or ("x0",)) if outcome is CheckOutcome.SUCCESSFUL else scene.present_crossing
         return scene.host.post(e.CheckEnded(crossing_id, modality, outcome, reason))
 
@@ -297,6 +310,7 @@ FAULTS: dict[str, Inject] = {
     "board without power": _silence(0.5, 15.0, power_lost=True),
     "fingerprint reader lost": _reader(Device.FINGERPRINT),
     "face camera lost": _reader(Device.FACE_CAMERA),
+    "judge gives nothing": _judge,
     "QR camera lost": _camera,
     "housing opened": _housing,
     "check aborted": _answer(CheckOutcome.ABORTED),

@@ -15,12 +15,12 @@ class Habit:
     Attributes:
         name: For reports.
         weight: Share among those who misbehave.
-        phone: good, replays (a copy of what somebody used before).
+        phone: good, replays (a copy of what somebody used before), another's.
         entering: walks, never, late (when the door is about to close), backs_out (turns round in the chamber), lingers (in the doorway),
             drops (an object in the doorway), uninvited (without a pass).
         companion: "", tailgater, later (a tailgater who comes once the check has begun), child (walks along), on_arm (a child no counter tells apart).
-        finger: own, other, none.
-        face: own, other, none, two (a second face beside).
+        finger: own, other, none, cast (of the pass's holder).
+        face: own, other, none, two (a second face beside), picture (of the pass's holder, on paper or on a screen).
         inside: waits, walks_back, forces_exit, forces_entry, tampers, passes_object (through the entry), collapses, needs_help (somebody who watches the
             lane asks for an officer), leaves_object (the counter takes it for a person).
         leaving: walks, stays, late, drops (an object in the doorway), turns_back (in the doorway), lets_in (somebody from beyond).
@@ -66,7 +66,9 @@ MISBEHAVING = (
     Habit("tailgates", 2.0, companion="tailgater"),
     Habit("tailgates and stays", companion="tailgater", returning="stays"),
     Habit("shows a copy", 1.5, phone="replays", finger="other", face="other"),
-    Habit("shows another one's phone", finger="other", face="other"),
+    Habit("shows another one's phone", phone="another's", finger="other", face="other"),
+    Habit("holds up a picture", 1.5, phone="another's", finger="cast", face="picture"),
+    Habit("holds up a picture and stays", 0.5, phone="another's", finger="cast", face="picture", returning="stays"),
     Habit("wrong finger", finger="other"),
     Habit("wrong face", face="other"),
     Habit("tries again and again", 0.5, finger="other", face="other", comes_again=5),

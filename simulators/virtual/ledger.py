@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gate_controller.core.policy import BiometricRule
-from gate_controller.core.values import BIOMETRICS, Modality
+from gate_controller.core.policy import BiometricRule, CrossingPolicy, PadRule
+from gate_controller.core.values import BIOMETRICS, CheckOutcome, Modality
 from simulators.virtual.services import Presentation
 
 
@@ -30,12 +30,16 @@ class Ledger:
     claimed: bool = False
     openings: int = 0
     started: dict[Modality, None] = field(default_factory=dict)
-    passed: dict[Modality, bool] = field(default_factory=dict)
+    ended: dict[Modality, CheckOutcome] = field(default_factory=dict)
+    goes: str = ""
+    """Who goes out on the decision, where that is not the holder and no controller could know."""
     released: bool = False
     let_out_at: float | None = None
     sent_nobody_back: bool = False
 
-    def meets(self, rule: BiometricRule) -> bool:
-        """Whether the checks that were started and ended satisfy the rule by themselves."""
-        passed = [self.passed.get(modality, False) for modality in BIOMETRICS]
-        return all(passed) if rule is BiometricRule.BOTH else rule is BiometricRule.EITHER and any(passed)
+    def meets(self, policy: CrossingPolicy) -> bool:
+        """Whether the checks that were started and ended satisfy the policy by themselves: who it is, and that a living face was there."""
+        rule, passed = policy.biometric_rule, [self.ended.get(modality) is CheckOutcome.SUCCESSFUL for modality in BIOMETRICS]
+        judged = self.ended.get(Modality.PAD)
+        live = judged is CheckOutcome.SUCCESSFUL or (judged is CheckOutcome.NOT_SUPPORTED and policy.pad_rule is PadRule.SIGNALLED)
+        return live and (all(passed) if rule is BiometricRule.BOTH else rule is BiometricRule.EITHER and any(passed))

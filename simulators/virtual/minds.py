@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 NOT_NOW = frozenset({Prompt.CODE_UNREADABLE, Prompt.CODE_EXPIRED, Prompt.CODE_NOT_ACCEPTED, Prompt.GO_TO_COUNTER, Prompt.TRY_AGAIN_LATER})
 WAYS_BACK = frozenset({Prompt.GO_BACK, Prompt.ONE_AT_A_TIME})
 INSIDE_PROMPTS = frozenset({Prompt.WAIT_INSIDE, Prompt.FINGER_AND_FACE, Prompt.PLACE_FINGER, Prompt.LOOK_HERE})
+COPIES = frozenset({"cast", "picture"})
+"""What is taken for the holder's."""
 ATTEMPTS = 2
 
 
@@ -252,9 +254,11 @@ class Traveller(Mind):
         what = self.habit.finger if modality is Modality.FINGERPRINT else self.habit.face
         if what == "none" or self.body.velocity or self.body.target in {QUEUE_M, BEYOND_M}:
             return None
+        if modality is Modality.PAD:
+            return self._judged()
         if what == "two" or (self.body.heads > 1 and modality is Modality.FACE and self.scene.rng.random() < 0.5):
             return CheckOutcome.FAILED, Reason.SEVERAL_FACES
-        if self.scene.expected != self.body.name or what == "other":
+        if what == "other" or (what not in COPIES and self.scene.expected != self.body.name):
             return wrong(modality)
         draw = self.scene.rng.random()
         if draw < self.scene.profile.false_non_match:
@@ -262,6 +266,15 @@ class Traveller(Mind):
         if draw < 1.5 * self.scene.profile.false_non_match:
             return CheckOutcome.NOT_SUPPORTED, Reason.REFERENCE_REFUSED if modality is Modality.FINGERPRINT else Reason.NO_TEMPLATE
         return CheckOutcome.SUCCESSFUL, None
+
+    def _judged(self) -> tuple[CheckOutcome, Reason | None]:
+        """What presentation attack detection makes of this face: it errs both ways, and knows nothing of whose face it is."""
+        draw, profile = self.scene.rng.random(), self.scene.profile
+        if self.body.masked:
+            return (CheckOutcome.SUCCESSFUL, None) if draw < profile.missed_attack else (CheckOutcome.FAILED, Reason.PAD_ALARM)
+        if draw < profile.false_alarm / 2:
+            return CheckOutcome.FAILED, Reason.PAD_ALARM
+        return (CheckOutcome.UNDETERMINED, Reason.PAD_UNDETERMINED) if draw < profile.false_alarm else (CheckOutcome.SUCCESSFUL, None)
 
 
 def wrong(modality: Modality) -> tuple[CheckOutcome, Reason]:

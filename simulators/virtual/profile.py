@@ -46,6 +46,9 @@ class Profile:
         counter_blind: Share of counter changes after which it shows nothing for a while.
         counter_miscount: ... after which it shows one too many or too few for a while.
         false_non_match: Share of checks of the right person that fail.
+        false_alarm: Share of living faces that presentation attack detection takes for a picture, or cannot tell from one.
+        missed_attack: Share of pictures that it takes for a living face.
+        no_judge: Share of lanes without it, among those whose policy lets that pass.
         maintenance: Share of travellers before whom an engineer takes the lane.
         single_door: Share of episodes whose lane has a single door, the exit.
         *_latency: Latencies of the parts.
@@ -60,6 +63,9 @@ class Profile:
     counter_blind: float = 0.0
     counter_miscount: float = 0.0
     false_non_match: float = 0.0
+    false_alarm: float = 0.0
+    missed_attack: float = 0.0
+    no_judge: float = 0.0
     maintenance: float = 0.0
     single_door: float = 0.0
     counter_latency: Latency = Latency(0.15, 0.3)
@@ -70,6 +76,7 @@ class Profile:
     record_latency: Latency = Latency(0.012)
     finger_latency: Latency = Latency(1.1, 0.35)
     face_latency: Latency = Latency(0.9, 0.35)
+    pad_latency: Latency = Latency(0.4, 0.35)
     qr_latency: Latency = Latency(0.12, 0.4)
 
 
@@ -112,6 +119,9 @@ PROFILES = {
         counter_blind=0.002,
         counter_miscount=0.002,
         false_non_match=0.01,
+        false_alarm=0.01,
+        missed_attack=0.02,
+        no_judge=0.3,
         maintenance=0.001,
         single_door=0.05,
         dead_fault_rate=0.06,
@@ -127,6 +137,9 @@ PROFILES = {
         counter_blind=0.01,
         counter_miscount=0.01,
         false_non_match=0.02,
+        false_alarm=0.02,
+        missed_attack=0.05,
+        no_judge=0.3,
         maintenance=0.05,
         single_door=0.05,
         dead_fault_rate=0.6,
@@ -138,6 +151,7 @@ PROFILES = {
         record_latency=Latency(0.02, 0.8, 0.005, (0.5, 5.0)),
         finger_latency=Latency(1.1, 0.6, 0.01, (15.0, 40.0)),
         face_latency=Latency(0.9, 0.6, 0.01, (15.0, 40.0)),
+        pad_latency=Latency(0.4, 0.6, 0.01, (15.0, 40.0)),
         qr_latency=Latency(0.15, 0.8, 0.005, (1.0, 5.0)),
     ),
 }

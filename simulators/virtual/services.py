@@ -39,21 +39,36 @@ class Presentation:
     by_enrolment: bool = False
 
 
+AFTER_FACE_S = 0.1
+"""That no face was seen is told before that none could be judged."""
+NOTHING_SEEN = {
+    Modality.FINGERPRINT: Reason.FINGERPRINT_NOT_CAPTURED,
+    Modality.FACE: Reason.FACE_NOT_CAPTURED,
+    Modality.PAD: Reason.PAD_UNDETERMINED,
+}
+"""Why a check ends that saw nothing in its time."""
+
 Look = Callable[[Modality], tuple[CheckOutcome, Reason | None] | None]
 """What a biometric device would find now; None while there is nothing before it."""
 
 
 class Biometrics:
-    """Fingerprint reader and face camera: look again and again until there is something to decide on, or the time is over."""
+    """Fingerprint reader and face camera: look again and again until there is something to decide on, or the time is over.
+
+    Attributes:
+        lost: Devices that are unplugged.
+        judge: Whether presentation attack detection gives anything; the face was watched since the entry opened, so it answers soon.
+    """
 
     def __init__(self, agenda: Agenda, rng: Random, profile: Profile, look: Look, post: Callable[[e.Event], object]) -> None:
         self._agenda = agenda
         self._rng = rng
-        self._latency = {Modality.FINGERPRINT: profile.finger_latency, Modality.FACE: profile.face_latency}
+        self._latency = {Modality.FINGERPRINT: profile.finger_latency, Modality.FACE: profile.face_latency, Modality.PAD: profile.pad_latency}
         self._look = look
         self._post = post
         self._run = 0
         self.lost: dict[Device, None] = {}
+        self.judge = True
 
     def detach(self) -> None:
         """The process died, or the checks are over."""
@@ -65,6 +80,8 @@ class Biometrics:
             self._run += 1
         elif isinstance(command, c.StartCheck):
             until = self._agenda.now + max(command.timeout_s - CHECK_MARGIN_S, command.timeout_s / 2)
+            if command.modality is Modality.PAD:
+                until += AFTER_FACE_S
             self._agenda.after(self._latency[command.modality].draw(self._rng), self._attempt, self._run, command, until)
 
     def lose(self, device: Device) -> None:
@@ -83,12 +100,13 @@ class Biometrics:
         device = Device.FINGERPRINT if check.modality is Modality.FINGERPRINT else Device.FACE_CAMERA
         if run != self._run or device in self.lost:
             return
-        found = self._look(check.modality)
+        judged = check.modality is Modality.PAD
+        found = (CheckOutcome.NOT_SUPPORTED, Reason.PAD_NOT_PERFORMED) if judged and not self.judge else self._look(check.modality)
         if found is None and self._agenda.now < until:
-            wanted = Prompt.PLACE_FINGER if check.modality is Modality.FINGERPRINT else Prompt.LOOK_HERE
-            self._post(e.CheckProgressed(check.crossing_id, check.modality, wanted))
+            if not judged:
+                wanted = Prompt.PLACE_FINGER if check.modality is Modality.FINGERPRINT else Prompt.LOOK_HERE
+                self._post(e.CheckProgressed(check.crossing_id, check.modality, wanted))
             self._agenda.after(min(1.5, until - self._agenda.now), self._attempt, run, check, until)
             return
-        missing = Reason.FINGERPRINT_NOT_CAPTURED if check.modality is Modality.FINGERPRINT else Reason.FACE_NOT_CAPTURED
-        outcome, reason = found or (CheckOutcome.UNDETERMINED, missing)
+        outcome, reason = found or (CheckOutcome.UNDETERMINED, NOTHING_SEEN[check.modality])
         self._post(e.CheckEnded(check.crossing_id, check.modality, outcome, reason))

@@ -143,6 +143,23 @@ def test_nothing_that_accuses_or_identifies_reaches_the_page(serve, stream):
     assert not re.search("pad_suspected|mismatch|officer-7|c-1|refused", watching.text)
 
 
+def test_the_page_cannot_tell_a_suspected_picture_from_a_face_that_did_not_match(serve, stream):
+    """All that the gate publishes of the two, as it does: what reaches the page is the same."""
+    told = []
+    for check, reason in (("face", "face_mismatch"), ("pad", "pad_alarm"), ("pad", "pad_undetermined"), ("pad", "pad_not_performed")):
+        served = serve()
+        watching = stream(served)
+        watching.until("heartbeat")
+        served.feed.publish("status", {"state": "officer_referral", "reason": reason, "officer_call": {"reason": reason, "acknowledged_by": None}})
+        served.feed.publish("officer_called", {"reason": reason, "escalation": 0})
+        served.feed.publish("crossing_recorded", {"reason": reason, "checks": {check: "failed"}, "steps": [[f"{check}_failed", 1.2]]})
+        served.feed.publish("prompt", {"prompt": "wait_for_officer"})
+        seen = watching.until("heartbeat", {"prompt": "wait_for_officer"})
+        told.append({(kind, *data.items()) for kind, data in seen if kind != "heartbeat"})
+        served.server.stop()
+    assert told == [{("prompt", ("prompt", "wait_for_officer")), ("state", ("state", "officer_referral"))}] * 4
+
+
 @pytest.mark.parametrize("fields", [{"prompt": "pad_suspected"}, {"prompt": 7}, {"prompt": None}, {"prompt": ["step_in"]}, {}, []])
 def test_what_is_not_a_prompt_of_the_core_is_not_passed_on(serve, stream, fields):
     served = serve()

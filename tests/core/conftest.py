@@ -9,7 +9,8 @@ import pytest
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.machine import Controller
-from gate_controller.core.policy import BiometricRule, CrossingPolicy
+from gate_controller.core.policy import BiometricRule, CrossingPolicy, PadRule
+from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.values import (
     BIOMETRICS,
@@ -43,6 +44,7 @@ class Monitor:
     """Judges commands by the events alone; never looks into the controller."""
 
     both_checks: bool = True
+    pad_passes: frozenset[CheckOutcome] = frozenset({CheckOutcome.SUCCESSFUL})
     inputs: LaneInputs = field(default_factory=LaneInputs)
     emergency: bool = False
     verified: set[str] = field(default_factory=set)
@@ -118,6 +120,7 @@ class Monitor:
                 if self.both_checks
                 else any(ended.get(modality) is CheckOutcome.SUCCESSFUL for modality in BIOMETRICS)
             )
+            and ended.get(Modality.PAD) in self.pad_passes
             and self.inputs.occupancy is Occupancy.ONE
             and not self.lost & {Device.IO_BOARD, Device.FINGERPRINT, Device.FACE_CAMERA, Device.JOURNAL}
         )
@@ -136,6 +139,8 @@ class Lane:
         self.policy = replace(CrossingPolicy(Region.MO, Direction.HK_TO_MO), **policy)
         self.controller = Controller(self.policy)
         self.monitor = Monitor(both_checks=self.policy.biometric_rule is not BiometricRule.EITHER)
+        if self.policy.pad_rule is PadRule.SIGNALLED:
+            self.monitor.pad_passes |= {CheckOutcome.NOT_SUPPORTED}
         self.now = 100.0
         self.out: list[c.Command] = []
         self.inputs = EMPTY
@@ -182,7 +187,8 @@ class Lane:
         assert self.state is State.ENTRY_OPEN
         return self
 
-    def enter(self) -> Lane:
+    def enter(self, judged: CheckOutcome | None = CheckOutcome.SUCCESSFUL) -> Lane:
+        """Walk in. The face was watched meanwhile, so the judge answers as soon as it is asked, unless `judged` is None."""
         self.see(entry_door=DoorPosition.OPEN)
         self.see(entry_beam=TriState.ACTIVE, occupancy=Occupancy.ONE)
         self.see(entry_beam=TriState.INACTIVE)
@@ -190,6 +196,8 @@ class Lane:
         assert self.state is State.OCCUPANCY_CHECK
         self.see(entry_door=DoorPosition.CLOSED)
         assert self.state is State.IDENTITY_CHECK
+        if judged is not None:
+            self.tell(e.CheckEnded(self.controller.crossing_id, Modality.PAD, judged, None if judged is CheckOutcome.SUCCESSFUL else Reason.PAD_NOT_PERFORMED))
         return self
 
     def verify(self, crossing_id: str = "x") -> Lane:

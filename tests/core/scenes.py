@@ -55,10 +55,11 @@ def ends(modality, outcome=CheckOutcome.SUCCESSFUL, reason=None):
 
 
 def walk_in(lane):
-    """Through an entry without a door, up to the exit."""
+    """Through an entry without a door, up to the exit; judged live at once."""
     lane.see(entry_beam=BROKEN, occupancy=ONE)
     lane.see(entry_beam=CLEAR)
     lane.wait(STEADY)
+    lane.tell(e.CheckEnded("x", Modality.PAD, CheckOutcome.SUCCESSFUL))
 
 
 BOTH_MATCH = (ends(Modality.FINGERPRINT), ends(Modality.FACE))
@@ -162,7 +163,7 @@ def word(command):
             return f"records {record.outcome.value} {record.reason.code if record.reason else 'well'}"
         case c.NoteEvent(kind):
             return f"notes {kind}"
-    return {c.VerifyPass: "verifies", c.FindEnrolment: "looks up", c.RecordAdmission: "claims", c.PrepareBiometrics: "prepares", c.EndBiometrics: "forgets",
+    return {c.VerifyPass: "verifies", c.FindEnrolment: "looks up", c.RecordAdmission: "claims", c.PrepareBiometrics: "prepares", c.GatherPadEvidence: "watches", c.EndBiometrics: "forgets",
             c.EndOfficerCall: "ends the call"}[type(command)]  # fmt: skip
 
 

@@ -13,12 +13,12 @@ from gate_controller.core import events as e
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.values import (
-    BIOMETRICS,
     CheckOutcome,
     Device,
     DoorPosition,
     EnrolmentFacts,
     LaneInputs,
+    Modality,
     Occupancy,
     PassFacts,
     Region,
@@ -60,7 +60,7 @@ steps = st.one_of(
     st.tuples(st.just("inputs"), inputs),
     st.tuples(st.just("wait"), mostly([0.1, 0.4, 0.4, 1.0, 3.0, 9.0, 70.0])),
     st.tuples(st.just("pass"), mostly(["read", "verified", "degraded", "adult", "teenager", "child", "recorded", "refused", "missing", *WHOLE])),
-    st.tuples(st.just("check"), st.tuples(mostly(list(BIOMETRICS)), mostly([CheckOutcome.SUCCESSFUL] * 6 + list(CheckOutcome)))),
+    st.tuples(st.just("check"), st.tuples(mostly(list(Modality)), mostly([CheckOutcome.SUCCESSFUL] * 6 + list(CheckOutcome)))),
     st.tuples(st.just("verified"), st.none()),
     st.tuples(st.just("device"), st.tuples(mostly(list(Device)), mostly([True, True, False]))),
     st.tuples(st.just("officer"), mostly(["acknowledge", "assist", "return", "release", "rearm"])),
@@ -104,7 +104,7 @@ def play(lane, script):
             case "check":
                 lane.tell(e.CheckEnded(name, what[0], what[1], None if what[1] is CheckOutcome.SUCCESSFUL else Reason.FACE_MISMATCH))
             case "verified":
-                for modality in BIOMETRICS:
+                for modality in Modality:
                     lane.tell(e.CheckEnded(name, modality, CheckOutcome.SUCCESSFUL))
             case "device":
                 lane.tell(e.DeviceReady(what[0]) if what[1] else e.DeviceLost(what[0], "x"))
@@ -135,7 +135,7 @@ def walk(lane, stage, name):
             lane.see(entry_door=DoorPosition.CLOSED)
             lane.wait(0.1)
         case "verify":
-            for modality in BIOMETRICS:
+            for modality in Modality:
                 lane.tell(e.CheckEnded(name, modality, CheckOutcome.SUCCESSFUL))
             lane.see(exit_door=DoorPosition.OPEN)
         case "leave":

@@ -174,7 +174,7 @@ SCENES = {
     "somebody stands in the exit before the check": (
         occupancy,
         [sees(exit_beam=BROKEN, entry_door=CLOSED), waits(0.5), sees(exit_beam=CLEAR)],
-        "says finger_and_face, checks fingerprint, checks face -> identity_check -",
+        "says finger_and_face, checks fingerprint, checks face, checks pad -> identity_check -",
     ),
     "the entry does not close": (
         occupancy,

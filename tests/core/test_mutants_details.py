@@ -9,7 +9,7 @@ import pytest
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.reasons import Reason
-from gate_controller.core.values import BIOMETRICS, CheckOutcome, Device, Direction, Door, DoorPosition, Lamp, Modality, Outcome, Region, TriState
+from gate_controller.core.values import CheckOutcome, Device, Direction, Door, DoorPosition, Lamp, Modality, Outcome, Region, TriState
 from tests.core.conftest import ADULT, PASS
 from tests.core.scenes import (
     AFTER,
@@ -112,9 +112,11 @@ def test_what_the_commands_of_a_crossing_carry(new_lane):
         c.RecordAdmission("x", PASS.pass_id, PASS.issued_at, PASS.pass_expires_at, Region.HK, Direction.HK_TO_MO),
         c.OpenDoor(Door.ENTRY, lane.policy.return_path_s + 1.0),
         c.PrepareBiometrics("x"),
+        c.GatherPadEvidence("x"),
         c.CloseDoor(Door.ENTRY),
         c.StartCheck("x", Modality.FINGERPRINT, lane.policy.identity_s),
         c.StartCheck("x", Modality.FACE, lane.policy.identity_s),
+        c.StartCheck("x", Modality.PAD, lane.policy.identity_s),
         c.OpenDoor(Door.EXIT, lane.policy.exit_open_s + 1.0),
         c.EndBiometrics("x"),
         c.CloseDoor(Door.EXIT),
@@ -130,6 +132,7 @@ def test_the_record_of_a_completed_crossing(new_lane):
         "authorised",
         "admitted",
         "entered",
+        "pad_successful",
         "fingerprint_successful",
         "face_successful",
         "verified",
@@ -143,7 +146,7 @@ def test_the_record_of_a_completed_crossing(new_lane):
     assert 0.0 < times[4] < times[-1] < 2.0, "seconds since the pass was read"
     assert (record.outcome, record.reason, record.issuer, record.direction) == (Outcome.COMPLETED, None, Region.HK, Direction.HK_TO_MO)
     assert (record.admitted, record.authorised, record.entered, record.verified, record.exited, record.chamber_empty) == (True,) * 6
-    assert record.checks == dict.fromkeys(BIOMETRICS, CheckOutcome.SUCCESSFUL)
+    assert record.checks == dict.fromkeys(Modality, CheckOutcome.SUCCESSFUL)
     assert (record.officer, record.officer_reason, record.degraded) == (None, None, False)
 
 
@@ -154,7 +157,7 @@ def test_the_record_of_an_officers_release(new_lane):
     record = lane.record()
     assert (record.outcome, record.reason, record.officer, record.officer_reason) == (Outcome.RELEASED_BY_OFFICER, Reason.OFFICER_RELEASED, "officer 7", "seen")
     assert (record.entered, record.verified, record.exited, record.chamber_empty) == (True, False, True, True)
-    assert record.checks == {}
+    assert record.checks == {Modality.PAD: CheckOutcome.SUCCESSFUL}
     assert [step.name for step in record.steps][-3:] == ["exit_commanded", "exited", "chamber_empty"]
 
 

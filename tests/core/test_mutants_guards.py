@@ -236,7 +236,7 @@ SCENES = {
     "a check ends before it was started": (
         occupancy,
         [*BOTH_MATCH, sees(entry_door=CLOSED), waits(1)],
-        "says finger_and_face, checks fingerprint, checks face -> identity_check -",
+        "says finger_and_face, checks fingerprint, checks face, checks pad -> identity_check -",
     ),
     "a check of another crossing ends": (
         identity,
@@ -312,7 +312,7 @@ SCENES = {
     "a refusal is forgotten with the next pass": (
         ready,
         [read(), told(e.PassRefused("x", Reason.PASS_EXPIRED)), lambda lane: lane.admit("y").enter().verify("y").leave()],
-        "verifies, says checking_code; records refused pass_expired, says code_expired; verifies, says checking_code; looks up; claims; entry opens, prepares, says step_in; entry shuts, says wait_inside; says finger_and_face, checks fingerprint, checks face; exit opens, forgets, says step_out; exit shuts; records completed well, says show_code -> ready -",
+        "verifies, says checking_code; records refused pass_expired, says code_expired; verifies, says checking_code; looks up; claims; entry opens, prepares, watches, says step_in; entry shuts, says wait_inside; says finger_and_face, checks fingerprint, checks face, checks pad; exit opens, forgets, says step_out; exit shuts; records completed well, says show_code -> ready -",
     ),
 }
 

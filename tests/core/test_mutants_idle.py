@@ -329,7 +329,7 @@ SCENES = {
     "admitted": (
         passing,
         [told(e.PassVerified("x", PASS)), told(e.EnrolmentFound("x", ADULT)), told(e.AdmissionRecorded("x"))],
-        "looks up; claims; entry opens, prepares, says step_in -> entry_open -",
+        "looks up; claims; entry opens, prepares, watches, says step_in -> entry_open -",
     ),
 }
 

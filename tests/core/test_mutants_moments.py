@@ -99,7 +99,7 @@ SCENES = {
     "one is inside at the moment the entry should have opened": (
         entry_open,
         [sees(occupancy=ONE, entry_beam=BROKEN), later(3.1), sees(entry_beam=CLEAR)],
-        "entry shuts, says wait_inside, says finger_and_face, checks fingerprint, checks face -> identity_check -",
+        "entry shuts, says wait_inside, says finger_and_face, checks fingerprint, checks face, checks pad -> identity_check -",
     ),
     "the entry did not open at the moment the time to come in is over": (
         entry_open,

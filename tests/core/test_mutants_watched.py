@@ -104,7 +104,7 @@ SCENES = {
     "whoever passed the doorless entry before the admission is not who came in afterwards": (
         single_passing,
         [sees(entry_beam=BROKEN), sees(entry_beam=CLEAR), *GRANTED, steadily(occupancy=ONE)],
-        "looks up; claims; prepares, says step_in; notes latched, exit shuts, forgets, calls beam_blind, says wait_for_officer -> officer_referral beam_blind",
+        "looks up; claims; prepares, watches, says step_in; notes latched, exit shuts, forgets, calls beam_blind, says wait_for_officer -> officer_referral beam_blind",
     ),
     "somebody whom no beam saw is counted at the moment clearing took too long": (
         single_clearing,

@@ -15,16 +15,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.machine import Controller
-from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind
+from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind, PadRule
 from gate_controller.core.reasons import Reason
-from gate_controller.core.values import BIOMETRICS, UNKNOWN_INPUTS, CheckOutcome, Device, Direction, Door, DoorPosition, Occupancy, Region, TriState
+from gate_controller.core.values import UNKNOWN_INPUTS, CheckOutcome, Device, Direction, Door, DoorPosition, Modality, Occupancy, Region, TriState
 from tests.exploration.monitor import Monitor
 from tests.exploration.world import ADULT, CALM, CHILD, FIRST_ANSWERS, PASS, TOGETHER
 
 EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "25"))
 POLICIES = {
     "both": {"biometric_rule": BiometricRule.BOTH},
-    "either, exit opens": {"biometric_rule": BiometricRule.EITHER, "emergency_opens_exit": True},
+    "either, exit opens": {"biometric_rule": BiometricRule.EITHER, "emergency_opens_exit": True, "pad_rule": PadRule.SIGNALLED},
     "officer confirms": {"biometric_rule": BiometricRule.FACE_ONLY_WITH_OFFICER},
     "single door": {"lane": LaneKind.SINGLE_DOOR},
 }
@@ -160,9 +160,13 @@ class LaneMachine(RuleBasedStateMachine):
         with_what = {e.PassVerified: (PASS,), e.PassRefused: (Reason.PASS_EXPIRED,), e.EnrolmentFound: (CHILD if child else ADULT,)}
         self.tell(answer(name, *with_what.get(answer, ())), mine=not late)
 
-    @rule(late=st.sampled_from([0, 0, 0, 1]), outcomes=st.lists(st.sampled_from([CheckOutcome.SUCCESSFUL] * 4 + list(CheckOutcome)), min_size=2, max_size=2))
-    def checks_end(self, late, outcomes):
-        for modality, outcome in zip(BIOMETRICS, outcomes, strict=True):
+    @rule(
+        late=st.sampled_from([0, 0, 0, 1]),
+        order=st.permutations(list(Modality)),
+        outcomes=st.lists(st.sampled_from([CheckOutcome.SUCCESSFUL] * 8 + list(CheckOutcome)), min_size=3, max_size=3),
+    )
+    def checks_end(self, late, order, outcomes):
+        for modality, outcome in zip(order, outcomes, strict=True):
             reason = None if outcome is CheckOutcome.SUCCESSFUL else Reason.FACE_MISMATCH
             self.tell(e.CheckEnded(f"x{self.number - late}", modality, outcome, reason), mine=not late)
 

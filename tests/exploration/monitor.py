@@ -11,8 +11,8 @@ from typing import Any
 
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
-from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind
-from gate_controller.core.values import BIOMETRICS, UNKNOWN_INPUTS, CheckOutcome, Device, Door, DoorPosition, LaneInputs, Occupancy, Outcome, TriState
+from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind, PadRule
+from gate_controller.core.values import BIOMETRICS, UNKNOWN_INPUTS, CheckOutcome, Device, Door, DoorPosition, LaneInputs, Modality, Occupancy, Outcome, TriState
 
 NEEDED = frozenset({Device.IO_BOARD, Device.FINGERPRINT, Device.FACE_CAMERA, Device.JOURNAL})
 """Without these nobody is let through by the gate itself."""
@@ -22,6 +22,7 @@ NO_EMERGENCY, LATCHED, STANDS = range(3)
 """LATCHED: known from before a restart, and not re-armed since; the doors are shut. STANDS: reported to this process, and not re-armed since."""
 NOTHING, DECIDED, AJAR, INTERRUPTED = 0, 1, 2, 4
 """Evidence of a way out, added up: the exit was ordered open on a decision; since then it was seen ajar; since then its beam was seen interrupted."""
+SUCCESS = frozenset({CheckOutcome.SUCCESSFUL})
 ONE_OR_MORE = frozenset({Occupancy.ONE, Occupancy.MANY})
 
 MEMORY = {
@@ -35,8 +36,8 @@ MEMORY = {
     "emergency": NO_EMERGENCY,
     "engineer": False,  # has the lane
     "progress": NONE,
-    "checking": frozenset(),  # modalities whose check was started
-    "good": frozenset(),  # modalities whose first answer was a match
+    "checking": frozenset(),  # what is being checked
+    "good": frozenset(),  # checks whose first answer lets the exit open
     "exit_used": False,  # the exit was commanded open in this crossing
     "leaving": NOTHING,  # what was seen of the traveller's way out
     "biometrics": False,  # ordered to be prepared, not yet ended
@@ -53,12 +54,14 @@ class BrokenInvariantError(AssertionError):
 class Monitor:
     """One lane's monitor."""
 
-    __slots__ = ("doorless", "policy", *MEMORY)
+    __slots__ = ("doorless", "pad_passes", "policy", *MEMORY)
 
     def __init__(self, policy: CrossingPolicy) -> None:
         self.policy = policy
         self.doorless = policy.lane is LaneKind.SINGLE_DOOR
         """The entry is an opening: its door can neither open nor close, and whoever is inside can go back by it."""
+        self.pad_passes = SUCCESS if policy.pad_rule is PadRule.REQUIRED else SUCCESS | {CheckOutcome.NOT_SUPPORTED}
+        """Ends of presentation attack detection with which the exit may open: judged live, or where that is enough, not judged at all."""
         self.load(tuple(MEMORY.values()))
 
     def memory(self) -> tuple[Any, ...]:
@@ -135,7 +138,7 @@ class Monitor:
                 self.progress = RECORDED
             case e.CheckEnded(_, modality, outcome, _) if mine and modality in self.checking:
                 self.checking -= {modality}
-                self.good |= {modality} if outcome is CheckOutcome.SUCCESSFUL else set()
+                self.good |= {modality} if outcome in (self.pad_passes if modality is Modality.PAD else SUCCESS) else set()
             case e.StopRequested():
                 self.engineer = False
             case e.Started(latched):
@@ -225,6 +228,8 @@ class Monitor:
                     self._admission()  # there is no door to open; the display says to step in
                 self._must(self.progress == ADMITTED and not self.biometrics, "order: biometrics were prepared for nobody, or twice")
                 self.biometrics = True
+            case c.GatherPadEvidence():
+                self._must(self.biometrics, "order: a face was to be watched of nobody")
             case c.StartCheck(_, modality):
                 self._must(self.biometrics and modality not in self.checking, "order: a check was started without its reference, or twice")
                 self.checking |= {modality}
@@ -287,12 +292,13 @@ class Monitor:
         self._must(officer or not self.exit_used, "INV-4: the way back was opened though the exit had been, and no officer said so")
 
     def _positive(self) -> bool:
-        rule = self.policy.biometric_rule
-        met = self.good == set(BIOMETRICS) if rule is BiometricRule.BOTH else bool(self.good) and rule is BiometricRule.EITHER
+        rule, matched = self.policy.biometric_rule, self.good - {Modality.PAD}
+        met = len(matched) == len(BIOMETRICS) if rule is BiometricRule.BOTH else bool(matched) and rule is BiometricRule.EITHER
         seen = self.inputs
         return (
             self.progress == ADMITTED
             and met
+            and Modality.PAD in self.good
             and seen.occupancy is Occupancy.ONE
             and self.steady
             and seen.entry_door is DoorPosition.CLOSED

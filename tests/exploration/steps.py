@@ -240,5 +240,18 @@ SIGNS: dict[type, Callable[[Any], Any]] = {
     c.StartCheck: lambda command: (c.StartCheck, command.modality),
     c.NoteEvent: lambda command: (c.NoteEvent, command.kind),
     c.RecordCrossing: _record,
-} | dict.fromkeys((c.ShowPrompt, c.VerifyPass, c.FindEnrolment, c.RecordAdmission, c.PrepareBiometrics, c.EndBiometrics, c.CallOfficer, c.EndOfficerCall), type)
+} | dict.fromkeys(
+    (
+        c.ShowPrompt,
+        c.VerifyPass,
+        c.FindEnrolment,
+        c.RecordAdmission,
+        c.PrepareBiometrics,
+        c.GatherPadEvidence,
+        c.EndBiometrics,
+        c.CallOfficer,
+        c.EndOfficerCall,
+    ),
+    type,
+)
 """What tells commands apart for a monitor: all that it looks at (monitor.py, `_take`). Two answers with the same signs are judged once."""

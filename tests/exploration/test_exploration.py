@@ -22,7 +22,8 @@ CLAIMED = (*READY, "pass read", "pass verified", "enrolment found")
 ADMITTED = (*CLAIMED, "admission recorded")
 INSIDE = (*ADMITTED, "occupancy one", "occupancy_since over")
 HALF_CHECKED = (*INSIDE, "fingerprint check successful")
-LET_OUT = (*HALF_CHECKED, "face check successful")
+MATCHED = (*HALF_CHECKED, "face check successful")
+LET_OUT = (*MATCHED, "pad check successful")
 GONE = (*LET_OUT, "exit_door open", "exit_beam active", "exit_beam inactive, occupancy zero")
 
 

@@ -11,7 +11,6 @@ from gate_controller.core import events as e
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import (
-    BIOMETRICS,
     UNKNOWN_INPUTS,
     CheckOutcome,
     Device,
@@ -31,7 +30,7 @@ OTHER = "z"
 ADULT = EnrolmentFacts(30, frozenset(Region), 1e6, suspended=False, fingers=1, face=True)
 CHILD = replace(ADULT, age_years=9)
 FAILED = CheckOutcome.FAILED
-"""Stands for every end of a check but success: no guard tells them apart (test_abstraction.py)."""
+"""Stands for every end of a check but success, and but for a face that was not judged: no guard tells them apart (test_abstraction.py)."""
 DEVICES = (Device.IO_BOARD, Device.FINGERPRINT, Device.TRUST)
 """One of each kind: tells of the doors; needed for whoever is inside; needed only to admit somebody."""
 ALIKE = {Device.FINGERPRINT: (Device.FACE_CAMERA, Device.JOURNAL), Device.TRUST: (Device.QR_CAMERA, Device.PASS_VERIFIER, Device.ENROLMENT)}
@@ -98,11 +97,12 @@ def _answers(crossing_id: str, whose: str) -> list[Told]:
         ("admission recorded", e.AdmissionRecorded(crossing_id)),
         ("check progressed", e.CheckProgressed(crossing_id, Modality.FACE, Prompt.LOOK_HERE)),
     ]
-    failed = {Modality.FINGERPRINT: Reason.FINGERPRINT_MISMATCH, Modality.FACE: Reason.FACE_MISMATCH}
-    for modality in BIOMETRICS:
+    failed = {Modality.FINGERPRINT: Reason.FINGERPRINT_MISMATCH, Modality.FACE: Reason.FACE_MISMATCH, Modality.PAD: Reason.PAD_ALARM}
+    for modality in Modality:
         for outcome in (CheckOutcome.SUCCESSFUL, FAILED):
             reason = None if outcome is CheckOutcome.SUCCESSFUL else failed[modality]
             answers.append((f"{modality.value} check {outcome.value}", e.CheckEnded(crossing_id, modality, outcome, reason)))
+    answers.append(("pad not performed", e.CheckEnded(crossing_id, Modality.PAD, CheckOutcome.NOT_SUPPORTED, Reason.PAD_NOT_PERFORMED)))
     answers.append(("a second face", e.CheckEnded(crossing_id, Modality.FACE, CheckOutcome.FAILED, Reason.SEVERAL_FACES)))
     return [Told(f"{label}{whose}", event, mine) for label, event in answers]
 
