@@ -173,8 +173,12 @@ def erase_command(context: click.Context, config: Path, as_json: bool, reference
         raise click.BadParameter("must not be empty", param_hint="--reason")
     with _failures(as_json):
         master, directory = _parts(load(config))
-        erased = erase_everywhere(directory, master, reference)
-        _log(f"erase {master.pseudonym(reference)}: {'erased' if erased else 'nobody'}", reason)
+        outcome = "failed, perhaps in part"
+        try:
+            erased = erase_everywhere(directory, master, reference)
+            outcome = "erased" if erased else "nobody"
+        finally:
+            _log(f"erase {master.pseudonym(reference)}: {outcome}", reason)
         said = "erased from this gate; the region's next snapshot brings the person back unless the region erases them, too"
         _print(as_json, {"erased": erased}, [said if erased else "nobody is enrolled under this reference"])
     if not erased:

@@ -12,7 +12,7 @@ import structlog
 
 from gate_controller.core.values import Region
 from gate_controller.enrolment.directory import EnrolmentDirectory
-from gate_controller.enrolment.floor import require_not_older
+from gate_controller.enrolment.floor import NEVER, require_not_older
 from gate_controller.enrolment.keys import MasterKey
 from gate_controller.enrolment.store import SealedStore
 from gate_controller.ports.errors import StoreError
@@ -82,10 +82,10 @@ class Enrolments:
         raise StoreError(msg, "end what is importing over and over")
 
     def _take_up(self, region: Region) -> SealedStore | None:
-        newest = self._directory.floor.read()  # before the store: a delta may be applied meanwhile, and raise it
+        newest = self._directory.floor.read(self._master)  # before the store: a delta may be applied meanwhile, and raise it
         path = self._directory.current(region)
         if path is None:
-            if region in newest:
+            if newest.get(region, NEVER) != NEVER:
                 what = f"enrolment directory {self._directory.path}: the enrolments of {region.value} are gone"
                 raise StoreError(what, "import the region's newest snapshot: gatectl enrolment import FILE...")
             self._named[region] = None

@@ -1,12 +1,14 @@
 """What the gate will not go back behind: the newest snapshot and delta of each region that were ever in force.
 
 A file of its own beside the stores, so that a store that is replaced by an older one, or removed, does not take the memory along. It only
-grows. Holds no secret. Whoever puts the whole directory back to an older state puts this file back, too: nothing on the same disk can
-show that.
+grows. Holds no secret, but a proof by the master key: it cannot be made up, and one that is not there although a store is in force has been
+removed. Whoever has an older copy of the store and of this file puts both back: nothing on the same disk can show that.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 from collections.abc import Mapping
@@ -14,16 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from gate_controller.core.values import Region
+from gate_controller.enrolment.keys import MasterKey, derive
 from gate_controller.enrolment.schema import Description
 from gate_controller.ports.errors import StoreError
 
 WHAT = "enrolment floor"
-_FORMAT = 1
+_FORMAT = 2
 _MAX_BYTES = 4096
-_REMEDY = "restore it; else put the whole directory aside and import the regions' newest snapshots and deltas"
+_ANEW = "put the whole directory aside and import the regions' newest snapshots and deltas"
+_REMEDY = f"restore it; else {_ANEW}"
 
 State = tuple[int, int, int]
 """Snapshot, delta, and when the region issued it, seconds since the epoch."""
+NEVER: State = (0, 0, 0)
+"""Of a region whose first store is about to be put into force: it is known, and nothing is asked of it."""
 
 
 class Floor:
@@ -36,35 +42,53 @@ class Floor:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def read(self) -> dict[Region, State]:
+    def read(self, master: MasterKey) -> dict[Region, State]:
         """The newest state of each region; empty when there is no file.
 
         Raises:
-            StoreError: It cannot be read, or is no floor.
+            StoreError: It cannot be read, is no floor, or was not written with this master key.
         """
         try:
             with self._path.open("rb") as file:
                 content = json.loads(file.read(_MAX_BYTES))
-            return _states(content)
+            key_id, proof = content.pop("key"), bytes.fromhex(content.pop("proof"))
+            states = _states(content)
         except FileNotFoundError:
             return {}
         except OSError as error:
             raise self._fault(error.strerror or type(error).__name__, "check the path, its permissions and the disk") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._fault("is damaged", _REMEDY) from error
+        if key_id != master.key_id.hex():
+            how = f"was written with another master key than {master.source}"
+            raise self._fault(how, f"give the gate the key it had; else {_ANEW}")
+        if not hmac.compare_digest(proof, _proof(states, master)):
+            raise self._fault("is damaged or tampered with", _REMEDY)
+        return states
 
-    def raise_to(self, description: Description) -> None:
+    def know(self, region: Region, master: MasterKey) -> None:
+        """Durably remember that the region has a store, before its first is put into force: from then on a floor without it was tampered with.
+
+        Raises:
+            StoreError: It cannot be remembered.
+        """
+        known = self.read(master)
+        if region not in known:
+            self._write({**known, region: NEVER}, master)
+
+    def raise_to(self, description: Description, master: MasterKey) -> None:
         """Durably remember that this state is in force; an older one changes nothing.
 
         Raises:
             StoreError: It cannot be remembered.
         """
-        known = self.read()
+        known = self.read(master)
         state = (*description.state, description.issued_at)
-        if known.get(description.region, (0, 0, 0)) >= state:
-            return
-        known[description.region] = state
-        content = {"format": _FORMAT, **{region.value: list(value) for region, value in known.items()}}
+        if known.get(description.region, NEVER) < state:
+            self._write({**known, description.region: state}, master)
+
+    def _write(self, states: Mapping[Region, State], master: MasterKey) -> None:
+        content = {"format": _FORMAT, **_listed(states), "key": master.key_id.hex(), "proof": _proof(states, master).hex()}
         draft = self._path.with_name(f"{self._path.name}.new")
         try:
             with draft.open("wb") as file:
@@ -81,7 +105,7 @@ class Floor:
 
 
 def require_not_older(newest: Mapping[Region, State], description: Description, path: Path) -> None:
-    """Refuse a store that is older than what was in force before.
+    """Refuse a store that is older than what was in force before, or that the floor does not know.
 
     Args:
         newest: What Floor.read() gave.
@@ -89,9 +113,12 @@ def require_not_older(newest: Mapping[Region, State], description: Description, 
         path: The store.
 
     Raises:
-        StoreError: It is older.
+        StoreError: It is older, or the floor was removed or replaced.
     """
-    snapshot, delta, _ = newest.get(description.region, (0, 0, 0))
+    if description.region not in newest:
+        what = f"{WHAT} {path.parent / 'floor'}: does not know the enrolments of {description.region.value}, which are in force: it was removed or replaced"
+        raise StoreError(what, "import the region's newest snapshot and deltas, also if they are in force: gatectl enrolment import FILE...")
+    snapshot, delta, _ = newest[description.region]
     if description.state < (snapshot, delta):
         region = description.region.value
         have = f"snapshot {description.snapshot} with delta {description.delta}"
@@ -110,6 +137,16 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _listed(states: Mapping[Region, State]) -> dict[str, list[int]]:
+    return {region.value: list(state) for region, state in states.items()}
+
+
+def _proof(states: Mapping[Region, State], master: MasterKey) -> bytes:
+    """BLAKE2b-256, keyed, over what is remembered."""
+    text = json.dumps(_listed(states), sort_keys=True).encode()
+    return hashlib.blake2b(text, key=derive(master.secret, "enrolment/floor/1"), digest_size=32).digest()
 
 
 def _states(content: dict[str, Any]) -> dict[Region, State]:

@@ -25,7 +25,7 @@ from gate_controller.enrolment import records, schema
 from gate_controller.enrolment.changing import Change, Changed
 from gate_controller.enrolment.directory import EnrolmentDirectory
 from gate_controller.enrolment.draft import Draft, Sealable
-from gate_controller.enrolment.floor import State
+from gate_controller.enrolment.floor import NEVER, State
 from gate_controller.enrolment.keys import MasterKey
 from gate_controller.enrolment.manifest import Kind, Manifest
 from gate_controller.enrolment.publication import ASK_REGION, Entry, Publication, PublicationError
@@ -39,9 +39,10 @@ _BATCH = 256
 _TAG_BYTES = 8
 _STORE_PER_FILE = 1.2
 """A record of 3.7 kB takes a page of 4 KiB, and 48 bytes in its bucket."""
+_DELTA_PER_FILE = 4
+"""A changed record writes its page and its bucket's to the log, and both again to the store, at most."""
 _SPARE_BYTES = 256 << 20
-"""What stays free for the journal while a snapshot comes in."""
-_NEVER: State = (0, 0, 0)
+"""What stays free for the journal meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,10 @@ def import_publication(
     """
     manifest = publication.manifest
     with directory.lock():
-        newest = directory.floor.read().get(manifest.region, _NEVER)
+        newest = directory.floor.read(master).get(manifest.region, NEVER)
         held, problem = _held(directory, manifest.region, master)
         if held is not None and held.publication == manifest.digest:
-            directory.floor.raise_to(held)  # an import that was killed after the swap did not get so far
+            directory.floor.raise_to(held, master)  # an import that was killed after the swap did not get so far
             return _report(manifest, held, changed=False)
         if manifest.kind is Kind.DELTA:
             return _apply_delta(publication, directory, master, held, problem, progress)
@@ -129,7 +130,7 @@ def import_records(path: Path, master: MasterKey, source: Iterable[EnrolmentReco
     """
     directory = EnrolmentDirectory(path)
     with directory.lock():
-        snapshot = directory.floor.read().get(region, _NEVER)[0] + 1
+        snapshot = directory.floor.read(master).get(region, NEVER)[0] + 1
         sealable = (_encoded(record, place) for place, record in enumerate(source, 1))
         return build_and_swap(directory, master, sealable, schema.Description(region, snapshot, 0, issued_at, 0)).records
 
@@ -150,7 +151,7 @@ def build_and_swap(directory: EnrolmentDirectory, master: MasterKey, source: Ite
     except BaseException:
         directory.clean(description.region)
         raise
-    _put_into_force(directory, store, described)
+    _put_into_force(directory, store, described, master)
     return described
 
 
@@ -168,7 +169,8 @@ def _take_snapshot(
     directory.clean(manifest.region, keep=store)
     description = schema.Description(manifest.region, manifest.snapshot, 0, manifest.issued_at, manifest.entries, manifest.digest)
     total = manifest.file_bytes
-    _require_space(manifest, store)
+    already = store.stat().st_size if store.exists() else 0
+    require_space(directory.path, int(manifest.file_bytes * _STORE_PER_FILE) - already, manifest.name)
     with _not_left_full(directory, manifest.region), _Others(directory, manifest, master) as others, Draft(store, master, manifest.digest) as draft:
         resumed_at = draft.next_chunk
         if not draft.finished:
@@ -182,7 +184,7 @@ def _take_snapshot(
                 return description
 
             draft.finish(describe)
-    _put_into_force(directory, store, description)
+    _put_into_force(directory, store, description, master)
     return _report(manifest, description, changed=True, counts=Changed(added=manifest.entries), resumed_at=resumed_at)
 
 
@@ -211,6 +213,7 @@ def _apply_delta(
         raise _unfit(manifest, f"follows on delta {held.snapshot}.{manifest.delta - 1}, and delta {missing} is missing", f"import delta {missing} first")
     if manifest.issued_at < held.issued_at:
         raise _unfit(manifest, "was issued before what is in force, and has a higher number", ASK_REGION)
+    require_space(directory.path, int(manifest.file_bytes * _DELTA_PER_FILE), manifest.name)
     counted = 0
     others = _Others(directory, manifest, master)
     with others, Change(store, master) as change:
@@ -222,7 +225,7 @@ def _apply_delta(
         publication.refuse_count(counted)
         described = schema.Description(manifest.region, manifest.snapshot, manifest.delta, manifest.issued_at, 0, manifest.digest)
         counts, described = change.commit(described)
-        directory.floor.raise_to(described)
+        directory.floor.raise_to(described, master)
         change.empty_log()
     return _report(manifest, described, changed=True, counts=counts)
 
@@ -267,14 +270,17 @@ def _held(directory: EnrolmentDirectory, region: Region, master: MasterKey) -> t
         return None, error
 
 
-def _require_space(manifest: Manifest, store: Path) -> None:
-    """Refuse a snapshot that will not fit beside the one in force: a full disk would close the lane, because the journal could not be written."""
-    already = store.stat().st_size if store.exists() else 0
-    needed = int(manifest.file_bytes * _STORE_PER_FILE) + _SPARE_BYTES - already
-    free = shutil.disk_usage(store.parent).free
+def require_space(directory: Path, needed: int, what: str) -> None:
+    """Refuse what will not fit beside the journal: a full disk would close the lane, because the journal could not be written.
+
+    Raises:
+        StoreError: Less than `needed` bytes and a reserve are free.
+    """
+    needed += _SPARE_BYTES
+    free = shutil.disk_usage(directory).free
     if free < needed:
-        how = f"{manifest.name}: needs {needed / 2**20:,.0f} MiB on the disk of {store.parent}, and {free / 2**20:,.0f} MiB are free"
-        raise StoreError(how, "free space on its file system; nothing was imported")
+        how = f"{what}: needs {needed / 2**20:,.0f} MiB on the disk of {directory}, and {free / 2**20:,.0f} MiB are free"
+        raise StoreError(how, "free space on its file system; nothing was changed")
 
 
 @contextlib.contextmanager
@@ -288,9 +294,10 @@ def _not_left_full(directory: EnrolmentDirectory, region: Region) -> Iterator[No
         raise
 
 
-def _put_into_force(directory: EnrolmentDirectory, store: Path, description: schema.Description) -> None:
+def _put_into_force(directory: EnrolmentDirectory, store: Path, description: schema.Description, master: MasterKey) -> None:
+    directory.floor.know(description.region, master)
     directory.swap(description.region, store)
-    directory.floor.raise_to(description)
+    directory.floor.raise_to(description, master)
     directory.clean(description.region)
 
 

@@ -15,8 +15,8 @@ from gate_controller.enrolment import records, schema
 from gate_controller.enrolment.changing import erase
 from gate_controller.enrolment.directory import SUFFIXES, EnrolmentDirectory
 from gate_controller.enrolment.draft import Sealable
-from gate_controller.enrolment.floor import require_not_older
-from gate_controller.enrolment.importing import build_and_swap
+from gate_controller.enrolment.floor import NEVER, require_not_older
+from gate_controller.enrolment.importing import build_and_swap, require_space
 from gate_controller.enrolment.keys import MasterKey
 from gate_controller.enrolment.store import SealedStore
 from gate_controller.ports.errors import StoreError
@@ -88,16 +88,21 @@ def erase_everywhere(directory: EnrolmentDirectory, master: MasterKey, reference
     """Erase one person, also from what an interrupted import left behind; False when nobody is enrolled under the reference.
 
     Raises:
-        StoreError: A store cannot be changed.
+        StoreError: A store cannot be changed; the others are, all the same.
     """
     with directory.lock():
         directory.require()
-        erased = False
+        erased, faults = False, []
         for region in Region:
-            store = directory.current(region)
-            directory.clean(region)
-            if store is not None:
-                erased |= erase(store, master, reference)
+            try:
+                store = directory.current(region)
+                directory.clean(region)
+                if store is not None:
+                    erased |= erase(store, master, reference)
+            except StoreError as error:
+                faults.append(error)
+        if faults:
+            raise faults[0]
         return erased
 
 
@@ -111,9 +116,10 @@ def rotate(directory: EnrolmentDirectory, master: MasterKey, region: Region, pro
         path = directory.current(region)
         if path is None:
             return None
+        require_space(path.parent, path.stat().st_size, f"sealing {region.value}'s enrolments anew")
         with contextlib.closing(SealedStore(path, region, master)) as store:
             description = store.description
-            require_not_older(directory.floor.read(), description, path)
+            require_not_older(directory.floor.read(master), description, path)
 
             def source() -> Iterator[Sealable]:
                 for done, entry in enumerate(_every_record(store), 1):
@@ -125,11 +131,11 @@ def rotate(directory: EnrolmentDirectory, master: MasterKey, region: Region, pro
 
 def _opened(directory: EnrolmentDirectory, master: MasterKey) -> Iterator[tuple[Region, SealedStore]]:
     directory.require()
-    newest = directory.floor.read()
+    newest = directory.floor.read(master)
     for region in Region:
         path = directory.current(region)
         if path is None:
-            if region in newest:
+            if newest.get(region, NEVER) != NEVER:
                 what = f"enrolment directory {directory.path}: the enrolments of {region.value} are gone"
                 raise StoreError(what, "import the region's newest snapshot: gatectl enrolment import FILE...")
             continue

@@ -22,6 +22,7 @@ from gate_controller.core.values import Region
 from gate_controller.enrolment import Enrolments, MasterKey, draft, import_records
 from gate_controller.enrolment.changing import Changed
 from gate_controller.enrolment.directory import EnrolmentDirectory
+from gate_controller.enrolment.floor import Floor
 from gate_controller.enrolment.importing import still_needed
 from gate_controller.enrolment.publication import Publication, PublicationError
 from gate_controller.ports.errors import StoreError
@@ -202,9 +203,19 @@ def test_a_finished_store_that_was_not_put_into_force_is_taken_as_it_is(laborato
     assert laboratory.find(59) is not None
 
 
-def test_killed_after_the_swap_and_before_the_floor(laboratory: Any, snapshot: Path) -> None:
-    laboratory.take(snapshot)
-    (laboratory.directory.path / "floor").unlink()
+@pytest.mark.parametrize("step", ["swap", "raise_to"])
+def test_killed_before_the_swap_or_the_floor_of_a_first_snapshot(laboratory: Any, snapshot: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def killed(*_: Any) -> None:
+        raise InterruptedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EnrolmentDirectory if step == "swap" else Floor, step, killed)
+        with pytest.raises(InterruptedError):
+            laboratory.take(snapshot)
+    if step == "swap":
+        with pytest.raises(StoreError, match="holds no enrolments"):
+            laboratory.find(1)
+        assert laboratory.take(snapshot).changed
     assert laboratory.find(1) is not None
     assert not laboratory.take(snapshot).changed
     assert json.loads((laboratory.directory.path / "floor").read_bytes())["HK"][:2] == [5, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from gate_controller.core.values import Region
 from gate_controller.enrolment import MasterKey
+from gate_controller.enrolment.maintenance import verify_all
 from gate_controller.ports.errors import StoreError
 from gate_controller.ports.services import EnrolmentRecord
 
@@ -66,13 +68,61 @@ def test_a_lost_store_is_no_empty_one_and_is_restored_from_the_same_snapshot(lab
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'{"format": 2}', b'{"format": 1, "XX": [1, 1, 1]}', b'{"format": 1, "HK": [1, 1]}', b'{"format": 1, "HK": [1, 1, -1]}']
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"format": 1, "HK": [1, 1, 1]}',
+        b'{"format": 3, "key": "00", "proof": "00"}',
+        b'{"format": 2, "XX": [1, 1, 1], "key": "00", "proof": "00"}',
+        b'{"format": 2, "HK": [1, 1], "key": "00", "proof": "00"}',
+        b'{"format": 2, "HK": [1, 1, -1], "key": "00", "proof": "00"}',
+        b'{"format": 2, "HK": [1, 1, 1], "key": "00", "proof": "x"}',
+    ],
 )
 def test_a_damaged_floor(laboratory: Any, snapshot: Path, content: bytes) -> None:
     laboratory.take(snapshot)
     (laboratory.directory.path / "floor").write_bytes(content)
     with pytest.raises(StoreError, match=r"enrolment floor .* is damaged"):
         laboratory.find(1)
+
+
+def test_a_floor_is_not_lowered_by_hand(laboratory: Any, make_record: MakeRecord, snapshot: Path) -> None:
+    laboratory.take(snapshot)
+    laboratory.take(laboratory.published([make_record(3).reference], snapshot=5, delta=1))
+    floor = laboratory.directory.path / "floor"
+    content = json.loads(floor.read_bytes())
+    floor.write_text(json.dumps({**content, "HK": [5, 0, 0]}))
+    with pytest.raises(StoreError, match="is damaged or tampered with"):
+        laboratory.find(3)
+    with pytest.raises(StoreError, match="is damaged or tampered with"):
+        laboratory.take(laboratory.published([make_record(3)], snapshot=6))
+
+
+def test_an_older_store_put_back_without_its_floor_is_not_believed(laboratory: Any, make_record: MakeRecord, snapshot: Path) -> None:
+    laboratory.take(snapshot)
+    before = laboratory.scratch / "before"
+    shutil.copytree(laboratory.directory.path, before, symlinks=True)
+    delta = laboratory.published([make_record(3).reference], snapshot=5, delta=1)
+    laboratory.take(delta)
+    put_back(laboratory, before)
+    (laboratory.directory.path / "floor").unlink()
+    for use in (lambda: laboratory.find(3), lambda: verify_all(laboratory.directory, laboratory.master)):
+        with pytest.raises(StoreError, match="does not know the enrolments of HK, which are in force") as caught:
+            use()
+        assert "gatectl enrolment import" in caught.value.remedy
+    laboratory.take(delta)  # the remedy
+    assert laboratory.find(3) is None
+    (laboratory.directory.path / "floor").unlink()
+    assert not laboratory.take(delta).changed  # also when it is in force already
+    assert laboratory.find(4) == make_record(4)
+
+
+def test_the_floor_of_another_master_key(laboratory: Any, snapshot: Path) -> None:
+    laboratory.take(snapshot)
+    with pytest.raises(StoreError, match="written with another master key than other"):
+        laboratory.directory.floor.read(MasterKey(bytes(range(2, 34)), "other"))
 
 
 def test_a_damaged_store_refuses_a_delta_and_takes_the_snapshot_again(laboratory: Any, make_record: MakeRecord, snapshot: Path) -> None:

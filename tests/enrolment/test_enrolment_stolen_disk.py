@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -168,6 +170,18 @@ def test_erasing_while_somebody_reads_without_end_says_that_the_log_is_not_empty
     assert not log.exists() or log.stat().st_size == 0
 
 
+def test_a_damaged_store_of_one_region_does_not_keep_a_person_of_the_other_enrolled(
+    laboratory: Any, people: list[EnrolmentRecord], make_record: MakeRecord
+) -> None:
+    theirs = make_record(2_000_001)
+    laboratory.take(laboratory.published([theirs], Region.MO, snapshot=1))
+    laboratory.directory.current(Region.HK).write_bytes(b"not a database" * 1000)
+    with pytest.raises(StoreError, match="not a database"):
+        erase_everywhere(laboratory.directory, laboratory.master, theirs.reference)
+    with contextlib.closing(SealedStore(laboratory.directory.current(Region.MO), Region.MO, laboratory.master)) as store:
+        assert store.find(theirs.reference) is None
+
+
 # -- a new data key --------------------------------------------------------------------------------------------------------
 
 
@@ -191,6 +205,20 @@ def test_a_rotation_seals_everything_anew_and_keeps_the_state(laboratory: Any, p
     assert not laboratory.take(delta).changed
     assert laboratory.take(laboratory.published([make_record(NUMBERS[4], 2)], snapshot=5, delta=2)).counts.updated == 1
     assert rotate(laboratory.directory, laboratory.master, Region.MO) is None
+
+
+def test_neither_a_rotation_nor_a_delta_fills_the_disk(
+    laboratory: Any, people: list[EnrolmentRecord], make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal would find it full, and close the lane."""
+    store = laboratory.directory.current(Region.HK)
+    delta = laboratory.published([make_record(NUMBERS[3], 2)], snapshot=5, delta=1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=200 << 20))
+    for use in (lambda: rotate(laboratory.directory, laboratory.master, Region.HK), lambda: laboratory.take(delta)):
+        with pytest.raises(StoreError, match=r"MiB on the disk of .*, and 200 MiB are free"):
+            use()
+    assert laboratory.directory.stores(Region.HK) == [store]
+    assert laboratory.find(NUMBERS[3]) == people[3]
 
 
 @pytest.mark.parametrize(
