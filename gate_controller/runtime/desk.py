@@ -11,7 +11,7 @@ import json
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,7 +68,7 @@ class Desk(threading.Thread):
         around: Clock, inbox, options.
         sink: Where changes of the trust are published.
         finger_format: The template format of the reader in place, asked when a record is looked at.
-        face_model: The face model in use.
+        face_models: The face models in use, all of which must agree.
         direction: The lane's.
     """
 
@@ -79,7 +79,7 @@ class Desk(threading.Thread):
         around: Surroundings,
         sink: EventSink,
         finger_format: Callable[[], str],
-        face_model: FaceModel,
+        face_models: Collection[FaceModel],
         direction: Direction,
     ) -> None:
         super().__init__(name="desk", daemon=True)
@@ -89,7 +89,7 @@ class Desk(threading.Thread):
         self._sink = sink
         self._attempts = Attempts(around.options.attempts, around.options.attempts_within_s)
         self._finger_format = finger_format
-        self._face_model = face_model
+        self._face_models = frozenset(face_models)
         self._direction = direction
         self._commands: queue.SimpleQueue[tuple[c.Command | Trace | None, threading.Event]] = queue.SimpleQueue()
         self._backlog: deque[_Entry] = deque()
@@ -211,7 +211,7 @@ class Desk(threading.Thread):
             registered_for_s=max(0.0, now - record.registered_at),
             suspended=record.suspended,
             fingers=sum(template.format == wanted for template in record.fingers),
-            face=any(template.model == self._face_model for template in record.faces),
+            face=self._face_models <= {template.model for template in record.faces},
         )
 
     def _admit(self, command: c.RecordAdmission) -> None:

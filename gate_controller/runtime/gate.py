@@ -122,7 +122,8 @@ class Gate:
         self._started_at = self._state_since = self._turned_at = clock.monotonic()
         around = Surroundings(clock, self._post, options)
         self._trust = stores.trust
-        self._desk = Desk(stores, self._session, around, sink, lambda: devices.fingerprint.template_format, devices.face_matcher.model, policy.direction)
+        face_models = [matcher.model for matcher in (devices.face_matcher, devices.face_matcher_2) if matcher is not None]
+        self._desk = Desk(stores, self._session, around, sink, lambda: devices.fingerprint.template_format, face_models, policy.direction)
         self._io = IoWorker(devices.io_board, around)
         self._fingerprint = FingerprintWorker(devices.fingerprint, self._session, around)
         self._face = FaceWorker(devices.face_camera, devices.face_matcher, self._session, around, devices.face_matcher_2, devices.pad, devices.pad_challenge)

@@ -8,6 +8,7 @@ from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Device, Direction, Outcome, PassFacts, Region
+from gate_controller.ports.devices import FaceModel
 from gate_controller.ports.errors import StoreError
 from gate_controller.ports.services import PassAccepted, PassRejected
 from gate_controller.runtime import desk as desk_module
@@ -20,7 +21,7 @@ RECORD = c.RecordCrossing(c.CrossingRecord("x", Outcome.COMPLETED, None, admitte
 
 @pytest.fixture
 def desk(stores, trust, session, around, sink, matcher, reader):
-    desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: reader.template_format, matcher.model, Direction.HK_TO_MO)
+    desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: reader.template_format, (matcher.model,), Direction.HK_TO_MO)
     desk._recover()
     return desk
 
@@ -200,7 +201,7 @@ def test_a_bug_anywhere_at_the_desk_loses_the_journal_and_not_the_thread(desk, i
 
 
 def test_crossings_cut_short_are_closed_before_the_journal_counts_as_ready(stores, trust, session, around, sink, matcher, inbox):
-    desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: "", matcher.model, Direction.HK_TO_MO)
+    desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: "", (matcher.model,), Direction.HK_TO_MO)
     closings = []
 
     def close_open(wall, direction):
@@ -262,3 +263,10 @@ def test_a_look_up_that_ends_after_its_crossing_leaves_no_template_behind(desk, 
     desk._obey(c.FindEnrolment("x", Region.HK, b"r" * 16))
     assert session.record("x") is None
     assert session._record is None
+
+
+def test_a_face_counts_when_every_model_in_use_has_a_template_of_it(stores, session, around, sink, trust, matcher, make_record):
+    record, other = make_record(b"finger"), FaceModel("other", "11" * 32)
+    for models, enough in (((matcher.model,), True), ((matcher.model, other), True), ((matcher.model, FaceModel("third", "33" * 32)), False)):
+        desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: "", models, Direction.HK_TO_MO)
+        assert desk._facts(record).face is enough

@@ -19,7 +19,7 @@ OTHER = replace(FACTS, pass_id=b"q" * 16)
 
 @pytest.fixture
 def desk(stores, trust, session, around, sink, matcher):
-    desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: "", matcher.model, Direction.HK_TO_MO)
+    desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: "", (matcher.model,), Direction.HK_TO_MO)
     desk._recover()
     return desk
 

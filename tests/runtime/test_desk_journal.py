@@ -17,7 +17,7 @@ from tests.runtime.test_trace import Recorded
 
 @pytest.fixture
 def desk(stores, trust, session, around, sink, matcher):
-    desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: "", matcher.model, Direction.HK_TO_MO)
+    desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: "", (matcher.model,), Direction.HK_TO_MO)
     desk._recover()
     return desk
 

@@ -20,7 +20,7 @@ OLD = TrustClosed("status_list_age", "HK: closed (the status list is too old)", 
 
 @pytest.fixture
 def desk(stores, trust, session, around, sink, matcher):
-    desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: "", matcher.model, Direction.HK_TO_MO)
+    desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: "", (matcher.model,), Direction.HK_TO_MO)
     desk._recover()
     return desk
 
