@@ -15,18 +15,7 @@ from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.reasons import Reason
-from gate_controller.core.values import (
-    UNKNOWN_INPUTS,
-    CheckOutcome,
-    Device,
-    Door,
-    DoorPosition,
-    LaneInputs,
-    Modality,
-    Occupancy,
-    Outcome,
-    TriState,
-)
+from gate_controller.core.values import UNKNOWN_INPUTS, CheckOutcome, Device, Door, DoorPosition, LaneInputs, Modality, Occupancy, Outcome, TriState
 from simulators.virtual.agenda import Agenda
 from simulators.virtual.body import Body
 from simulators.virtual.evidence import Evidence

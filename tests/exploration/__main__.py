@@ -9,7 +9,7 @@ import argparse
 import sys
 import time
 
-from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind
+from gate_controller.core.policy import BiometricRule, CrossingPolicy, LaneKind, PadRule
 from gate_controller.core.values import Direction, Region
 from tests.exploration.run import explore_together
 from tests.exploration.search import Found
@@ -17,7 +17,9 @@ from tests.exploration.search import Found
 LANE = {"region": Region.MO, "direction": Direction.HK_TO_MO}
 POLICIES = {
     "both biometrics": CrossingPolicy(**LANE, biometric_rule=BiometricRule.BOTH),
-    "either biometric, an emergency opens the exit": CrossingPolicy(**LANE, biometric_rule=BiometricRule.EITHER, emergency_opens_exit=True),
+    "either biometric, attack detection signalled, an emergency opens the exit": CrossingPolicy(
+        **LANE, biometric_rule=BiometricRule.EITHER, pad_rule=PadRule.SIGNALLED, emergency_opens_exit=True
+    ),
     "face, confirmed by an officer": CrossingPolicy(**LANE, biometric_rule=BiometricRule.FACE_ONLY_WITH_OFFICER),
     "an emergency opens the exit only": CrossingPolicy(**LANE, emergency_opens_entry=False, emergency_opens_exit=True),
     "single door": CrossingPolicy(**LANE, lane=LaneKind.SINGLE_DOOR),

@@ -21,7 +21,7 @@ from tests.exploration.abstraction import KEPT_IN, NOW, Codec, Key, restore, som
 from tests.exploration.direct import DirectController
 from tests.exploration.reads import possible
 from tests.exploration.unread import Unread
-from tests.exploration.world import ACTS, ANSWERS, BACK, LOST, STOP, TIMER, Told, readings
+from tests.exploration.world import ACTS, BACK, LOST, STOP, TIMER, Told, answers, readings
 
 ALWAYS_HEARD = (e.InputsRead, e.DeviceLost, e.DeviceReady, e.Started, e.StopRequested)
 """Events that change facts whatever the state; all others need a row, or they are without effect."""
@@ -80,6 +80,7 @@ class Steps:
         self.unread = Unread(rows, policy)
         self.plays: list[Play] = []
         self._numbers: dict[Any, int] = {}
+        self._said = (*ACTS, *answers(policy))
         self._triggered = {(row.trigger, source) for row in table for source in row.sources}
         self._sampled: Counter[State] = Counter()
         self._passed: list[State] = []
@@ -112,7 +113,7 @@ class Steps:
                     steps.append(self._step(key, facts, pending, told, before=before))
         if self._sampled[key[0]] < INERT_SAMPLE:
             self._sampled[key[0]] += 1
-            for told in (*ACTS, *ANSWERS):
+            for told in self._said:
                 if not self._heard(told.event, key):
                     steps.append(self._step(key, facts, (), (told,))._replace(inert=True))
         return steps
@@ -211,7 +212,7 @@ class Steps:
                 yield (LOST[device], BACK[other]) if other in missing else (LOST[device],)
         if not facts["stopping"] and "stopping" not in unread:
             yield (STOP,)
-        for told in (*ACTS, *ANSWERS):
+        for told in self._said:
             if self._heard(told.event, key):
                 yield (told,)
 

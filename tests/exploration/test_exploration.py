@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from gate_controller.core.policy import CrossingPolicy
+from gate_controller.core.guards import Guards
+from gate_controller.core.policy import CrossingPolicy, PadRule
 from gate_controller.core.states import State
 from gate_controller.core.table import TABLE, Row
-from gate_controller.core.values import Direction, Region
+from gate_controller.core.values import CheckOutcome, Direction, Modality, Region
 from tests.exploration.help import NotHelpedError, Wait, longest_wait
 from tests.exploration.run import explore, explore_together
+from tests.exploration.world import ANSWERS
 
 POLICY = CrossingPolicy(Region.MO, Direction.HK_TO_MO)
 MOST = 500
@@ -121,6 +123,39 @@ def test_a_planted_mistake_is_found(planted):
     seen = [what for what in found.traces if what.startswith(planted.expected)]
     assert seen, found.traces
     assert [line.partition("  ->")[0] for line in found.traces[seen[0]][: len(planted.after)]] == list(planted.after)
+
+
+def signalled_is_enough(guards: Guards) -> bool:
+    return guards._check(Modality.PAD) in {CheckOutcome.SUCCESSFUL, CheckOutcome.NOT_SUPPORTED}
+
+
+def not_ended_is_enough(guards: Guards) -> bool:
+    return guards._check(Modality.PAD) in {CheckOutcome.SUCCESSFUL, None}
+
+
+@pytest.mark.invariant("INV-2")
+@pytest.mark.parametrize(
+    ("pad_rule", "mistaken", "after"),
+    [
+        (PadRule.REQUIRED, not_ended_is_enough, HALF_CHECKED),
+        (PadRule.SIGNALLED, not_ended_is_enough, HALF_CHECKED),
+        (PadRule.SIGNALLED, lambda _: True, MATCHED[:-1]),
+        (PadRule.REQUIRED, lambda _: True, HALF_CHECKED),
+    ],
+)
+def test_an_exit_that_does_not_wait_for_the_judgement_is_found(monkeypatch, pad_rule, mistaken, after):
+    monkeypatch.setattr(Guards, "pad_met", mistaken)
+    found = explore(replace(POLICY, pad_rule=pad_rule), most_nodes=MOST, after=after, first_only=True)
+    assert [what for what in found.traces if what.startswith("INV-2: the exit was released")], found.traces
+
+
+@pytest.mark.invariant("INV-2")
+def test_a_judgement_that_was_not_made_where_it_is_required_is_found(monkeypatch):
+    """The exploration leaves such an answer out where it is required: it is put in here, and the monitor must tell it from a face judged live."""
+    monkeypatch.setattr(Guards, "pad_met", signalled_is_enough)
+    monkeypatch.setattr("tests.exploration.steps.answers", lambda _policy: ANSWERS)
+    found = explore(POLICY, most_nodes=MOST, after=MATCHED, first_only=True)
+    assert [what for what in found.traces if what.startswith("INV-2: the exit was released")], found.traces
 
 
 def test_the_shortest_way_to_a_mistake_is_told():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from gate_controller.core import events as e
+from gate_controller.core.policy import CrossingPolicy, PadRule
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import (
@@ -86,9 +87,18 @@ class Told:
     alone: bool = True
 
 
+def answers(policy: CrossingPolicy) -> tuple[Told, ...]:
+    """Every answer of devices and stores, for the open crossing and for another. Where a judgement is required, one that was not made is as one that failed."""
+    return tuple(told for told in ANSWERS if not (policy.pad_rule is PadRule.REQUIRED and _not_judged(told.event)))
+
+
+def _not_judged(event: e.Event) -> bool:
+    return isinstance(event, e.CheckEnded) and event.outcome is CheckOutcome.NOT_SUPPORTED
+
+
 def _answers(crossing_id: str, whose: str) -> list[Told]:
     mine = crossing_id == ID
-    answers: list[tuple[str, e.Event]] = [
+    events: list[tuple[str, e.Event]] = [
         ("pass verified", e.PassVerified(crossing_id, PASS)),
         ("pass refused", e.PassRefused(crossing_id, Reason.PASS_EXPIRED)),
         ("enrolment found", e.EnrolmentFound(crossing_id, ADULT)),
@@ -101,10 +111,10 @@ def _answers(crossing_id: str, whose: str) -> list[Told]:
     for modality in Modality:
         for outcome in (CheckOutcome.SUCCESSFUL, FAILED):
             reason = None if outcome is CheckOutcome.SUCCESSFUL else failed[modality]
-            answers.append((f"{modality.value} check {outcome.value}", e.CheckEnded(crossing_id, modality, outcome, reason)))
-    answers.append(("pad not performed", e.CheckEnded(crossing_id, Modality.PAD, CheckOutcome.NOT_SUPPORTED, Reason.PAD_NOT_PERFORMED)))
-    answers.append(("a second face", e.CheckEnded(crossing_id, Modality.FACE, CheckOutcome.FAILED, Reason.SEVERAL_FACES)))
-    return [Told(f"{label}{whose}", event, mine) for label, event in answers]
+            events.append((f"{modality.value} check {outcome.value}", e.CheckEnded(crossing_id, modality, outcome, reason)))
+    events.append(("pad not performed", e.CheckEnded(crossing_id, Modality.PAD, CheckOutcome.NOT_SUPPORTED, Reason.PAD_NOT_PERFORMED)))
+    events.append(("a second face", e.CheckEnded(crossing_id, Modality.FACE, CheckOutcome.FAILED, Reason.SEVERAL_FACES)))
+    return [Told(f"{label}{whose}", event, mine) for label, event in events]
 
 
 STARTS = tuple(

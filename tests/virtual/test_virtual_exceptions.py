@@ -25,7 +25,6 @@ def test_the_episode_shows_the_exception(item: dict[str, Any]) -> None:
 
 def test_the_rows_without_an_episode_are_those_of_other_layers():
     assert {item["name"] for item in exceptions_page.items() if "simulation" not in item} == {
-        "PAD alarm, PAD not performed",
         "upload down",
         "bad configuration",
         "duplicate device",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from gate_controller.core.guards import Guards
+from gate_controller.core.policy import CrossingPolicy, PadRule
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.table import TABLE, Row
+from gate_controller.core.values import CheckOutcome, Direction, Modality, Region
 from simulators.virtual.episode import Episode
 from simulators.virtual.profile import PROFILES
 
@@ -74,6 +78,32 @@ def test_a_broken_core_is_found(name: str) -> None:
     assert table != TABLE
     found = (violation for number in range(80) for _, violation in Episode(STORM, 1, number, 25, table=table).run().violations)
     assert next(found).invariant.startswith(invariant)
+
+
+NOT_WAITED = {
+    "the exit does not wait for it": lambda guards: guards._check(Modality.PAD) in {CheckOutcome.SUCCESSFUL, None},
+    "not judged is as good as live": lambda guards: guards._check(Modality.PAD) in {CheckOutcome.SUCCESSFUL, CheckOutcome.NOT_SUPPORTED},
+}
+
+
+@pytest.mark.parametrize("name", NOT_WAITED)
+def test_a_core_that_lets_out_without_a_judgement_is_found(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(Guards, "pad_met", NOT_WAITED[name])
+    found = (violation for number in range(80) for _, violation in Episode(STORM, 1, number, 25).run().violations)
+    assert next(found).invariant == "INV-2"
+
+
+def test_a_picture_that_nobody_judged_goes_out_where_the_policy_says_so_and_is_counted():
+    """No controller could know: the truth about who went is kept, and nothing else is held against the lane."""
+    blind = replace(PROFILES["harsh"], no_judge=1.0)
+    policy = CrossingPolicy(Region.MO, Direction.HK_TO_MO, pad_rule=PadRule.SIGNALLED)
+    exempt: Counter[str] = Counter()
+    for number in range(12):
+        result = Episode(blind, 1, number, 25, policy=policy).run()
+        assert result.violations == []
+        exempt.update(result.exempt)
+    assert exempt["INV-2: a picture of the holder, where the policy lets pass what nobody judged"] > 0
+    assert exempt["INV-2: a picture of the holder, taken for a living face"] == 0
 
 
 def test_a_cleared_traveller_may_still_go_on_an_opening_that_runs_after_the_record():
