@@ -113,6 +113,7 @@ class Lane:
         both: Whether the policy opens both doors.
         realtime: Whether daemon and board run before all other programs of the machine.
         devices: Other devices than the site's.
+        biometrics: What else of the policy's biometrics.
         slow: Points at which a thread of the daemon is held up, and for how many seconds.
         start: Starts the daemon in another way than the site does.
     """
@@ -124,6 +125,7 @@ class Lane:
         both: bool,
         realtime: bool = False,
         devices: dict[str, Any] | None = None,
+        biometrics: dict[str, Any] | None = None,
         slow: dict[str, float] | None = None,
         start: Callable[[Files], Controlled] | None = None,
     ) -> None:
@@ -138,7 +140,7 @@ class Lane:
             for thread in Path("/proc/self/task").iterdir():
                 os.sched_setscheduler(int(thread.name), os.SCHED_RR, os.sched_param(3))
         long = dict.fromkeys(("entry_open_s", "entry_close_s", "exit_open_s", "clearing_s", "return_path_s", "identity_s"), 30.0) | {"door_open_s": 20.0}
-        policy = {"times": long, "emergency": {"emergency_opens_exit": both, "emergency_hold_s": 4.0}}
+        policy = {"times": long, "emergency": {"emergency_opens_exit": both, "emergency_hold_s": 4.0}, "biometrics": biometrics or {}}
         board = {"io_board": {"port": str(link), "reply_timeout_s": REPLY_TIMEOUT_S, "locks": LOCKS}}
         self.files = site.new_files({"devices": board | (devices or {}), "policy": policy})
         self.controller: Controlled = start(self.files) if start else site.start(self.files, armed=True, slow=slow or {}, realtime=realtime)
