@@ -54,8 +54,8 @@ def cues(stretch: Stretch) -> MotionCues:
     if face_motion is not None and face_motion > 4 * FLOOR and int(beside.sum()) >= _FEW:
         still = float((each[beside] < max(2.5 * FLOOR, 0.2 * face_motion)).mean())
     surround = around | (regions == FAR) if not enough_around else around
-    of_face = _fast(moved[:, face]) if enough_face else None
-    of_surround = _fast(moved[:, surround]) if int(surround.sum()) >= _FEW else None
+    of_face = _fast(moved[:, face], stretch.stamps) if enough_face else None
+    of_surround = _fast(moved[:, surround], stretch.stamps) if int(surround.sum()) >= _FEW else None
     return MotionCues(
         _size(depth) if depth is not None else None,
         _size(of_surround) if of_surround is not None else None,
@@ -92,10 +92,14 @@ def _size(left: NDArray[np.float64]) -> float:
     return float(np.sqrt((left**2).sum(axis=-1).mean()))
 
 
-def _fast(moved: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Common second difference of a group of points, frames x 2, scaled to an amplitude (white noise passes unchanged)."""
-    second = moved[2:] - 2 * moved[1:-1] + moved[:-2]
-    return np.asarray(np.median(second, axis=1) / np.sqrt(6), np.float64)
+def _fast(moved: NDArray[np.float64], stamps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far a group of points is from where the frames before and after would have it, frames x 2, scaled to an amplitude: white noise passes unchanged.
+
+    By the frames' own stamps: a camera that leaves out a frame now and then must not make smooth motion look like tremor.
+    """
+    before = ((stamps[2:] - stamps[1:-1]) / (stamps[2:] - stamps[:-2]))[:, None]
+    away = moved[1:-1] - before[..., None] * moved[:-2] - (1 - before[..., None]) * moved[2:]
+    return np.asarray(np.median(away, axis=1) / np.sqrt(1 + before**2 + (1 - before) ** 2), np.float64)
 
 
 def _together(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -62,7 +62,16 @@ def frames(kind: str, name: str, seed: int = 0, count: int = FRAMES, *, width: i
 
 
 def film(
-    kind: str, name: str, seed: int = 0, count: int = FRAMES, *, width: int = 640, height: int = 480, steady: float = 1.0, noise: float | None = None
+    kind: str,
+    name: str,
+    seed: int = 0,
+    count: int = FRAMES,
+    *,
+    width: int = 640,
+    height: int = 480,
+    steady: float = 1.0,
+    noise: float | None = None,
+    style: str | None = None,
 ) -> Film:
     """One sequence, to take any frame of.
 
@@ -75,6 +84,7 @@ def film(
         height: Of a frame, pixels.
         steady: How much the attacker's hand moves: 1 outstretched, 0 a stand.
         noise: Standard deviation of the sensor's noise in grey levels; None draws it.
+        style: Of the wall behind (camera.wall); None: the kind's, or drawn.
 
     Raises:
         ValueError: There is no such kind or person.
@@ -87,8 +97,8 @@ def film(
     scale = height / 480
     blur, drawn, quality = float(random.uniform(0.5, 0.8)), float(random.uniform(1.4, 2.4)), int(random.integers(85, 95))
     camera = Camera(width, height, 560.0 * scale, blur, drawn if noise is None else noise, quality, seed)
-    style = {"live_plain": "plain", "live_window": "window"}.get(kind) or str(random.choice(["door", "door", "window", "plain"]))
-    behind = wall(width, height, random, style)
+    behind_style = {"live_plain": "plain", "live_window": "window"}.get(kind) or str(random.choice(["door", "door", "window", "plain"]))
+    behind = wall(width, height, random, style or behind_style)
     eyes_px = float(random.uniform(56, 72)) * scale
     return _live(kind, who, random, camera, behind, eyes_px, count) if kind in LIVE else _attack(kind, who, random, camera, behind, eyes_px, count, steady)
 
