@@ -20,6 +20,7 @@ import click
 from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.cli.run import DEFAULT_CONFIG
 from gate_controller.composition.journal import journal_signer
+from gate_controller.core.values import CheckOutcome, Modality
 from gate_controller.journal import Entry, EntryKind, JournalReader
 from gate_controller.journal.key_file import make_key
 from gate_controller.journal.notes import NoteError, VerifierKey, open_checkpoint
@@ -248,6 +249,9 @@ def prove_command(place: Place, row: int | None, key: str | None, since: Path | 
     click.echo(json.dumps({"ok": True, "proof": proof}) if place.as_json else proof, nl=place.as_json)
 
 
+_PAD_ENDED = frozenset(f"{Modality.PAD.value}_{outcome.value}" for outcome in CheckOutcome)
+"""Steps with which presentation attack detection ends."""
+
 # -- text ----------------------------------------------------------------------------------------------------------------
 
 
@@ -276,13 +280,30 @@ def _detail(entry: Entry) -> str:
         return " ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in body["fields"].items() if value)
     if entry.kind is EntryKind.CROSSING:
         last = body["steps"][-1] if body["steps"] else ["", 0]
-        return f"{body['reason'] or ''} {last[0]} {last[1]} ms"
+        return f"{body['reason'] or ''} {last[0]} {last[1]} ms{', nobody judged whether the face was live' if _not_judged(body) else ''}"
     return f"{body['issuer']} {body['direction']}" if entry.kind is EntryKind.ADMISSION else f"{len(body['trace'].get('events', ()))} events: gatectl replay"
 
 
 def _page(entry: Entry) -> str:
     body = {name: value for name, value in entry.body.items() if name != "trace"}
-    return "\n".join([_line(entry), *(f"          {name}: {json.dumps(value, ensure_ascii=False)}" for name, value in body.items())])
+    lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in body.items()]
+    if entry.kind is EntryKind.CROSSING and body:
+        lines += _waited(body["steps"])
+    return "\n".join([_line(entry), *(f"          {line}" for line in lines)])
+
+
+def _not_judged(body: dict[str, Any]) -> bool:
+    return bool(body["checks"].get(Modality.PAD.value) == CheckOutcome.NOT_SUPPORTED.value)
+
+
+def _waited(steps: list[list[Any]]) -> list[str]:
+    """For how long presentation attack detection alone kept the exit closed, if it did."""
+    since = next((at for name, at in steps if name == "pad_awaited"), None)
+    if since is None:
+        return []
+    ended = next((at for name, at in steps if name in _PAD_ENDED), None)
+    how_long = "until the check was over" if ended is None else f"{ended - since} ms"
+    return [f"the exit waited for presentation attack detection alone: {how_long}"]
 
 
 def _read(path: Path) -> str:

@@ -8,6 +8,7 @@
     gate_trust_latest_seen_seconds                 the latest time seen, seconds since the epoch
     gate_trust_clock_behind_seconds                how far the gate's clock is behind it; 0: it is not
     gate_passes_total{reason}                      crossings that ended, by reason of refusal; "accepted": somebody was let in
+    gate_checks_total{check,outcome}               checks that ended inside; check "pad", outcome "not_supported": nobody judged whether the face was live
 
 Labels are codes, roles and regions: no id of a pass, a crossing or a person. Does not listen anywhere; the control API hands them out.
 """
@@ -34,7 +35,7 @@ ACCEPTED = "accepted"
 
 
 class PassCounter:
-    """A `ports.control.EventSink` that counts the crossings and hands every event on.
+    """A `ports.control.EventSink` that counts crossings and their checks, and hands every event on.
 
     Args:
         sink: Where the events go on to.
@@ -44,14 +45,15 @@ class PassCounter:
         self._sink = sink
         self._lock = threading.Lock()
         self._passes: Counter[str] = Counter()
+        self._checks: Counter[tuple[str, str]] = Counter()
 
     def publish(self, kind: str, fields: JsonObject) -> None:
         """See EventSink."""
         if kind == CROSSING:
             reason = ACCEPTED if fields["admitted"] else fields["reason"] if fields["outcome"] == Outcome.REFUSED.value else None
-            if reason is not None:
-                with self._lock:
-                    self._passes[reason] += 1
+            with self._lock:
+                self._passes.update([reason] if reason is not None else [])
+                self._checks.update(fields["checks"].items())
         self._sink.publish(kind, fields)
 
     @property
@@ -59,6 +61,12 @@ class PassCounter:
         """How many passes were decided on, by reason."""
         with self._lock:
             return dict(self._passes)
+
+    @property
+    def checks(self) -> dict[tuple[str, str], int]:
+        """How many checks ended, by check and outcome."""
+        with self._lock:
+            return dict(self._checks)
 
 
 class GateMetrics(Collector):
@@ -109,7 +117,10 @@ class GateMetrics(Collector):
         passes = CounterMetricFamily("gate_passes", "Passes decided on, by reason of refusal or accepted", labels=["reason"])
         for reason, count in (self._counter.passes if self._counter else {}).items():
             passes.add_metric([reason], count)
-        return state, restricted, closed, version, failures, latest, behind, passes
+        checks = CounterMetricFamily("gate_checks", "Checks that ended inside, by outcome", labels=["check", "outcome"])
+        for (check, outcome), count in (self._counter.checks if self._counter else {}).items():
+            checks.add_metric([check, outcome], count)
+        return state, restricted, closed, version, failures, latest, behind, passes, checks
 
 
 def _seconds(left: float | None) -> float:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from gate_controller.cli.main import main
+from gate_controller.core.commands import CrossingRecord, Step
+from gate_controller.core.values import CheckOutcome, Direction, Modality, Outcome, Region
 from gate_controller.journal import JournalReader, SqliteJournal
 from gate_controller.settings.render import derive
 from tests.journal import independent
@@ -66,6 +68,26 @@ def test_show_prints_a_row_or_a_crossing(gatectl, path):
     assert json.loads(out)["body"]["fields"] == {"identity": "officer 7"}
     assert gatectl("show", "nobody") == (3, "", "no such row or crossing: nobody\n")
     assert gatectl("show", "500")[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("checks", "steps", "marked", "waited"),
+    [
+        ({Modality.PAD: CheckOutcome.SUCCESSFUL}, {"entered": 1.0, "face_successful": 2.0, "pad_awaited": 2.0, "pad_successful": 2.7}, False, "700 ms"),
+        ({Modality.PAD: CheckOutcome.NOT_SUPPORTED}, {"entered": 1.0, "pad_not_supported": 1.1, "face_successful": 2.0}, True, None),
+        ({}, {"entered": 1.0, "face_successful": 2.0, "pad_awaited": 2.0}, False, "until the check was over"),
+    ],
+)
+def test_show_tells_for_how_long_the_exit_waited_and_whether_nobody_judged(gatectl, path, checks, steps, marked, waited):
+    written = tuple(Step(name, at) for name, at in steps.items())
+    record = CrossingRecord("c-1", Outcome.COMPLETED, None, True, Region.HK, Direction.HK_TO_MO, steps=written, checks=checks)
+    with contextlib.closing(SqliteJournal(path, KEY)) as journal:
+        journal.record(record, 1_800_000_100.0)
+    code, out, _ = gatectl("show", "c-1")
+    assert code == 0
+    told = [line.strip() for line in out.splitlines() if "attack detection" in line]
+    assert told == ([f"the exit waited for presentation attack detection alone: {waited}"] if waited else [])
+    assert ("nobody judged whether the face was live" in gatectl("tail", "-n", 3)[1]) is marked
 
 
 def test_verify_tells_what_is_whole(gatectl, tmp_path):

@@ -18,8 +18,8 @@ class Sink:
         self.published.append((kind, fields))
 
 
-def record(outcome, reason, *, admitted=False):
-    return {"crossing_id": "c-4711", "outcome": outcome, "reason": reason, "admitted": admitted}
+def record(outcome, reason, *, admitted=False, checks=None):
+    return {"crossing_id": "c-4711", "outcome": outcome, "reason": reason, "admitted": admitted, "checks": checks or {}}
 
 
 @pytest.fixture
@@ -49,11 +49,12 @@ def test_what_never_comes_is_infinitely_far(gate):
     assert samples(GateMetrics(gate, None).text().decode())["gate_trust_seconds_until_closed", "HK"] == float("inf")
 
 
-def test_passes_are_counted_by_reason_and_every_event_goes_on(gate, counter):
+def test_passes_and_checks_are_counted_by_how_they_ended_and_every_event_goes_on(gate, counter):
     events = [
         ("crossing_recorded", record("refused", "pass_revoked")),
         ("crossing_recorded", record("refused", "pass_revoked")),
-        ("crossing_recorded", record("completed", None, admitted=True)),
+        ("crossing_recorded", record("completed", None, admitted=True, checks={"fingerprint": "successful", "face": "successful", "pad": "not_supported"})),
+        ("crossing_recorded", record("completed", None, admitted=True, checks={"fingerprint": "successful", "face": "successful", "pad": "successful"})),
         ("crossing_recorded", record("returned", "tailgating", admitted=True)),
         ("crossing_recorded", record("released_by_officer", "officer_released")),
         ("prompt", {"prompt": "show_code"}),
@@ -63,7 +64,13 @@ def test_passes_are_counted_by_reason_and_every_event_goes_on(gate, counter):
     assert counter._sink.published == events
     text = GateMetrics(gate, counter).text().decode()
     found = samples(text)
-    assert {key[1]: value for key, value in found.items() if key[0] == "gate_passes_total"} == {"pass_revoked": 2, "accepted": 2}
+    assert {key[1]: value for key, value in found.items() if key[0] == "gate_passes_total"} == {"pass_revoked": 2, "accepted": 3}
+    assert {key[1:]: value for key, value in found.items() if key[0] == "gate_checks_total"} == {
+        ("fingerprint", "successful"): 2,
+        ("face", "successful"): 2,
+        ("pad", "successful"): 1,
+        ("pad", "not_supported"): 1,
+    }
     assert "4711" not in text
 
 

@@ -10,7 +10,7 @@ from gate_controller.core import events as e
 from gate_controller.core.policy import BiometricRule
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
-from gate_controller.core.values import CheckOutcome, Modality, Region, TriState
+from gate_controller.core.values import CheckOutcome, Direction, Modality, Region, TriState
 from tests.core.conftest import ADULT, PASS
 from tests.core.scenes import (
     BLIND,
@@ -341,6 +341,14 @@ def test_a_signal_that_stays_unknown_closes_a_lane_that_is_ready_and_no_pass_is_
         ({}, {}, None),
         ({"age_years": 11}, {}, None),
         ({"age_years": 10}, {}, "under_age"),
+        ({"age_years": 7}, {"minimum_age": 7}, None),
+        ({"age_years": 6}, {"minimum_age": 7}, "under_age"),
+        ({"registered_with": frozenset(Region)}, {}, None),
+        ({"registered_with": frozenset()}, {}, "not_registered_here"),
+        ({"registered_with": frozenset({Region.MO})}, {"region": Region.HK, "direction": Direction.MO_TO_HK}, "not_registered_here"),
+        ({"registered_with": frozenset({Region.HK})}, {"region": Region.HK, "direction": Direction.MO_TO_HK}, None),
+        ({"registered_for_s": 0.0}, {"registered_min_s": 0.0}, None),
+        ({"registered_for_s": 0.0, "age_years": 6}, {"minimum_age": 7}, "registered_too_recently"),
         ({"suspended": True, "age_years": 10}, {}, "enrolment_suspended"),
         ({"registered_with": frozenset({Region.HK})}, {}, "not_registered_here"),
         ({"registered_for_s": 10800.0}, {}, None),
