@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from gate_controller.core.commands import CrossingRecord
 from gate_controller.core.values import Direction, Region
 from gate_controller.ports.errors import GateError, StoreError, StoreHeldError
-from gate_controller.ports.services import EnrolmentRecord, EnrolmentStore, Journal, ReplayMemory
+from gate_controller.ports.services import EnrolmentRecord, EnrolmentState, EnrolmentStore, Journal, ReplayMemory
 from gate_controller.ports.trust import TrustView
 from gate_controller.trust.floor import Floor
 from gate_controller.trust.store import TrustStore
@@ -109,6 +109,10 @@ class LateEnrolments(Late[EnrolmentStore]):
     def find(self, issuer: Region, reference: bytes) -> EnrolmentRecord | None:
         """See ports.services.EnrolmentStore."""
         return self.get().find(issuer, reference)
+
+    def in_force(self) -> Mapping[Region, EnrolmentState]:
+        """See ports.services.EnrolmentStore."""
+        return self.get().in_force()
 
 
 class LateJournal(Late[Journal]):

@@ -16,7 +16,7 @@ from gate_controller.enrolment.floor import NEVER, require_not_older
 from gate_controller.enrolment.keys import MasterKey
 from gate_controller.enrolment.store import SealedStore
 from gate_controller.ports.errors import StoreError
-from gate_controller.ports.services import EnrolmentRecord
+from gate_controller.ports.services import EnrolmentRecord, EnrolmentState
 
 _ATTEMPTS = 5
 log = structlog.get_logger("gate.enrolment")
@@ -52,6 +52,13 @@ class Enrolments:
         with self._lock:
             store = self._in_force(issuer)
             return store.find(reference) if store is not None else None
+
+    def in_force(self) -> dict[Region, EnrolmentState]:
+        """See ports.services.EnrolmentStore."""
+        with self._lock:
+            stores = {region: self._in_force(region) for region in Region}
+            held = {region: store.described() for region, store in stores.items() if store is not None}
+        return {region: EnrolmentState(each.snapshot, each.delta, each.records) for region, each in held.items()}
 
     def close(self) -> None:
         """See ports.services.EnrolmentStore."""

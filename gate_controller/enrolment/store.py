@@ -79,6 +79,15 @@ class SealedStore:
             bucket = read_bucket(self._connection, self._key, self.path, self._bits, schema.bucket_of(record_id, self._bits))
         return schema.find_entry(bucket, record_id) is not None
 
+    def described(self) -> schema.Description:
+        """Which state it holds now.
+
+        Raises:
+            StoreError: Its description fails its authentication, or the store cannot be read.
+        """
+        with self._lock, sqlite.store_errors(self.path, WHAT):
+            return read_description(self._connection, self._key, self.path, self.description.region)
+
     def _sealed(self, record_id: bytes) -> tuple[schema.Entry, bytes | None] | None:
         """Entry and sealed record of an id, in one state of the store: a change may commit beside it."""
         connection = self._connection

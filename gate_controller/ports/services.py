@@ -126,6 +126,21 @@ class EnrolmentRecord:
     fingers: tuple[FingerprintTemplate, ...] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class EnrolmentState:
+    """Which state of a region's enrolments is in force.
+
+    Attributes:
+        snapshot: Number of the snapshot they began with.
+        delta: Number of the last delta applied to it; 0: none.
+        records: How many records there are.
+    """
+
+    snapshot: int
+    delta: int
+    records: int
+
+
 class EnrolmentStore(Protocol):
     """Enrolment records by the region that enrolled and its opaque reference. Two regions may use the same reference for two people."""
 
@@ -134,6 +149,14 @@ class EnrolmentStore(Protocol):
 
         Raises:
             StoreError: The store cannot be read, or the record fails its authentication.
+        """
+        ...
+
+    def in_force(self) -> Mapping[Region, EnrolmentState]:
+        """What the next look-up is answered from, for each region that has enrolments; new ones are taken up by this, too.
+
+        Raises:
+            StoreError: A region's store cannot be used.
         """
         ...
 

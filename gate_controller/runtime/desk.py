@@ -7,11 +7,12 @@ so that it does not keep the lane closed for ever. Decides nothing.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,7 +25,7 @@ from gate_controller.core.values import Device, Direction, EnrolmentFacts, Regio
 from gate_controller.ports.control import EventSink
 from gate_controller.ports.devices import FaceModel
 from gate_controller.ports.errors import GateError, StoreError
-from gate_controller.ports.services import EnrolmentRecord, EnrolmentStore, Journal, PassAccepted, PassVerifier, ReplayMemory
+from gate_controller.ports.services import EnrolmentRecord, EnrolmentState, EnrolmentStore, Journal, PassAccepted, PassVerifier, ReplayMemory
 from gate_controller.ports.trust import TrustMonitor, TrustNotice
 from gate_controller.runtime.attempts import Attempts
 from gate_controller.runtime.options import LANE_TIME_ZONE
@@ -95,6 +96,7 @@ class Desk(threading.Thread):
         self._backlog: deque[_Entry] = deque()
         self._suspect: _Entry | None = None
         self._refused: deque[_Entry] = deque(maxlen=SET_ASIDE)
+        self._enrolments: Mapping[Region, EnrolmentState] = {}
         self._lost: set[Device] = set()
         self._told_lost: dict[Device, str] = {}
         self._recovered = False
@@ -291,7 +293,25 @@ class Desk(threading.Thread):
             if device is Device.JOURNAL and not self._flush():
                 continue
             self._find_again(device)
+        self._watch_enrolments()
         self._tend_journal()
+
+    def _watch_enrolments(self) -> None:
+        """Journal which enrolments were taken up since the last look; a store that cannot be used is lost before a traveller meets it."""
+        if Device.ENROLMENT in self._lost:
+            return
+        try:
+            found = self._stores.enrolment.in_force()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the store does not work
+            self._lose(Device.ENROLMENT, _as_gate_error(Device.ENROLMENT, error))
+            return
+        for region, state in found.items():
+            if self._enrolments.get(region) != state:
+                fields = {"region": region.value, **{name: str(number) for name, number in dataclasses.asdict(state).items()}}
+                self._keep(_Entry(c.NoteEvent("enrolments_in_force", tuple(sorted(fields.items()))), self._around.clock.wall()))
+        self._enrolments = found
+        if Device.JOURNAL not in self._lost:
+            self._flush()
 
     def _watch_trust(self) -> None:
         """Tell what has changed; without a region whose passes could be accepted, the trust is lost."""

@@ -26,7 +26,7 @@ from gate_controller.enrolment.floor import Floor
 from gate_controller.enrolment.importing import still_needed
 from gate_controller.enrolment.publication import Publication, PublicationError
 from gate_controller.ports.errors import StoreError
-from gate_controller.ports.services import EnrolmentRecord
+from gate_controller.ports.services import EnrolmentRecord, EnrolmentState
 
 MakeRecord = Callable[..., EnrolmentRecord]
 NOW = 1_800_000_000
@@ -356,6 +356,17 @@ def test_a_record_is_found_under_its_own_regions_name_only(laboratory: Any, make
         (make_record(1), None),
         (None, make_record(2)),
     ]
+
+
+def test_what_is_in_force_is_told_with_each_delta_and_snapshot(laboratory: Any, make_record: MakeRecord, snapshot: Path) -> None:
+    laboratory.take(snapshot)
+    with contextlib.closing(Enrolments(laboratory.directory.path, laboratory.master)) as enrolments:
+        assert enrolments.in_force() == {Region.HK: EnrolmentState(5, 0, PEOPLE)}
+        laboratory.take(laboratory.published([make_record(42).reference], snapshot=5, delta=1))
+        assert enrolments.in_force() == {Region.HK: EnrolmentState(5, 1, PEOPLE - 1)}
+        laboratory.take(laboratory.published([make_record(1)], snapshot=6))
+        laboratory.take(laboratory.published([make_record(2)], Region.MO))
+        assert enrolments.in_force() == {Region.HK: EnrolmentState(6, 0, 1), Region.MO: EnrolmentState(1, 0, 1)}
 
 
 # -- without a signature, for simulations -----------------------------------------------------------------------------------

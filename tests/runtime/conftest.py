@@ -24,7 +24,7 @@ from gate_controller.ports.devices import (
 )
 from gate_controller.ports.errors import DeviceRejectedError, DeviceTimeoutError, StoreError
 from gate_controller.ports.pad import Cue, PadAssessment
-from gate_controller.ports.services import EnrolmentRecord
+from gate_controller.ports.services import EnrolmentRecord, EnrolmentState
 from gate_controller.ports.trust import TrustClosed, TrustNotice
 from gate_controller.runtime.options import RuntimeOptions
 from gate_controller.runtime.session import Session
@@ -274,6 +274,7 @@ class FakeStores:
     def __init__(self) -> None:
         self.broken: set[str] = set()
         self.decision: object = None
+        self.enrolments: dict[Region, EnrolmentState] = {}
         self.records: dict[tuple[Region, bytes], EnrolmentRecord] = {}
         self.claimed: list[bytes] = []
         self.claim_answer = True
@@ -301,6 +302,10 @@ class FakeStores:
     def find(self, issuer, reference):
         self._may("enrolment")
         return self.records.get((issuer, reference))
+
+    def in_force(self):
+        self._may("enrolment")
+        return self.enrolments
 
     def admit(self, crossing_id, issuer, direction, wall, *, degraded=False) -> None:
         self._may("journal")

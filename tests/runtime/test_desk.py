@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Device, Direction, Outcome, PassFacts, Region
 from gate_controller.ports.devices import FaceModel
 from gate_controller.ports.errors import StoreError
-from gate_controller.ports.services import PassAccepted, PassRejected
+from gate_controller.ports.services import EnrolmentState, PassAccepted, PassRejected
 from gate_controller.runtime import desk as desk_module
 from gate_controller.runtime.desk import Desk, Stores
 
@@ -270,3 +271,41 @@ def test_a_face_counts_when_every_model_in_use_has_a_template_of_it(stores, sess
     for models, enough in (((matcher.model,), True), ((matcher.model, other), True), ((matcher.model, FaceModel("third", "33" * 32)), False)):
         desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: "", models, Direction.HK_TO_MO)
         assert desk._facts(record).face is enough
+
+
+def test_new_enrolments_are_journalled_when_they_are_taken_up(desk, stores, inbox):
+    desk._probe()
+    stores.written.clear()
+    stores.enrolments = {Region.HK: EnrolmentState(5, 0, 30)}
+    desk._probe()
+    desk._probe()
+    assert stores.written == [("event", "enrolments_in_force")], "told once"
+    assert stores.fields["enrolments_in_force"] == {"region": "HK", "snapshot": "5", "delta": "0", "records": "30"}
+    stores.enrolments = {Region.HK: EnrolmentState(5, 1, 29), Region.MO: EnrolmentState(2, 0, 7)}
+    stores.broken.add("journal")
+    desk._probe()
+    stores.broken.clear()
+    desk._probe()
+    told = [what for what in stores.written if what[1] == "enrolments_in_force"]
+    assert len(told) == 3, "also when the journal did not work at that moment"
+
+
+def test_enrolments_that_cannot_be_used_are_lost_before_a_traveller_meets_them(desk, stores, inbox):
+    desk._probe()
+    stores.broken.add("enrolment")
+    desk._probe()
+    assert lost(inbox) == [Device.ENROLMENT]
+    stores.broken.clear()
+    desk._probe()
+    assert inbox.of(e.DeviceReady)[-1].device is Device.ENROLMENT
+
+
+@pytest.mark.parametrize(("ago_s", "registered_for_s"), [(10_800.0, 10_800.0), (0.0, 0.0), (-5.0, 0.0)])
+def test_what_the_record_says_reaches_the_core_as_facts(desk, stores, inbox, make_record, clock, ago_s, registered_for_s):
+    record = make_record(b"finger")
+    told = replace(record, registered_at=int(clock.wall() - ago_s), registered_with=frozenset(Region), suspended=True)
+    stores.records[Region.HK, b"r" * 16] = told
+    desk._obey(c.FindEnrolment("x", Region.HK, b"r" * 16))
+    facts = inbox.of(e.EnrolmentFound)[0].facts
+    assert (facts.registered_with, facts.suspended) == (frozenset(Region), True)
+    assert facts.registered_for_s == pytest.approx(registered_for_s, abs=1.0)
