@@ -68,6 +68,10 @@ kill: $(runtime)  ## kill -9 during pass use, key import and enrolment import, o
 plug: $(dev) $(models)  ## kill -9 at every point of a crossing over wire simulators, restart, judge (an hour); ARGS="--only emergency --at 'io sent'"
 	@exec $(bin)/python -m tests.plug $(ARGS)
 
+.PHONY: desk
+desk: $(dev) $(models)  ## one person from a simulated enrolment desk to a crossing, over the wire (a minute); ARGS="--family zfm20 --pad"
+	@exec $(bin)/python -m tests.desk $(ARGS)
+
 .PHONY: power
 power: $(dev)  ## cut the power at every system call of every store; e.g. ARGS="--images 30000 --seed 1"
 	@exec $(bin)/python -m tests.power $(ARGS)

@@ -80,6 +80,7 @@ class SimulatedDesk:
         person: Picture id of the face, "person01" to "person12".
         hand: Whose fingers, as the cast of a simulation calls them ("traveller-01"); the person's own if not given.
         family: Family of the fingerprint module.
+        picture: "live", or what is held before the camera instead of the person: "print" or "screen".
 
     Attributes:
         directory: The run's files; removed at the end.
@@ -88,10 +89,11 @@ class SimulatedDesk:
         ControlError: A simulator did not come up.
     """
 
-    def __init__(self, person: str, hand: str | None = None, family: Family = Family.R503) -> None:
+    def __init__(self, person: str, hand: str | None = None, family: Family = Family.R503, picture: str = "live") -> None:
         self._person = person
         self._hand_of = hand or person
         self._family = family
+        self._shown = picture
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -104,9 +106,9 @@ class SimulatedDesk:
             camera.start()
             self._module = stack.enter_context(FingerprintProcess(self._family, self.directory))
             self.camera = camera.wait_ready()
-            self._picture = ControlClient(control)
-            stack.callback(self._picture.close)
-            self._picture.ask("scene", kind="face", person=self._person)
+            client = ControlClient(control)
+            stack.callback(client.close)
+            client.ask("scene", kind="face", person=self._person, picture=self._shown)
             self._hand = ObedientHand(self._hand_of, lambda finger: self._module.ask("place", finger=finger), lambda: self._module.ask("remove"))
             self._stack = stack.pop_all()
         return self

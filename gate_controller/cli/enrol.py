@@ -22,6 +22,7 @@ from nacl import utils
 from gate_controller.cli.enrolment import Reference
 from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.cli.run import DEFAULT_CONFIG
+from gate_controller.cli.simulation import PAD_REQUIRED
 from gate_controller.composition.enrolment_desk import Surroundings, desk_session
 from gate_controller.composition.registry import load_drivers
 from gate_controller.core.values import Region
@@ -36,6 +37,7 @@ from gate_controller.ports.errors import ConfigurationError, GateError, StoreErr
 from gate_controller.settings import Settings, load
 from gate_controller.settings.render import derive
 
+Listen = Callable[[Said], None]
 _SIMULATED = Path(__file__).parents[2] / "config" / "simulated.toml"
 _FINGERS = {
     1: "right thumb",
@@ -99,6 +101,10 @@ TEXTS = {
 @click.option(
     "--family", type=click.Choice([family.value for family in Family]), default=None, help="With --simulated: the fingerprint module; r503 if not given."
 )
+@click.option("--held", type=click.Choice(["print", "screen"]), default=None, help="With --simulated: a picture of the person is held up instead.")
+@click.option(
+    "--no-pad", is_flag=True, help="With --simulated: without a judge of presentation attacks, which needs a machine that gives it 11 frames a second."
+)
 @click.option("--models", type=click.Path(path_type=Path, file_okay=False), default=None, help="With --simulated: directory of the model files.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; instructions go to standard error.")
 @click.pass_context
@@ -118,6 +124,8 @@ def enrol_command(
     simulated: str | None,
     hand: str | None,
     family: str | None,
+    held: str | None,
+    no_pad: bool,
     models: Path | None,
     as_json: bool,
 ) -> None:
@@ -130,15 +138,17 @@ def enrol_command(
     directory cannot be used, 70 a bug, 130 interrupted.
     """
     attendance = _attendance(officer, accept_fewer_fingers)
-    if simulated is None and any(option is not None for option in (hand, family, models)):
-        raise click.UsageError("--hand, --family and --models belong to --simulated")
+    if simulated is None and any((hand, family, held, no_pad, models)):
+        raise click.UsageError("--hand, --family, --held, --no-pad and --models belong to --simulated")
     with _refusals(as_json), contextlib.ExitStack() as stack:
         # All that can be wrong without the person is found before the person is asked for anything.
         key, sealed_to = DeskKey.from_file(desk_key), _public_key(seal_to)
         _require_directory(out)
-        settings, listen = (
-            _simulated(stack, simulated, hand, Family(family or Family.R503), models) if simulated is not None else (load(config, load_drivers()), None)
-        )
+        listen: Listen | None = None
+        if simulated is not None:
+            settings, listen = _simulated(stack, (simulated, hand, Family(family or Family.R503), held or "live"), models, pad=not no_pad)
+        else:
+            settings = load(config, load_drivers())
         clock: Clock = context.obj or SystemClock()
         around = Surroundings(clock, time.sleep, _shown(listen), lambda line: click.echo(f"gatectl: {line}", err=True))
         session = desk_session(settings, around, fingers or POSITIONS)
@@ -195,21 +205,25 @@ def _require_directory(out: Path) -> None:
         raise StoreError(f"--out {out}: {'cannot be written' if out.is_dir() else 'is not a directory'}", "name a directory that this user may write to")  # noqa: EM102
 
 
-def _simulated(stack: contextlib.ExitStack, person: str, hand: str | None, family: Family, models: Path | None) -> tuple[Settings, Callable[[Said], None]]:
-    """The settings of a simulated desk, and how the person before it hears what is said."""
+def _simulated(stack: contextlib.ExitStack, who: tuple[str, str | None, Family, str], models: Path | None, *, pad: bool) -> tuple[Settings, Listen]:
+    """The settings of a simulated desk, and how the person before it hears what is said. `who` is SimulatedDesk's arguments."""
     from simulators.camera.scenes import FACES
     from simulators.control import ControlError
     from simulators.enrolment_desk import SimulatedDesk
 
+    person = who[0]
     if not person.isalnum() or not (FACES / f"{person}_live0.jpg").is_file():
         what = f"there is no {person!r} in the synthetic cast: person01 to person12"
         raise click.BadParameter(what, param_hint="--simulated")
     try:
-        desk = stack.enter_context(SimulatedDesk(person, hand, family))
+        desk = stack.enter_context(SimulatedDesk(*who))
     except ControlError as error:
         what = f"a wire simulator could not be started: {error}"
         raise ConfigurationError(what, "a shorter TMPDIR, or more memory and processes, may help") from error
     changes: dict[str, Any] = {"devices": desk.devices}
+    if pad:
+        changes["devices"]["pad"] = {"driver": "passive"}
+        changes["policy"] = {"biometrics": PAD_REQUIRED}
     if models is not None:
         changes["models"] = {"directory": str(models.resolve())}
     config = desk.directory / "desk.toml"
@@ -217,7 +231,7 @@ def _simulated(stack: contextlib.ExitStack, person: str, hand: str | None, famil
     return load(config, load_drivers()), lambda said: desk.hear(said.instruction.value, said.finger)
 
 
-def _shown(listen: Callable[[Said], None] | None) -> Callable[[Said], None]:
+def _shown(listen: Listen | None) -> Listen:
     def show(said: Said) -> None:
         text = TEXTS[said.instruction].format(finger=_FINGERS.get(said.finger or 0, "finger"))
         click.echo(text + (f" ({said.done} of {said.of})" if said.of else ""), err=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from gate_controller.enrolment.desk.face import FaceDemands
 from gate_controller.enrolment.desk.instructions import Said
+from gate_controller.enrolment.desk.liveness import Judgement
 from gate_controller.enrolment.desk.session import POSITIONS, DeskSession, DeskTerms
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.drivers import DriverContext
@@ -62,7 +63,6 @@ def desk_session(settings: Settings, around: Surroundings, positions: tuple[int,
     matcher = build("face_matcher")
     policy = settings.policy
     biometrics = policy.biometrics
-    judge = build("pad") if "pad" in settings.equipment else None
     limits = PadLimits(biometrics.pad_live_at, biometrics.pad_attack_at, biometrics.pad_least_frames, biometrics.pad_least_span_s)
     demands = FaceDemands(settings.face_threshold(matcher.model.name))
     least_score = max(demands.least_score, min(1.0, biometrics.face_minimum_quality + _ABOVE_THE_LANE))
@@ -75,6 +75,5 @@ def desk_session(settings: Settings, around: Surroundings, positions: tuple[int,
         around.pause,
         around.show,
         lambda: datetime.fromtimestamp(around.clock.wall(), LANE_TIME_ZONE).date(),
-        judge,
-        limits if judge is not None else None,
+        Judgement(build("pad"), limits, biometrics.pad_decide_within_s) if "pad" in settings.equipment else None,
     )

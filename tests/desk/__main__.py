@@ -1,10 +1,11 @@
 """The whole way over wire simulators: gatectl enrol, the region's intake and snapshot, gatectl enrolment import, a crossing.
 
-    python -m tests.desk [--family r503] [--people 1] [--models var/models] [--json FILE]
+    python -m tests.desk [--family r503] [--people 1] [--pad] [--models var/models] [--json FILE]
 
 Each person is enrolled at a desk of their own with `gatectl enrol --simulated`, by the real drivers; the region verifies the record and publishes it;
 a simulated checkpoint with an ordinary daemon imports that and lets the person cross. Exit code 0 when everybody who was enrolled at the desk crossed
-as the cast says, 1 otherwise. The three hours after a registration do not pass here: the run's policy sets them to nothing.
+as the cast says, 1 otherwise. With --pad presentation attacks are judged at the desk and in the lane, which needs a machine with nothing else to do.
+The three hours after a registration do not pass here: the run's policy sets them to nothing.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class DeskGate(SimulatedGate):
         ]
         command += ["--seal-to", bytes(opener.public_key).hex(), "--reference", identity.reference.hex(), "--birth-date", identity.birth_date.isoformat()]
         command += ["--simulated", identity.face, "--hand", identity.finger.partition("/")[0], "--models", str(self.plan.models)]
-        command += ["--family", self.plan.family.value]
+        command += ["--family", self.plan.family.value, *([] if self.plan.pad else ["--no-pad"])]
         began = time.monotonic()
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         self._desk_seconds.append(time.monotonic() - began)
@@ -102,11 +103,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--family", choices=[family.value for family in Family], default="r503")
     parser.add_argument("--people", type=int, choices=(1, 2, 3), default=1)
+    parser.add_argument("--pad", action="store_true", help="judge presentation attacks")
     parser.add_argument("--models", type=Path, default=Path("var/models"))
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args()
     desk_seconds: list[float] = []
-    plan = Plan(travellers=options.people, seed=first_good(options.people), family=Family(options.family), kiosk_port=0, models=options.models.resolve())
+    models, family = options.models.resolve(), Family(options.family)
+    plan = Plan(travellers=options.people, seed=first_good(options.people), family=family, kiosk_port=0, models=models, pad=options.pad)
     with DeskGate(plan, desk_seconds) as gate:
         visits: list[dict[str, Any]] = [visit.as_json() for visit in gate.visits()]
         violations = [str(violation) for violation in gate.violations]

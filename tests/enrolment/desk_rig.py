@@ -11,6 +11,7 @@ from drivers.fingerprint import EnrollingReader, FingerprintOptions
 from gate_controller.core.values import Region
 from gate_controller.enrolment.desk import Applicant, DeskSession, DeskTerms, Said
 from gate_controller.enrolment.desk.face import FaceDemands
+from gate_controller.enrolment.desk.liveness import Judgement
 from gate_controller.ports.devices import Family, Frame
 from gate_controller.ports.errors import DeviceAbsentError
 from gate_controller.ports.pad import PadAssessment, PadLimits
@@ -115,8 +116,8 @@ class Desk:
 
     def session(self) -> DeskSession:
         terms = DeskTerms(self.minimum_age, FaceDemands(THRESHOLD, within_s=self.within_s), positions=self.positions)
-        limits = LIMITS if self.judge is not None else None
-        return DeskSession(self.camera, self.matcher, self.reader, terms, self.clock, self.clock.advance, self._show, lambda: TODAY, self.judge, limits)
+        judgement = Judgement(self.judge, LIMITS, decide_within_s=2.0) if self.judge is not None else None
+        return DeskSession(self.camera, self.matcher, self.reader, terms, self.clock, self.clock.advance, self._show, lambda: TODAY, judgement)
 
 
 def applicant(born: date = date(1990, 5, 17)) -> Applicant:

@@ -192,6 +192,18 @@ def test_a_face_that_stays_undecided_is_refused_in_the_same_words() -> None:
     assert undecided.confidential != attack.confidential
 
 
+def test_live_reached_too_late_is_not_believed() -> None:
+    """Whoever may go on until the judge is content will find a way to content it."""
+    refused(Desk(judge=ScriptedJudge(lambda frames: 0.5 if frames < 60 else 0.1)), Refusal.FACE_NOT_ACCEPTED)
+
+
+def test_the_time_without_an_answer_is_not_forgotten_when_the_judge_begins_anew() -> None:
+    judge = ScriptedJudge(lambda frames: 0.1 if frames % 20 == 0 and frames > 45 else 0.5, lambda frames: frames // 15)
+    desk = Desk(judge=judge)
+    refused(desk, Refusal.FACE_NOT_ACCEPTED)
+    assert desk.camera.frames < 60, "it is over as soon as nothing can come of it"
+
+
 def test_a_judge_that_fails_is_no_pass() -> None:
     class Broken(ScriptedJudge):
         def observe(self, frame: object, face: object) -> None:

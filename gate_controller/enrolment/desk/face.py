@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gate_controller.enrolment.desk.instructions import EnrolmentRefusedError, Guide, Instruction, Refusal
+from gate_controller.enrolment.desk.liveness import Judgement, Liveness
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.devices import Camera, FaceAnalysis, FaceMatcher, FaceProbe, FaceTemplate, Frame
 from gate_controller.ports.errors import DeviceError
-from gate_controller.ports.pad import PadDecision, PadJudge, PadLimits, decide
+from gate_controller.ports.pad import PadDecision
 
 _FRAME_WITHIN_S = 5.0
 _CALL_AN_OFFICER = "try again; if it stays, ask an officer"
@@ -107,31 +108,17 @@ class FaceTaker:
         demands: What a face must be like.
         clock: Time.
         guide: Talks to the person.
-        judge: Presentation attack detection; None: not performed, and the record says so.
-        limits: Of its decision.
+        judgement: Presentation attack detection; None: not performed, and the record says so.
     """
 
-    def __init__(
-        self,
-        camera: Camera,
-        matcher: FaceMatcher,
-        demands: FaceDemands,
-        clock: Clock,
-        guide: Guide,
-        judge: PadJudge | None = None,
-        limits: PadLimits | None = None,
-    ) -> None:
-        if (judge is None) != (limits is None):
-            raise ValueError("a judge has limits, and limits have a judge")
+    def __init__(self, camera: Camera, matcher: FaceMatcher, demands: FaceDemands, clock: Clock, guide: Guide, judgement: Judgement | None = None) -> None:
         self._camera = camera
         self._matcher = matcher
         self._demands = demands
         self._clock = clock
         self._guide = guide
-        self._judge = judge
-        self._limits = limits
+        self._judgement = judgement
         self._sequence = -1
-        self._restarts = 0
 
     def take(self) -> TakenFace:
         """Guide the person until a face is accepted.
@@ -140,14 +127,11 @@ class FaceTaker:
             EnrolmentRefusedError: No good face in time, never alone, or not accepted.
             DeviceError: Camera or model failed.
         """
-        if self._judge is not None:
-            self._judge.begin()
-            self._restarts = 0
+        liveness = Liveness(self._judgement)
         try:
-            return self._take()
+            return self._take(liveness)
         finally:
-            if self._judge is not None:
-                self._judge.end()
+            liveness.end()
 
     def same_person(self, template: FaceTemplate, looks: int = 5) -> Instruction | None:
         """Whether exactly one face is in view, and it is the one taken; else what to say. Looks at several frames: somebody may blink or glance away.
@@ -164,35 +148,39 @@ class FaceTaker:
                 return None
         return problem
 
-    def _take(self) -> TakenFace:
+    def _take(self, liveness: Liveness) -> TakenFace:
         ends_at = self._clock.monotonic() + self._demands.within_s
         good: list[FaceProbe] = []
-        fault: Instruction = Instruction.LOOK_HERE
+        fault: Instruction | None = Instruction.LOOK_HERE
         self._guide.say(Instruction.LOOK_HERE)
         while self._clock.monotonic() < ends_at:
             frame = self._frame()
             seen = self._matcher.analyse(frame.image)
-            pad = self._judged(frame, seen)
             wanting = self._demands.wanting(seen)
-            if wanting is Instruction.ALONE_PLEASE or self._restarted():
+            if self._judged(liveness, frame, seen):
                 good.clear()
+            if wanting is Instruction.ALONE_PLEASE and good:
+                good.clear()
+                liveness.begin_anew()
             if wanting is not None or seen.probe is None:
                 fault = wanting or Instruction.LOOK_HERE
                 self._guide.say(fault)
                 continue
             if good and self._distance(seen.probe, self._matcher.template(good[0])) > self._demands.threshold:
                 good.clear()  # another person has come before the camera
+                liveness.begin_anew()
             good.append(seen.probe)
-            fault = Instruction.HOLD_STILL
+            fault = None
             wanted = self._demands.frames + self._demands.fresh_frames
             self._guide.say(Instruction.LOOK_HERE, done=min(len(good), wanted), of=wanted)
+            pad = liveness.decision()
             if len(good) >= wanted and pad in {PadDecision.LIVE, PadDecision.NOT_PERFORMED}:
                 taken = self._accepted(good, pad)
                 if taken is not None:
                     self._guide.say(Instruction.FACE_TAKEN)
                     return taken
                 good.clear()
-        raise self._refused(fault, len(good))
+        raise self._refused(fault, liveness.decision())
 
     def _accepted(self, good: list[FaceProbe], pad: PadDecision) -> TakenFace | None:
         """The best of the earlier frames, if all the last ones match it."""
@@ -202,33 +190,28 @@ class FaceTaker:
         farthest = max(self._distance(probe, template) for probe in fresh)
         return TakenFace(template, best.quality.score, farthest, pad) if farthest <= self._demands.fresh_share * self._demands.threshold else None
 
-    def _judged(self, frame: Frame, seen: FaceAnalysis) -> PadDecision:
-        if self._judge is None or self._limits is None:
-            return PadDecision.NOT_PERFORMED
+    def _judged(self, liveness: Liveness, frame: Frame, seen: FaceAnalysis) -> bool:
+        """Have the judge look; True when it began anew: then the face compared must be one that it has judged."""
         try:
-            self._judge.observe(frame, seen.place if seen.faces == 1 else None)
+            anew = liveness.observe(frame, seen.place if seen.faces == 1 else None)
         except DeviceError as error:
             why = f"the judge failed: {error.code}"
             raise self._not_accepted(why) from error
-        decision = decide(self._judge.assess(), self._limits)
-        if decision is PadDecision.ATTACK:
+        if liveness.decision() is PadDecision.ATTACK:
             raise self._not_accepted("a presentation attack is suspected")
-        return decision
+        if liveness.too_late:
+            raise self._not_accepted("it could not be decided whether the face is live")
+        return anew
 
-    def _restarted(self) -> bool:
-        """Whether the judge has dropped its evidence since the last frame: then the face compared must be one that it has judged."""
-        restarts = self._judge.assess().restarts if self._judge is not None else 0
-        restarted, self._restarts = restarts != self._restarts, restarts
-        return restarted
-
-    def _refused(self, fault: Instruction, good: int) -> EnrolmentRefusedError:
+    def _refused(self, fault: Instruction | None, pad: PadDecision) -> EnrolmentRefusedError:
         if fault is Instruction.ALONE_PLEASE:
             return EnrolmentRefusedError(Refusal.NOT_ALONE, "there was a second face in view", "only the person to be enrolled may be before the camera")
         if fault is Instruction.LOOK_HERE:
             return EnrolmentRefusedError(Refusal.NOBODY_THERE, "no face came before the camera in time", "begin again")
-        if self._judge is not None and good >= self._demands.frames + self._demands.fresh_frames:
+        if fault is None and pad is PadDecision.UNDETERMINED:
             return self._not_accepted("it could not be decided whether the face is live")
-        how = f"the face could not be taken well enough in time ({fault.value.replace('_', ' ')})"
+        cause = fault.value.replace("_", " ") if fault is not None else "its pictures differ too much"
+        how = f"the face could not be taken well enough in time ({cause})"
         return EnrolmentRefusedError(Refusal.FACE_NOT_GOOD_ENOUGH, how, _CALL_AN_OFFICER)
 
     @staticmethod

@@ -15,12 +15,13 @@ from gate_controller.core.values import Region
 from gate_controller.enrolment.desk.face import FaceDemands, FaceTaker
 from gate_controller.enrolment.desk.fingers import OPEN_WITHIN_S, FingerDemands, FingerTaker
 from gate_controller.enrolment.desk.instructions import EnrolmentRefusedError, Guide, Refusal, Said
+from gate_controller.enrolment.desk.liveness import Judgement
 from gate_controller.enrolment.records import check
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.devices import Camera, FaceMatcher, FaceTemplate, FingerprintLight, FingerprintTemplate
 from gate_controller.ports.enroller import FingerprintEnroller
 from gate_controller.ports.errors import DeviceError
-from gate_controller.ports.pad import PadDecision, PadJudge, PadLimits
+from gate_controller.ports.pad import PadDecision
 from gate_controller.ports.services import EnrolmentRecord
 
 ALONE_FROM_YEARS = 18
@@ -121,8 +122,7 @@ class DeskSession:
         pause: Lets time pass, in seconds.
         show: Shows one instruction to the person.
         today: The date by which age counts.
-        judge: Presentation attack detection; None: not performed.
-        limits: Of its decision.
+        judgement: Presentation attack detection; None: not performed.
     """
 
     def __init__(
@@ -135,8 +135,7 @@ class DeskSession:
         pause: Callable[[float], None],
         show: Callable[[Said], None],
         today: Callable[[], date],
-        judge: PadJudge | None = None,
-        limits: PadLimits | None = None,
+        judgement: Judgement | None = None,
     ) -> None:
         self._camera = camera
         self._reader = reader
@@ -145,8 +144,8 @@ class DeskSession:
         self._pause = pause
         self._guide = Guide(show)
         self._today = today
-        self._judge_name = judge.name if judge is not None else ""
-        self._face = FaceTaker(camera, matcher, terms.face, clock, self._guide, judge, limits)
+        self._judge_name = judgement.judge.name if judgement is not None else ""
+        self._face = FaceTaker(camera, matcher, terms.face, clock, self._guide, judgement)
 
     def enrol(self, applicant: Applicant, attendance: Attendance) -> tuple[EnrolmentRecord, Evidence]:
         """Take face and fingers.
