@@ -194,11 +194,12 @@ def measure(image: Image, face: Face, chip: Image) -> FaceQuality:
 
 
 def _eyes(grey: NDArray[np.uint8]) -> float:
-    """Spread of grey in the patches of both eyes of an aligned crop, against its brightness: the smaller of the two."""
+    """Spread of grey in the patches of both eyes of an aligned crop, against the crop's brightness: the smaller of the two."""
+    bright = max(8.0, float(np.percentile(grey, 75)))
     spreads = []
     for x, y in _CHIP_LANDMARKS[:2]:
         patch = grey[round(float(y)) - 4 : round(float(y)) + 5, round(float(x)) - 7 : round(float(x)) + 8]
-        spreads.append(float(patch.std()) / max(8.0, float(np.percentile(patch, 90))))
+        spreads.append(float(patch.std()) / bright)
     return min(spreads)
 
 

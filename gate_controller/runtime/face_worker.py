@@ -69,7 +69,7 @@ class FaceWorker(DeviceWorker):
         self._face_ended: CheckOutcome | None = None
         self._references: list[FaceTemplate] = []
         self._references_2: list[FaceTemplate] = []
-        self._attempts = self._crowded = 0
+        self._mismatches = self._crowded = 0
         self._matched = False
         self._until = self._pad_until = self._challenge_at = 0.0
 
@@ -144,7 +144,7 @@ class FaceWorker(DeviceWorker):
     # -- one frame -----------------------------------------------------------------------------------------------------
 
     def _look(self, frame: Frame) -> None:
-        encode = self._check is not None or self._run.due(frame.stamp)
+        encode = (self._check is not None and not self._matched) or self._run.due(frame.stamp)
         seen = self._matcher.analyse(frame.image) if encode else self._matcher.locate(frame.image)
         usable = self._usable(seen)
         whose: Whose | None = None
@@ -208,7 +208,7 @@ class FaceWorker(DeviceWorker):
     def _give_up(self) -> None:
         if self._matched:
             self._finish(CheckOutcome.SUCCESSFUL)  # it is the holder's face; whether it lives was not told in time, and PAD's own end says so
-        elif self._attempts > 0:
+        elif self._mismatches > 0:
             self._finish(CheckOutcome.FAILED, Reason.FACE_MISMATCH)
         else:
             log.info("no usable face in time", **self._guide.causes)
@@ -223,12 +223,13 @@ class FaceWorker(DeviceWorker):
             log.warning("face template refused", what=str(error))
             self._finish(CheckOutcome.NOT_SUPPORTED, Reason.REFERENCE_REFUSED)
             return
-        self._attempts += 1
         if same:
             self._matched = True
             if self._pad.verdict() is not PadDecision.UNDETERMINED:
                 self._finish(CheckOutcome.SUCCESSFUL)
-        elif self._attempts >= self.around.options.face_attempts:
+            return
+        self._mismatches += 1
+        if self._mismatches >= self.around.options.face_attempts:
             self._finish(CheckOutcome.FAILED, Reason.FACE_MISMATCH)
 
     def _second_agrees(self, best: Taken) -> bool:
@@ -292,7 +293,7 @@ class FaceWorker(DeviceWorker):
         self._check = None
         self._until = 0.0
         self._references, self._references_2 = [], []
-        self._attempts = self._crowded = 0
+        self._mismatches = self._crowded = 0
         self._matched = False
 
 
