@@ -126,7 +126,7 @@ def _package(path: str) -> str:
 
 
 def starts(site: Site, count: int) -> tuple[list[Start], dict[str, float], dict[str, float]]:
-    """Start it as often; memory at rest and by what is mapped, of the last one."""
+    """Start it as often; of the last one memory at rest, with the share of a core that it uses then, and memory by what is mapped."""
     found, memory, mapped = [], {}, {}
     for _ in range(count):
         daemon = Daemon(site.new_files({}))
@@ -134,7 +134,10 @@ def starts(site: Site, count: int) -> tuple[list[Start], dict[str, float], dict[
             found.append(daemon.until_ready())
             if len(found) == count:
                 time.sleep(REST_S)
+                worked = daemon.cpu_s()
+                time.sleep(REST_S)
                 memory, mapped = daemon.memory_mb(), daemon.mapped_mb()
+                memory["cores"] = round((daemon.cpu_s() - worked) / REST_S, 2)
         finally:
             daemon.stop(15)
     return found, memory, mapped
@@ -210,6 +213,7 @@ def main() -> int:
     print(f"{'MB at rest':<34}{'RSS':>8}{'PSS':>8}")
     print(f"{'models loaded':<34}{memory['Rss']:>8.1f}{memory['Pss']:>8.1f}  RSS at most {TARGET_RSS_MB}")
     print(f"{f'after {options.crossings} crossings':<34}{used['Rss']:>8.1f}{used['Pss']:>8.1f}  RSS at most {TARGET_RSS_MB}")
+    print(f"{'cores used at rest':<34}{memory['cores']:>8.2f}          two cameras, every QR frame is looked at")
     print("MB of it, models loaded: " + ", ".join(f"{name} {size:g}" for name, size in mapped.items()))
     print("ms of importing: " + ", ".join(f"{name} {took:g}" for name, took in imported.items()))
     if options.json:
