@@ -33,6 +33,9 @@ FINGERS = {
 }
 """Names of the finger positions of ISO/IEC 19794-2, as the cast's fingers are called."""
 
+WIDTH, HEIGHT = 960, 720
+"""Of the camera: an enrolment asks for more pixels between the eyes than a lane."""
+
 _LAY_DOWN = frozenset({"place_finger", "place_finger_again", "place_finger_to_check"})
 _TAKE_AWAY = frozenset(
     {
@@ -101,7 +104,8 @@ class SimulatedDesk:
             self.directory = Path(tempfile.mkdtemp(prefix="desk-"))
             stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
             control = self.directory / "camera.control"
-            camera = SimulatorProcess("face camera", ["simulators.camera", "--width", "640", "--height", "480"], control, self.directory / "camera.log")
+            size = ["--width", str(WIDTH), "--height", str(HEIGHT)]
+            camera = SimulatorProcess("face camera", ["simulators.camera", *size], control, self.directory / "camera.log")
             stack.callback(camera.stop)
             camera.start()
             self._module = stack.enter_context(FingerprintProcess(self._family, self.directory))
@@ -117,9 +121,10 @@ class SimulatedDesk:
         self._stack.close()
 
     @property
-    def devices(self) -> dict[str, dict[str, str]]:
+    def devices(self) -> dict[str, dict[str, str | int]]:
         """The tables of [devices] that differ from the simulated configuration's."""
-        return {"face_camera": {"source": self.camera}, "fingerprint": {"port": str(self._module.link), "family": self._family.value}}
+        camera: dict[str, str | int] = {"source": self.camera, "width": WIDTH, "height": HEIGHT}
+        return {"face_camera": camera, "fingerprint": {"port": str(self._module.link), "family": self._family.value}}
 
     def hear(self, instruction: str, finger: int | None) -> None:
         """What the desk says reaches the person."""

@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import syslog
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -140,7 +143,7 @@ def enrol_command(
     attendance = _attendance(officer, accept_fewer_fingers)
     if simulated is None and any((hand, family, held, no_pad, models)):
         raise click.UsageError("--hand, --family, --held, --no-pad and --models belong to --simulated")
-    with _refusals(as_json), contextlib.ExitStack() as stack:
+    with _refusals(as_json), _terminable(), contextlib.ExitStack() as stack:
         # All that can be wrong without the person is found before the person is asked for anything.
         key, sealed_to = DeskKey.from_file(desk_key), _public_key(seal_to)
         _require_directory(out)
@@ -239,6 +242,24 @@ def _shown(listen: Listen | None) -> Listen:
             listen(said)
 
     return show
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Have a request to end do what Ctrl-C does: leave no device open and nothing half done."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
