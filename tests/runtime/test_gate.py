@@ -28,7 +28,7 @@ class FakeDisplay:
 
 
 class NoCodes:
-    def decode(self, image) -> list[str]:
+    def decode(self, image, *, quick=False) -> list[str]:
         return []
 
 
