@@ -15,6 +15,8 @@ from gate_controller.ports.pad import FacePlace
 
 AWAY_S = 0.5
 """A face that was away for longer is another presentation."""
+STALL_S = 1.0
+"""So long no frame may come at all, while both the one before and the one after show the face: a host that is busy is not a face that went away."""
 JUMP = 0.6
 """A face that moved further between two frames, in its own widths, is another one; so is one that grew or shrank to half or double."""
 
@@ -49,10 +51,11 @@ class Presentation:
         if not frame.stamp > self._stamp:
             msg = f"stamp {frame.stamp:g} after {self._stamp:g}: stamps grow"
             raise ValueError(msg)
-        self._stamp = frame.stamp
+        before, self._stamp = self._stamp, frame.stamp
         if face is None or not sound(face):
             return None
-        if self._face is not None and (frame.stamp - self._last > AWAY_S or _another(self._face, face)):
+        away_s = STALL_S if before == self._last else AWAY_S
+        if self._face is not None and (frame.stamp - self._last > away_s or _another(self._face, face)):
             self.restarts += 1
             self.frames = 0
         if not self.frames:

@@ -122,7 +122,7 @@ class FaceWorker(DeviceWorker):
 
     def _watch(self, crossing_id: str) -> None:
         if self._crossing != crossing_id:
-            self._end()
+            self._forget()
             self._pad.begin()
             self._crossing = crossing_id
 
@@ -277,6 +277,10 @@ class FaceWorker(DeviceWorker):
     # -- the end -------------------------------------------------------------------------------------------------------
 
     def _end(self) -> None:
+        """The crossing ended, or nothing is known of it any more."""
+        self._forget()
+
+    def _forget(self) -> None:
         """Nothing of the crossing is kept."""
         self._crossing = None
         self._forget_checks()

@@ -63,10 +63,19 @@ def test_another_face_begins_again(camera, change):
     """Else a live face would earn the score, and a picture take its place."""
     camera.show(20)
     if change == "away":
-        camera.now += 0.6
+        camera.now += 0.3
+        camera.judge.observe(Frame(np.zeros((240, 320, 3), np.uint8), camera.now, 0), None)
+        camera.now += 0.3
     assert camera.show(1, {"jump": place(x=175), "size": place(width=210), "away": None}[change]).score is None
     assert camera.judge.assess().restarts == 1
     assert camera.judge.assess().frames == 1
+
+
+@pytest.mark.parametrize(("stall_s", "restarts"), [(0.8, 0), (1.2, 1)])
+def test_a_camera_that_gave_no_frame_for_a_moment_is_no_face_that_went_away(camera, stall_s, restarts):
+    camera.show(20)
+    camera.now += stall_s
+    assert camera.show(1).restarts == restarts
 
 
 def test_a_face_that_walks_is_the_same_face(camera):
