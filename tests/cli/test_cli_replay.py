@@ -46,7 +46,7 @@ def test_a_completed_crossing_is_the_same(journal, gatectl):
     assert lines[0].split()[:4] == ["1", "0.000", "s", "PassRead"]
     assert "InputsRead entry_beam=active" in out
     assert "OpenDoor exit_door 9" in out
-    assert lines[-1] == "same: completed, 16 events"
+    assert lines[-1] == "same: completed, 17 events"
 
 
 def test_a_referred_crossing_is_the_same_as_json(journal, gatectl):
