@@ -76,7 +76,9 @@ class DeskGate(SimulatedGate):
         command += ["--simulated", identity.face, "--hand", identity.finger.partition("/")[0], "--models", str(self.plan.models)]
         command += ["--family", self.plan.family.value, *([] if self.plan.pad else ["--no-pad"])]
         began = time.monotonic()
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"the desk refused {identity.face}: {done.stdout.strip() or done.stderr.strip()}")
         self._desk_seconds.append(time.monotonic() - began)
         print(f"- desk: {done.stdout.strip()}", file=sys.stderr, flush=True)
         (file,) = out.iterdir()
