@@ -11,6 +11,7 @@ from drivers.fingerprint import EnrollingReader, FingerprintOptions
 from gate_controller.core.values import Region
 from gate_controller.enrolment.desk import Applicant, DeskSession, DeskTerms, Said
 from gate_controller.enrolment.desk.face import FaceDemands
+from gate_controller.enrolment.desk.fingers import FingerDemands
 from gate_controller.enrolment.desk.liveness import Judgement
 from gate_controller.ports.devices import Family, Frame
 from gate_controller.ports.errors import DeviceAbsentError
@@ -86,7 +87,7 @@ class Desk:
     minimum_age: int = 11
     judge: Any = None
     positions: tuple[int, ...] = (2, 7, 1)
-    within_s: float = 20.0
+    within_s: float = 8.0
 
     def __post_init__(self) -> None:
         self.clock = VirtualClock()
@@ -115,7 +116,7 @@ class Desk:
         return [said.instruction.value for said in self.said]
 
     def session(self) -> DeskSession:
-        terms = DeskTerms(self.minimum_age, FaceDemands(THRESHOLD, within_s=self.within_s), positions=self.positions)
+        terms = DeskTerms(self.minimum_age, FaceDemands(THRESHOLD, within_s=self.within_s), FingerDemands(touch_within_s=5.0), self.positions)
         judgement = Judgement(self.judge, LIMITS, decide_within_s=2.0) if self.judge is not None else None
         return DeskSession(self.camera, self.matcher, self.reader, terms, self.clock, self.clock.advance, self._show, lambda: TODAY, judgement)
 
