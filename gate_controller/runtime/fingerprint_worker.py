@@ -129,8 +129,8 @@ class FingerprintWorker(DeviceWorker):
         self.ready()
         match result.outcome:
             case FingerprintOutcome.MATCH:
-                self._light(FingerprintLight.GOOD)
                 self._finish(check, CheckOutcome.SUCCESSFUL)
+                self._light(FingerprintLight.GOOD)  # after it: the exit does not wait for a light
             case FingerprintOutcome.NO_MATCH:
                 self._mismatch(check)
             case FingerprintOutcome.NO_FINGER:

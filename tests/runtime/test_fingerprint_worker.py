@@ -38,6 +38,18 @@ def test_a_match_succeeds(worker, reader):
     assert [template.data for template in reader.loaded] == [b"first"]
 
 
+def test_a_light_that_fails_after_the_match_does_not_take_the_match_back_and_is_a_lost_device(worker, reader, monkeypatch):
+    def light(light, deadline):
+        if light is FingerprintLight.GOOD:
+            raise DeviceTimeoutError("fingerprint: silent", "check the cable")
+
+    monkeypatch.setattr(reader, "light", light)
+    reader.script(F.MATCH)
+    with pytest.raises(DeviceTimeoutError):
+        check(worker)
+    assert [event.outcome for event in worker.around.post.of(e.CheckEnded)] == [CheckOutcome.SUCCESSFUL]
+
+
 def test_the_next_enrolled_finger_is_tried_after_a_mismatch(worker, reader, inbox):
     reader.script(F.NO_MATCH, F.NOT_LIFTED, F.MATCH)
     assert check(worker) == (CheckOutcome.SUCCESSFUL, None)
