@@ -39,7 +39,7 @@ _KINDS = {"live": "live_still", "print": "print", "screen": "screen_photo", "rep
 """Of simulators.pad, by the scene's picture: people in a lane try to stand still."""
 
 _FILM_SEED = 1
-"""By which every person is judged as they should be (12 of 12 in each), also when a busy machine stamps their frames up to 30 ms late."""
+"""By which all twelve people are judged live, also when a busy machine stamps their frames up to 30 ms late."""
 
 _FILM_NOISE = 0.5
 """Little: the scene's own comes on top."""
