@@ -18,8 +18,8 @@ def _build_passive(options: PassiveOptions, context: DriverContext) -> PadJudge:
     from drivers.pad.passive import PassiveJudge
 
     if options.coefficients is None or options.coefficients_sha256 is None:
-        return PassiveJudge(*load(), options.longest_stretch_s)
-    return PassiveJudge(*load(_read(context, options.coefficients, options.coefficients_sha256)), options.longest_stretch_s)
+        return PassiveJudge(*load())
+    return PassiveJudge(*load(_read(context, options.coefficients, options.coefficients_sha256)))
 
 
 def _read(context: DriverContext, file: str, sha256: str) -> bytes:

@@ -19,13 +19,6 @@ class PassiveOptions(BaseModel):
     coefficients: str | None = Field(None, pattern=FILE, description="file of coefficients in the directory of models; without it, the one that ships")
     coefficients_sha256: str | None = Field(None, pattern=SHA256, description="sha256 of that file")
 
-    longest_stretch_s: float = Field(
-        0.75,
-        ge=0.75,
-        le=5,
-        description="a stretch of motion goes on so long for its 8 frames; longer for a camera below 11 frames a second, which was not measured",
-    )
-
     @model_validator(mode="after")
     def _a_file_is_checked(self) -> Self:
         if (self.coefficients is None) != (self.coefficients_sha256 is None):

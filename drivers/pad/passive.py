@@ -29,7 +29,7 @@ STRETCHES = 4
 """Of which evidence is made, the newest: what was shown three seconds ago does not excuse what is shown now."""
 
 LEAST_FRAMES = 8
-"""In a stretch: with fewer, slow sway looks like tremor. A camera that gives less than 11 frames a second is not judged by, unless stretches may be longer."""
+"""In a stretch: with fewer, slow sway looks like tremor. A camera that gives less than 11 frames a second is not judged by."""
 NEEDED = ("shake", "together", "depth")
 """Cues without which there is no score: what is left would pass anybody whose picture is clean."""
 
@@ -40,13 +40,12 @@ class PassiveJudge:
     Args:
         coefficients: Of the fusion.
         digest: sha256 of their file.
-        longest_stretch_s: How long a stretch may go on for its least frames, on a slow camera.
     """
 
-    def __init__(self, coefficients: Coefficients, digest: str, longest_stretch_s: float = STRETCH_S) -> None:
+    def __init__(self, coefficients: Coefficients, digest: str) -> None:
         self._coefficients = coefficients
         self._name = f"{coefficients.name} ({digest[:8]})"
-        self._tracker = Tracker(STRETCH_S, LEAST_FRAMES, longest_stretch_s)
+        self._tracker = Tracker(STRETCH_S)
         self._blinks = eyes.Blinks()
         self._presentation = Presentation()
         self.begin()

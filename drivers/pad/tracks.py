@@ -61,12 +61,10 @@ class Tracker:
 
     Args:
         length_s: Of a stretch.
-        least_frames: It goes on until it has so many,
-        longest_s: but no longer than this.
     """
 
-    def __init__(self, length_s: float, least_frames: int, longest_s: float) -> None:
-        self._length_s, self._least_frames, self._longest_s = length_s, least_frames, longest_s
+    def __init__(self, length_s: float) -> None:
+        self._length_s = length_s
         self._last: NDArray[np.uint8] | None = None
         self.forget()
 
@@ -98,8 +96,7 @@ class Tracker:
         self._last = now
         self._places.append(self._points)
         self._stamps.append(stamp)
-        lasted_s = stamp - self._stamps[0]
-        if lasted_s < self._length_s or (len(self._stamps) < self._least_frames and lasted_s < self._longest_s):
+        if stamp - self._stamps[0] < self._length_s:
             return None
         done = self._finish()
         self._start(now if (scale := scale_for(face, image.shape[1])) == self._scale else grey_of(image, scale), face, scale, stamp)

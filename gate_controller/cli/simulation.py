@@ -46,9 +46,8 @@ RECORD_WITHIN_S = 15.0
 STOP_WITHIN_S = 20.0
 SEED = "simulated checkpoint"
 STANDARD_ERROR = Path("-")
-JUDGE = {"driver": "passive", "longest_stretch_s": 3.0}
 PAD_REQUIRED = {"pad_rule": "required", "pad_decide_within_s": 20.0}
-"""A laptop that is busy gives fewer frames than a judge needs; both may take their time, which no checkpoint gives."""
+"""A laptop that is busy gives fewer frames than a judge needs; it may take its time, which a checkpoint's policy does not give."""
 TEMPLATE = Path(__file__).parents[2] / "config" / "simulated.toml"
 
 
@@ -247,7 +246,7 @@ class SimulatedGate:
                     "fingerprint": {"port": str(endpoints.fingerprint), "family": plan.family.value},
                     "io_board": {"port": str(endpoints.io_board)} | _wiring(plan.doors),
                 }
-                | ({"pad": JUDGE} if plan.pad else {}),
+                | ({"pad": {"driver": "passive"}} if plan.pad else {}),
                 "policy": {"biometrics": PAD_REQUIRED if plan.pad else {}},
                 "keys": self.trust.settings,
                 "enrolment": self.enrolments.settings,
