@@ -222,8 +222,8 @@ class IoWorker(DeviceWorker):
         return _in_emergency(inputs) and not _in_emergency(before)
 
     def _send_a_wish(self) -> None:
-        """Bring the call, or else one lamp, to what it should be."""
-        if not self._may_write:
+        """Bring the call, or else one lamp, to what it should be; not while a door waits to be commanded, which 25 ms of the line for a lamp would hold up."""
+        if not self._may_write or not self._commands.empty():
             return
         call = self._call
         if self._call_sent is not call:

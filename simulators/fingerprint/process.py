@@ -50,6 +50,17 @@ class FingerprintProcess:
             raise ControlError("the fingerprint simulator did not come up")
         self._client = ControlClient(self._socket)
 
+    @property
+    def pid(self) -> int:
+        """Its process id.
+
+        Raises:
+            ControlError: It is not running.
+        """
+        if self._process is None:
+            raise ControlError("the fingerprint simulator is not running")
+        return self._process.pid
+
     def ask(self, verb: str, **fields: object) -> Message:
         """Send one request to its control socket.
 

@@ -57,6 +57,24 @@ def test_nothing_is_sent_between_the_reading_that_shows_an_emergency_and_the_doo
     assert board.log[2:] == [("read",), ("close", Door.EXIT), ("read",), ("call", True)]
 
 
+def test_an_opening_that_is_ordered_during_a_reading_goes_out_before_the_lamps(worker, board, monkeypatch):
+    """The order of a release comes with the lamps that go with it: the traveller waits for the door, not for them."""
+    worker.step()
+    read = board.read
+
+    def read_and_order(deadline):
+        worker.submit(c.OpenDoor(Door.EXIT, 9.0))
+        worker.submit(c.SetLamp(Lamp.EXIT_GREEN, True))
+        monkeypatch.setattr(board, "read", read)
+        return read(deadline)
+
+    monkeypatch.setattr(board, "read", read_and_order)
+    board.log.clear()
+    worker.step()
+    worker.step()
+    assert board.log == [("read",), ("open", Door.EXIT), ("read",), ("lamp", Lamp.EXIT_GREEN, True)]
+
+
 def test_one_closing_a_reading_and_then_no_lamp(worker, board):
     """Both doors are ordered closed whenever the lane closes: two writes in a row would hold up the next reading."""
     worker.step()
