@@ -14,10 +14,11 @@ from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core import situation
 from gate_controller.core.machine import Controller
-from gate_controller.core.policy import BiometricRule, CrossingPolicy
+from gate_controller.core.policy import BiometricRule, CrossingPolicy, PadRule
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import (
+    BIOMETRICS,
     CheckOutcome,
     Device,
     Direction,
@@ -138,6 +139,27 @@ def test_an_officers_crossing_is_derived_again():
     lane.tell(e.OfficerReleased("y", "officer 7", "looked at the papers"))
     lane.leave()
     assert lane.records["x"].outcome is Outcome.RELEASED_BY_OFFICER
+    assert same(lane.traces["x"], lane.records["x"])
+
+
+@pytest.mark.parametrize(
+    ("pad_rule", "outcome", "reason", "ended"),
+    [
+        (PadRule.REQUIRED, CheckOutcome.FAILED, Reason.PAD_ALARM, Outcome.RELEASED_BY_OFFICER),
+        (PadRule.REQUIRED, CheckOutcome.NOT_SUPPORTED, Reason.PAD_NOT_PERFORMED, Outcome.RELEASED_BY_OFFICER),
+        (PadRule.SIGNALLED, CheckOutcome.NOT_SUPPORTED, Reason.PAD_NOT_PERFORMED, Outcome.COMPLETED),
+    ],
+)
+def test_a_judgement_and_its_omission_are_derived_again(pad_rule, outcome, reason, ended):
+    lane = Recorded(replace(POLICY, pad_rule=pad_rule)).start().admit()
+    for modality in BIOMETRICS:
+        lane.tell(e.CheckEnded("x", modality, CheckOutcome.SUCCESSFUL))
+    lane.now += 0.7
+    lane.tell(e.CheckEnded("x", Modality.PAD, outcome, reason))
+    if ended is Outcome.RELEASED_BY_OFFICER:
+        lane.tell(e.OfficerReleased("y", "officer 7", "looked at the papers"))
+    lane.leave()
+    assert (lane.records["x"].outcome, lane.records["x"].checks[Modality.PAD]) == (ended, outcome)
     assert same(lane.traces["x"], lane.records["x"])
 
 
