@@ -189,7 +189,7 @@ class Actions(DisplayActions):
         self._step("entered")
 
     def note_pad_awaited(self) -> None:
-        """From here on the exit waits for presentation attack detection alone; the record tells how long."""
+        """From here on the exit waits for presentation attack detection alone; the record tells how long. Noted once, whatever is told meanwhile."""
         if all(step.name != "pad_awaited" for step in self._crossing().steps):
             self._step("pad_awaited")
 

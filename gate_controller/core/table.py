@@ -140,7 +140,7 @@ TABLE: tuple[Row, ...] = (
     Row(EVALUATE, (S.IDENTITY_CHECK,), S.EXIT_OPEN, ("release_allowed",), ("note_verified", "open_exit"), O.COMPLETED),
     Row(EVALUATE, (S.IDENTITY_CHECK,), S.OFFICER_REFERRAL, ("expired_identity",), (), None, R.IDENTITY_TIMED_OUT),
     Row("check_progressed", (S.IDENTITY_CHECK,), None, ("mine",), ("show_progress",)),
-    Row("check_ended", (S.IDENTITY_CHECK,), None, ("mine", "only_pad_missing"), ("note_pad_awaited",)),
+    Row("check_ended", (S.IDENTITY_CHECK,), None, ("only_pad_missing",), ("note_pad_awaited",)),
     # The exit is open.
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("io_lost",), ("annul",), None, R.IO_BOARD_LOST),
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("entry_forced",), ("annul", "latch"), None, R.BOTH_DOORS_OPEN),

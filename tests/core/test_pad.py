@@ -115,6 +115,16 @@ def test_while_it_is_undecided_the_exit_waits_and_not_for_ever(new_lane, rule):
     assert where(lane) == (State.OFFICER_REFERRAL, Reason.IDENTITY_TIMED_OUT)
 
 
+def test_waiting_for_it_begins_nothing_anew(new_lane):
+    """What is noted when all else is done starts no check again, and gives nobody more time."""
+    lane = unjudged(new_lane)
+    lane.wait(lane.policy.identity_s - 5)
+    lane.verify()
+    assert lane.ordered(c.StartCheck) == []
+    lane.wait(5)
+    assert where(lane) == (State.OFFICER_REFERRAL, Reason.IDENTITY_TIMED_OUT)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rule=st.sampled_from(list(BiometricRule)),
@@ -224,6 +234,7 @@ def test_how_long_the_exit_waited_for_it_alone_is_recorded(new_lane):
     lane.wait(1.0)
     lane.verify()
     lane.tell(e.CheckEnded("x", Modality.FACE, LIVE))  # told twice, noted once
+    lane.tell(e.CheckEnded("y", Modality.FACE, LIVE))
     lane.wait(0.7)
     lane.tell(judged(LIVE))
     lane.leave()
