@@ -6,18 +6,9 @@ Does not store the template, and keeps no image. The limits are stricter than a 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
-from gate_controller.ports.devices import FaceMatcher, FaceProbe, FaceQuality, FaceTemplate, Image
+from gate_controller.ports.devices import FaceMatcher, FaceQuality, FaceTemplate, Image
 from gate_controller.ports.errors import GateError
-
-
-class EnrollingMatcher(FaceMatcher, Protocol):
-    """A matcher that can also make templates."""
-
-    def template(self, probe: FaceProbe) -> FaceTemplate:
-        """The probe as a template."""
-        ...
 
 
 class PortraitError(GateError):
@@ -51,7 +42,7 @@ class PortraitLimits:
     score: float = 0.7
 
 
-def template_from(matcher: EnrollingMatcher, image: Image, limits: PortraitLimits | None = None) -> FaceTemplate:
+def template_from(matcher: FaceMatcher, image: Image, limits: PortraitLimits | None = None) -> FaceTemplate:
     """The template of the one face in a portrait (height x width x 3, BGR, uint8).
 
     Raises:
