@@ -147,7 +147,6 @@ class Actions(DisplayActions):
     def authorise(self) -> None:
         """Pass and enrolment entitle the holder."""
         if isinstance(self.event, e.EnrolmentFound):
-            self._crossing().enrolment = self.event.facts
             self._crossing().authorised = True
             self._step("authorised")
 
@@ -314,7 +313,6 @@ class Actions(DisplayActions):
         """The call is over."""
         if self._called is not None:
             self._called = None
-            self.acknowledged_by = None
             self.out.append(c.EndOfficerCall())
 
     def latch(self) -> None:

@@ -50,7 +50,6 @@ class Crossing:
     crossing_id: str
     began_at: float
     pass_facts: PassFacts | None = None
-    enrolment: EnrolmentFacts | None = None
     admitted: bool = False
     authorised: bool = False
     entered: bool = False

@@ -370,7 +370,7 @@ def _by_name(item: tuple[Any, Any]) -> str:
     return _NAMES.get(item[0], item[0])
 
 
-_DROPPED = {"crossing_id", "began_at", "steps", "enrolment", "officer_reason", "check_reasons"}
+_DROPPED = {"crossing_id", "began_at", "steps", "officer_reason", "check_reasons"}
 _KEPT = tuple(name for name in Crossing.__dataclass_fields__ if name not in _DROPPED and name not in {"pass_facts", "officer", "checks"})
 
 
