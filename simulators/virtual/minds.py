@@ -74,8 +74,8 @@ class Mind:
         """A door ahead is not passable: wait before it."""
 
     def escorted(self, target_m: float) -> None:
-        """An officer takes them along, if they are still there."""
-        if not self.gone and self.body.zone < 5:
+        """An officer takes them along, if they are still there: not if they went by themselves meanwhile."""
+        if not self.gone and OUTSIDE < self.body.zone < 5:
             self.leaving = False
             self.go(target_m)
 

@@ -71,7 +71,7 @@ class Monitor:
         self.watch = Watch(agenda, policy, lambda: self.lane, self._violated)
         self._evidence = Evidence(policy.stable_s)
         self.senses = Senses(agenda, policy.stable_s)
-        self._exit_ordered_at = -1e9
+        self._exit_ordered_at = self._exit_sent_at = -1e9
         self._patience = Patience(agenda, policy, self.senses, self._violated, self.exempt)
 
     # -- the world's side ------------------------------------------------------------------------------------------------
@@ -98,11 +98,21 @@ class Monitor:
         """A leaf passed a threshold."""
         if leaf.level == SHUT:
             self._forced[leaf.door] = False
-            if leaf.door is Door.EXIT and not leaf.commanded:
-                self._leave.shut()
+            if leaf.door is Door.EXIT:
+                self._end_leave()
         if PASSABLE in {before, leaf.level}:
             self.watch.look()
             self._look_for_help()
+
+    def _end_leave(self) -> None:
+        """The exit is shut: leave to go ends, unless the order to open has not reached the coil yet (somebody pulled at the leaf meanwhile)."""
+        leaf = self.lane.leaves[Door.EXIT]
+        if leaf.level != SHUT or leaf.commanded:
+            return
+        if (on_its_way := self._exit_sent_at + REACTION_S - self._agenda.now) > 0:
+            self._agenda.after(on_its_way, self._end_leave)
+        else:
+            self._leave.shut()
 
     def call(self, on: bool) -> None:
         """The call's coil was switched."""
@@ -242,6 +252,8 @@ class Monitor:
 
     def _opening(self, event: e.Event, command: c.OpenDoor) -> None:
         reading, door = self._reading, command.door
+        if door is Door.EXIT:
+            self._exit_sent_at = self._agenda.now
         if command.emergency:
             if not self._emergency:
                 self._violated("INV-5", f"{door.value} ordered open for an emergency that nobody reported")

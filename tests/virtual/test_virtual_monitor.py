@@ -109,3 +109,12 @@ def test_a_picture_that_nobody_judged_goes_out_where_the_policy_says_so_and_is_c
 def test_a_cleared_traveller_may_still_go_on_an_opening_that_runs_after_the_record():
     """The emergency's closing was lost with the board; the exit had not moved yet when the crossing was recorded."""
     assert Episode(PROFILES["harsh"], 2, 2741, 25).run().violations == []
+
+
+def test_who_was_given_leave_keeps_it_though_somebody_pulls_at_the_leaf_before_the_coil_goes_on():
+    assert Episode(PROFILES["harsh"], 1, 9656, 25).run().violations == []
+
+
+def test_whoever_went_by_themselves_is_not_taken_along_by_an_officer_who_comes_later():
+    """Else they stand before the entry for good, and nobody else comes."""
+    assert Episode(PROFILES["harsh"], 1, 16485, 25).run().violations == []
