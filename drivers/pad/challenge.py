@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
+import cv2
 import numpy as np
 
 from drivers.pad import eyes
 from drivers.pad.options import ChallengeOptions
 from drivers.pad.presentation import check_image, sound
 from gate_controller.ports.devices import Frame
+from gate_controller.ports.errors import DeviceRejectedError
 from gate_controller.ports.pad import ChallengeKind, ChallengeOutcome, FacePlace
 
 _REST_FRAMES = 6
@@ -67,7 +69,11 @@ class LandmarkChallenger:
         self._stamp = frame.stamp
         if face is None or not sound(face):
             return
-        turned, opened = turn(face), eyes.openness(frame.image, face)
+        try:
+            turned, opened = turn(face), eyes.openness(frame.image, face)
+        except (cv2.error, np.linalg.LinAlgError) as error:
+            msg = f"the challenge failed on a {frame.image.shape[1]}x{frame.image.shape[0]} frame: {' '.join(str(error).split())}"
+            raise DeviceRejectedError(msg, "report this frame size as a bug") from error
         if self._kind is None:
             self._turns.append(turned)
             if opened is not None:

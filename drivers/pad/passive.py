@@ -84,8 +84,8 @@ class PassiveJudge:
             self._forget()
         try:
             self._look(frame.image, judged, frame.stamp)
-        except cv2.error as error:
-            msg = f"presentation attack detection failed on a {frame.image.shape[1]}x{frame.image.shape[0]} frame: {error.err}"
+        except (cv2.error, np.linalg.LinAlgError) as error:
+            msg = f"presentation attack detection failed on a {frame.image.shape[1]}x{frame.image.shape[0]} frame: {' '.join(str(error).split())}"
             raise DeviceRejectedError(msg, "report this frame size as a bug") from error
 
     def assess(self) -> PadAssessment:

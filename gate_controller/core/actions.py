@@ -14,8 +14,10 @@ from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.table import Row
-from gate_controller.core.values import Door, Lamp, Modality, Outcome
+from gate_controller.core.values import BIOMETRICS, CheckOutcome, Door, Lamp, Modality, Outcome
 
+MATCHED = frozenset(f"{modality.value}_{CheckOutcome.SUCCESSFUL.value}" for modality in BIOMETRICS)
+"""Steps of checks that told it is the holder."""
 HOLD_MARGIN_S = 1.0
 """A door's opening is timed by the board and must outlast the state's own deadline, which ends it earlier by a command."""
 
@@ -188,9 +190,14 @@ class Actions(DisplayActions):
         self._step("entered")
 
     def note_pad_awaited(self) -> None:
-        """From here on the exit waits for presentation attack detection alone; the record tells how long. Noted once, whatever is told meanwhile."""
-        if all(step.name != "pad_awaited" for step in self._crossing().steps):
-            self._step("pad_awaited")
+        """From here on the exit waits for presentation attack detection alone; the record tells how long. Noted once, whatever is told meanwhile.
+
+        A match may be told late, together with the judgement that it waited for: then it waited from the match on, or from the other check's end.
+        """
+        crossing, event = self._crossing(), self.event
+        if all(step.name != "pad_awaited" for step in crossing.steps) and isinstance(event, e.CheckEnded):
+            before = [step.at_s for step in crossing.steps[:-1] if step.name in MATCHED]
+            crossing.steps.append(c.Step("pad_awaited", max([self.now - event.held_s - crossing.began_at, *before])))
 
     def note_verified(self) -> None:
         """All checks ended as the policy demands."""

@@ -86,12 +86,16 @@ class AdmissionRecorded:
 
 @dataclass(frozen=True, slots=True)
 class CheckEnded:
-    """A check ended; `reason` is given unless it was successful. Presentation attack detection succeeds by a face judged live."""
+    """A check ended; `reason` is given unless it was successful. Presentation attack detection succeeds by a face judged live.
+
+    `held_s`: for so long, seconds, the end was held back until attack detection could be told with it.
+    """
 
     crossing_id: str
     modality: Modality
     outcome: CheckOutcome
     reason: Reason | None = None
+    held_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ DEVICE_LOST: dict[Device, Reason] = {
 }
 
 AJAR = frozenset({DoorPosition.OPEN, DoorPosition.MOVING})
+TAKES_BACK = frozenset({CheckOutcome.FAILED, CheckOutcome.UNDETERMINED})
+"""What attack detection may end with after all, once it ended well."""
 """Known to be away from closed."""
 
 
@@ -227,8 +229,10 @@ class Facts:
             self.many_seen_at = self.now
 
     def _absorb_check(self, crossing: Crossing, modality: Modality, outcome: CheckOutcome, reason: Reason | None) -> None:
-        # The first end of a check stands: a late or second answer never turns a failure into a success.
-        if self.state is not State.IDENTITY_CHECK or modality in crossing.checks:
+        # The first end of a check stands: a late or second answer never turns a failure into a success. But the face is watched until the exit opens, and
+        # what was judged live is taken back by an alarm.
+        taken_back = modality is Modality.PAD and outcome in TAKES_BACK and crossing.checks.get(modality) not in TAKES_BACK
+        if self.state is not State.IDENTITY_CHECK or (modality in crossing.checks and not taken_back):
             return
         crossing.checks[modality] = outcome
         if reason is not None:

@@ -66,11 +66,13 @@ class FaceWorker(DeviceWorker):
         self._crossing: str | None = None
         self._check: c.StartCheck | None = None
         self._pad_check: c.StartCheck | None = None
+        self._live: c.StartCheck | None = None
         self._face_ended: CheckOutcome | None = None
         self._references: list[FaceTemplate] = []
         self._references_2: list[FaceTemplate] = []
         self._mismatches = self._crowded = 0
         self._matched = False
+        self._matched_at = 0.0
         self._until = self._pad_until = self._challenge_at = 0.0
 
     def opened(self) -> None:
@@ -174,6 +176,8 @@ class FaceWorker(DeviceWorker):
         self._matched = False
         if self._face_ended is CheckOutcome.SUCCESSFUL:
             self._pad.spoil()
+        if self._live is not None:
+            self._finish_pad(self._live, CheckOutcome.UNDETERMINED, Reason.PAD_UNDETERMINED)
 
     def _begin_anew_by_judge(self, frame: Frame, seen: FaceAnalysis) -> None:
         """The judge saw the face jump, or come back: perhaps somebody else's, so the comparison begins anew as well."""
@@ -224,7 +228,7 @@ class FaceWorker(DeviceWorker):
             self._finish(CheckOutcome.NOT_SUPPORTED, Reason.REFERENCE_REFUSED)
             return
         if same:
-            self._matched = True
+            self._matched, self._matched_at = True, self.clock.monotonic()
             if self._pad.verdict() is not PadDecision.UNDETERMINED:
                 self._finish(CheckOutcome.SUCCESSFUL)
             return
@@ -240,17 +244,20 @@ class FaceWorker(DeviceWorker):
 
     def _finish(self, outcome: CheckOutcome, reason: Reason | None = None) -> None:
         check = self._check
+        held_s = self.clock.monotonic() - self._matched_at if self._matched else 0.0
         self._forget_face_check()
         if check is not None:
             self._face_ended = outcome
-            self.around.post(e.CheckEnded(check.crossing_id, Modality.FACE, outcome, reason))
+            self.around.post(e.CheckEnded(check.crossing_id, Modality.FACE, outcome, reason, held_s))
 
     # -- presentation attack detection ---------------------------------------------------------------------------------
 
     def _settle_pad(self) -> None:
-        """Tell what stands, when it is time to."""
+        """Tell what stands, when it is time to. After "live" the face is watched until the exit opens, and an alarm takes it back."""
         check, now = self._pad_check, self.clock.monotonic()
         if check is None:
+            if self._live is not None and self._pad.verdict() is PadDecision.ATTACK:
+                self._finish_pad(self._live, CheckOutcome.FAILED, Reason.PAD_ALARM)
             return
         match self._pad.verdict():
             case PadDecision.ATTACK:
@@ -268,6 +275,7 @@ class FaceWorker(DeviceWorker):
 
     def _finish_pad(self, check: c.StartCheck, outcome: CheckOutcome, reason: Reason | None = None) -> None:
         self._pad_check = None
+        self._live = check if outcome is CheckOutcome.SUCCESSFUL else None
         self.around.post(e.CheckEnded(check.crossing_id, Modality.PAD, outcome, reason))
 
     def _tell(self, check: c.StartCheck, prompt: Prompt | None) -> None:
@@ -289,7 +297,7 @@ class FaceWorker(DeviceWorker):
 
     def _forget_checks(self) -> None:
         self._forget_face_check()
-        self._pad_check = None
+        self._pad_check = self._live = None
         self._pad_until = self._challenge_at = 0.0
         self._face_ended = None
 

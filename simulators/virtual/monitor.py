@@ -190,6 +190,8 @@ class Monitor:
             if ledger is not None and event.modality in ledger.started:
                 # The first end of a check that was started stands: a later success does not mend a failure.
                 ledger.ended.setdefault(event.modality, event.outcome)
+                if event.modality is Modality.PAD and event.outcome in (CheckOutcome.FAILED, CheckOutcome.UNDETERMINED):
+                    ledger.ended[Modality.PAD] = event.outcome  # an alarm takes back what was judged live
         elif isinstance(event, e.AdmissionRecorded):
             self._claim(event.crossing_id)
         elif isinstance(event, e.OfficerReturned) and (current := self._current()) is not None:

@@ -73,10 +73,22 @@ def test_a_judgement_of_another_crossing_counts_for_nothing(new_lane):
     assert where(lane) == (State.IDENTITY_CHECK, None)
 
 
+@pytest.mark.invariant("INV-2")
+@pytest.mark.parametrize(("later", "reason"), [(ATTACK, Reason.PAD_ALARM), (UNDETERMINED, Reason.PAD_UNDETERMINED)])
+def test_an_alarm_takes_back_what_was_judged_live_as_long_as_the_exit_is_shut(new_lane, later, reason):
+    lane = unjudged(new_lane)
+    lane.tell(judged(LIVE))
+    assert lane.state is State.IDENTITY_CHECK
+    lane.tell(judged(later))
+    assert where(lane) == (State.OFFICER_REFERRAL, reason)
+    lane.verify()
+    assert lane.state is State.OFFICER_REFERRAL
+
+
 def test_the_first_judgement_stands(new_lane):
     lane = unjudged(new_lane)
     lane.tell(judged(LIVE))
-    lane.tell(judged(ATTACK))
+    lane.tell(judged(NOT_PERFORMED))
     lane.verify()
     assert (lane.state, lane.controller.crossing_id) == (State.EXIT_OPEN, "x")
     lane = unjudged(new_lane).verify()
@@ -244,6 +256,32 @@ def test_how_long_the_exit_waited_for_it_alone_is_recorded(new_lane):
     assert at["pad_awaited"] == at["face_successful"]
     assert at["pad_awaited"] - at["entered"] == pytest.approx(1.0)
     assert lane.now > began
+
+
+def test_a_match_that_was_held_back_for_the_judgement_waited_from_the_match_on(new_lane):
+    """The face worker tells match and judgement together."""
+    lane = unjudged(new_lane)
+    lane.wait(0.5)
+    lane.tell(e.CheckEnded("x", Modality.FINGERPRINT, LIVE))
+    lane.wait(2.0)
+    lane.tell(e.CheckEnded("x", Modality.FACE, LIVE, held_s=0.8))
+    lane.tell(judged(LIVE))
+    lane.leave()
+    at = {step.name: step.at_s for step in lane.record().steps}
+    assert at["pad_successful"] - at["pad_awaited"] == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(("held_s", "waited"), [(2.5, 1.5), (0.5, 0.5)])
+def test_and_not_before_the_other_check_had_ended(new_lane, held_s, waited):
+    lane = unjudged(new_lane)
+    lane.wait(1.5)
+    lane.tell(e.CheckEnded("x", Modality.FINGERPRINT, LIVE))
+    lane.wait(1.5)
+    lane.tell(e.CheckEnded("x", Modality.FACE, LIVE, held_s=held_s))
+    lane.tell(judged(LIVE))
+    lane.leave()
+    at = {step.name: step.at_s for step in lane.record().steps}
+    assert at["pad_successful"] - at["pad_awaited"] == pytest.approx(waited)
 
 
 @pytest.mark.parametrize("rule", list(BiometricRule))

@@ -139,6 +139,8 @@ class Monitor:
             case e.CheckEnded(_, modality, outcome, _) if mine and modality in self.checking:
                 self.checking -= {modality}
                 self.good |= {modality} if outcome in (self.pad_passes if modality is Modality.PAD else SUCCESS) else set()
+            case e.CheckEnded(_, Modality.PAD, CheckOutcome.FAILED | CheckOutcome.UNDETERMINED, _) if mine:
+                self.good -= {Modality.PAD}  # an alarm takes back what was judged live
             case e.StopRequested():
                 self.engineer = False
             case e.Started(latched):

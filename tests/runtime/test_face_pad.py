@@ -111,6 +111,47 @@ def test_before_the_check_few_frames_are_encoded(lane, matcher):
     assert matcher.located >= 30
 
 
+def all_ends(lane):
+    return [(each.modality, each.outcome, each.reason) for each in lane.inbox.of(e.CheckEnded)]
+
+
+@pytest.mark.invariant("INV-2")
+def test_a_picture_that_is_held_up_while_the_finger_is_awaited_takes_live_back(lane):
+    lane.show(2.0, HOLDER, LIVE)
+    lane.check()
+    lane.show(0.2, HOLDER, LIVE)
+    assert lane.ends() == PASSED
+    lane.show(5.0, HOLDER, ATTACK)
+    assert all_ends(lane)[2:] == [(Modality.PAD, *ALARM)], "told once"
+
+
+@pytest.mark.invariant("INV-2")
+def test_somebody_else_before_the_camera_while_the_finger_is_awaited_takes_live_back(lane):
+    lane.show(2.0, HOLDER, LIVE)
+    lane.check()
+    lane.show(0.2, HOLDER, LIVE)
+    lane.show(2.0, OTHER, LIVE)
+    assert all_ends(lane)[2:] == [(Modality.PAD, CheckOutcome.UNDETERMINED, Reason.PAD_UNDETERMINED)]
+
+
+def test_whoever_looks_down_at_the_reader_keeps_what_was_judged(lane):
+    lane.show(2.0, HOLDER, LIVE)
+    lane.check()
+    lane.show(0.2, HOLDER, LIVE)
+    lane.nobody(3.0)
+    lane.show(1.0, HOLDER, LIVE)
+    assert lane.ends() == PASSED
+
+
+def test_a_match_tells_for_how_long_it_was_held_back(lane):
+    lane.check()
+    lane.show(1.5, HOLDER, None)
+    lane.show(1.5, HOLDER, LIVE)
+    ended = {each.modality: each for each in lane.inbox.of(e.CheckEnded)}
+    assert ended[Modality.FACE].held_s > 1.0
+    assert ended[Modality.PAD].held_s == 0.0
+
+
 def test_a_match_waits_until_the_face_is_judged(lane):
     lane.check()
     lane.show(1.0, HOLDER, None)
