@@ -1,20 +1,25 @@
 """The face at the desk: the best of several good frames of one person alone, checked against fresh frames before it is accepted.
 
+Whose face was judged is whose face is taken: the judge is shown good frames only, each is compared with the first, and another face begins anew.
 The demands are above those of a lane, because every later comparison is made with what is taken here. Keeps no frame beyond its analysis.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gate_controller.enrolment.desk.instructions import EnrolmentRefusedError, Guide, Instruction, Refusal
 from gate_controller.enrolment.desk.liveness import Judgement, Liveness
 from gate_controller.ports.clock import Clock
-from gate_controller.ports.devices import Camera, FaceAnalysis, FaceMatcher, FaceProbe, FaceTemplate, Frame
-from gate_controller.ports.errors import DeviceError
+from gate_controller.ports.devices import Camera, FaceAnalysis, FaceMatcher, FacePlace, FaceProbe, FaceTemplate, Frame
+from gate_controller.ports.errors import DeviceError, DeviceUntrustedError
 from gate_controller.ports.pad import PadDecision
 
 _FRAME_WITHIN_S = 5.0
+_NOT_THE_PERSON = (Instruction.ALONE_PLEASE, Instruction.STAY_IN_VIEW)
 _CALL_AN_OFFICER = "try again; if it stays, ask an officer"
 
 
@@ -30,7 +35,7 @@ class FaceDemands:
         brightness: Least and largest mean luma of the face.
         share: Least and largest width of the face, in frame heights.
         most_off_centre: In frame widths.
-        most_roll_deg: Head tilted to a shoulder.
+        most_roll_deg: Head tilted to a shoulder, as the matcher reports it; drivers.face reports much less than there is.
         most_turn: Head turned to a side, in eye distances.
         least_eyes: How much there is to see of the eyes.
         frames: Good frames of one person, the best of which is taken.
@@ -119,6 +124,7 @@ class FaceTaker:
         self._guide = guide
         self._judgement = judgement
         self._sequence = -1
+        self._stamp = -math.inf
 
     def take(self) -> TakenFace:
         """Guide the person until a face is accepted.
@@ -133,43 +139,65 @@ class FaceTaker:
         finally:
             liveness.end()
 
+    def confirm(self, template: FaceTemplate) -> None:
+        """See once more that the person whose face was taken is before the camera, alone and alive. Nothing to do without a judge.
+
+        Raises:
+            EnrolmentRefusedError: Somebody else is there, or it could not be seen in time that the face is live.
+            DeviceError: Camera or model failed.
+        """
+        if self._judgement is None:
+            return
+        liveness = Liveness(self._judgement)
+        try:
+            self._confirm(liveness, template)
+        finally:
+            liveness.end()
+
     def same_person(self, template: FaceTemplate, looks: int = 5) -> Instruction | None:
-        """Whether exactly one face is in view, and it is the one taken; else what to say. Looks at several frames: somebody may blink or glance away.
+        """Whether exactly one face is in view, and it is the one taken, in most of several frames; else what to say. Somebody may blink or glance away.
 
         Raises:
             DeviceError: Camera or model failed.
         """
-        problem = Instruction.STAY_IN_VIEW
-        for _ in range(looks):
-            seen = self._matcher.analyse(self._frame().image)
+        problem, same = Instruction.STAY_IN_VIEW, 0
+        for look in range(1, looks + 1):
+            _, seen = self._look()
             if seen.faces > 1:
                 problem = Instruction.ALONE_PLEASE
             elif seen.probe is not None and self._distance(seen.probe, template) <= self._demands.threshold:
+                same += 1
+            if 2 * same > looks:
                 return None
+            if 2 * (same + looks - look) <= looks:
+                break
         return problem
 
     def _take(self, liveness: Liveness) -> TakenFace:
         ends_at = self._clock.monotonic() + self._demands.within_s
         good: list[FaceProbe] = []
+        first: FaceTemplate | None = None  # who is judged: every frame that counts, for the judge too, is this person's
         fault: Instruction | None = Instruction.LOOK_HERE
         self._guide.say(Instruction.LOOK_HERE)
         while self._clock.monotonic() < ends_at:
-            frame = self._frame()
-            seen = self._matcher.analyse(frame.image)
+            frame, seen = self._look()
             wanting = self._demands.wanting(seen)
-            if self._judged(liveness, frame, seen):
+            probe = seen.probe if wanting is None else None
+            another = probe is not None and first is not None and not self._distance(probe, first) <= self._demands.threshold
+            if another or wanting is Instruction.ALONE_PLEASE:
                 good.clear()
-            if wanting is Instruction.ALONE_PLEASE and good:
-                good.clear()
+                first = None
                 liveness.begin_anew()
-            if wanting is not None or seen.probe is None:
+            if self._judged(liveness, frame, seen.place if probe is not None else None):
+                good.clear()
+                first = None
+            if probe is None:
                 fault = wanting or Instruction.LOOK_HERE
                 self._guide.say(fault)
                 continue
-            if good and self._distance(seen.probe, self._matcher.template(good[0])) > self._demands.threshold:
-                good.clear()  # another person has come before the camera
-                liveness.begin_anew()
-            good.append(seen.probe)
+            if first is None:
+                first = self._template(probe)
+            good.append(probe)
             fault = None
             wanted = self._demands.frames + self._demands.fresh_frames
             self._guide.say(Instruction.LOOK_HERE, done=min(len(good), wanted), of=wanted)
@@ -180,22 +208,44 @@ class FaceTaker:
                     self._guide.say(Instruction.FACE_TAKEN)
                     return taken
                 good.clear()
+                first = None
+                liveness.begin_anew()
+        raise self._refused(fault, liveness.decision())
+
+    def _confirm(self, liveness: Liveness, template: FaceTemplate) -> None:
+        ends_at = self._clock.monotonic() + self._demands.within_s
+        fault: Instruction | None = Instruction.LOOK_HERE
+        self._guide.say(Instruction.LOOK_HERE)
+        while self._clock.monotonic() < ends_at:
+            frame, seen = self._look()
+            fault = self._demands.wanting(seen)
+            probe = seen.probe if fault is None else None
+            if probe is not None and not self._distance(probe, template) <= self._demands.threshold:
+                fault, probe = Instruction.STAY_IN_VIEW, None
+            if fault in _NOT_THE_PERSON:
+                liveness.begin_anew()
+            self._judged(liveness, frame, seen.place if probe is not None else None)
+            if probe is not None and liveness.decision() is PadDecision.LIVE:
+                return
+            self._guide.say(fault or Instruction.LOOK_HERE)
+        if fault in _NOT_THE_PERSON:
+            raise another_person()
         raise self._refused(fault, liveness.decision())
 
     def _accepted(self, good: list[FaceProbe], pad: PadDecision) -> TakenFace | None:
         """The best of the earlier frames, if all the last ones match it."""
         earlier, fresh = good[: -self._demands.fresh_frames], good[-self._demands.fresh_frames :]
         best = max(earlier, key=lambda probe: probe.quality.score)
-        template = self._matcher.template(best)
+        template = self._template(best)
         farthest = max(self._distance(probe, template) for probe in fresh)
         return TakenFace(template, best.quality.score, farthest, pad) if farthest <= self._demands.fresh_share * self._demands.threshold else None
 
-    def _judged(self, liveness: Liveness, frame: Frame, seen: FaceAnalysis) -> bool:
+    def _judged(self, liveness: Liveness, frame: Frame, place: FacePlace | None) -> bool:
         """Have the judge look; True when it began anew: then the face compared must be one that it has judged."""
         try:
-            anew = liveness.observe(frame, seen.place if seen.faces == 1 else None)
-        except DeviceError as error:
-            why = f"the judge failed: {error.code}"
+            anew = liveness.observe(frame, place)
+        except (DeviceError, ValueError) as error:
+            why = f"the judge failed: {error.code if isinstance(error, DeviceError) else 'it cannot use the frame'}"
             raise self._not_accepted(why) from error
         if liveness.decision() is PadDecision.ATTACK:
             raise self._not_accepted("a presentation attack is suspected")
@@ -219,9 +269,41 @@ class FaceTaker:
         return EnrolmentRefusedError(Refusal.FACE_NOT_ACCEPTED, "the face was not accepted", "ask an officer", confidential=why)
 
     def _distance(self, probe: FaceProbe, template: FaceTemplate) -> float:
-        return self._matcher.compare(probe, template)
+        with _untrusted("the face model does not take its own face"):
+            return self._matcher.compare(probe, template)
 
-    def _frame(self) -> Frame:
-        frame = self._camera.frame(self._sequence, self._clock.monotonic() + _FRAME_WITHIN_S)
-        self._sequence = frame.sequence
-        return frame
+    def _template(self, probe: FaceProbe) -> FaceTemplate:
+        with _untrusted("the face model does not take its own face"):
+            return self._matcher.template(probe)
+
+    def _look(self) -> tuple[Frame, FaceAnalysis]:
+        """The next frame, and what is in it. A frame stamped no later than the one before is passed over: it would be judged out of order."""
+        deadline = self._clock.monotonic() + _FRAME_WITHIN_S
+        while True:
+            frame = self._camera.frame(self._sequence, deadline)
+            self._sequence = frame.sequence
+            if frame.stamp > self._stamp:
+                break
+            if self._clock.monotonic() >= deadline:
+                raise DeviceUntrustedError("the camera's frames do not go on in time", "check the camera; restart the desk")
+        self._stamp = frame.stamp
+        with _untrusted("the camera gives what is no image"):
+            return frame, self._matcher.analyse(frame.image)
+
+
+def another_person() -> EnrolmentRefusedError:
+    """The refusal when somebody else than the person whose face was taken is there."""
+    return EnrolmentRefusedError(
+        Refusal.ANOTHER_PERSON,
+        "the face before the camera was not the one that was taken, alone",
+        "begin again; the same person gives face and fingers",
+    )
+
+
+@contextlib.contextmanager
+def _untrusted(what: str) -> Iterator[None]:
+    """What a model or camera makes of a bad frame is that device's fault, not this program's."""
+    try:
+        yield
+    except ValueError as error:
+        raise DeviceUntrustedError(what, "begin again; if it stays, check the camera and the model files") from error

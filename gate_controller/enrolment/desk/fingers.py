@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from gate_controller.enrolment.desk.face import another_person
 from gate_controller.enrolment.desk.instructions import EnrolmentRefusedError, Guide, Instruction, Refusal
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.devices import FingerprintLight, FingerprintOutcome, FingerprintTemplate
@@ -235,11 +236,7 @@ class FingerTaker:
         self._guide.say(problem)
         self._strangers += 1
         if self._strangers >= self._demands.tries:
-            raise EnrolmentRefusedError(
-                Refusal.ANOTHER_PERSON,
-                "the face before the camera was not the one that was taken, alone",
-                "begin again; the same person gives face and fingers",
-            )
+            raise another_person()
         return True
 
     def _ask(self, instruction: Instruction, position: int, done: int = 0, of: int = 0) -> None:

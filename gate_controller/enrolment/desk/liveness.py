@@ -56,7 +56,7 @@ class Liveness:
         anew = assessment.restarts > self._restarts
         if anew:
             self._earned, self._restarts = False, assessment.restarts
-        self._weigh(self._judgement, assessment, frame.stamp)
+        self._weigh(self._judgement, assessment, frame.stamp, shown=place is not None)
         return anew
 
     def decision(self) -> PadDecision:
@@ -84,9 +84,11 @@ class Liveness:
         if self._judgement is not None:
             self._judgement.judge.end()
 
-    def _weigh(self, judgement: Judgement, assessment: PadAssessment, stamp: float) -> None:
+    def _weigh(self, judgement: Judgement, assessment: PadAssessment, stamp: float, *, shown: bool) -> None:
         limits, since = judgement.limits, self._stamp
         self._stamp = stamp
+        if not shown:
+            return  # somebody who is asked to come closer loses no time by it, and gains nothing
         could_tell = assessment.frames >= limits.least_frames and assessment.span_s >= limits.least_span_s
         if decide(assessment, limits) is PadDecision.LIVE and self._unsettled_s <= judgement.decide_within_s - limits.least_span_s:
             self._earned = True

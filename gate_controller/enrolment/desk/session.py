@@ -163,6 +163,7 @@ class DeskSession:
             face = self._face.take()
             taker = FingerTaker(self._reader, self._terms.fingers, self._clock, self._pause, self._guide, lambda: self._face.same_person(face.template))
             fingers = taker.take(self._terms.positions, 0 if attendance.fewer_fingers else LEAST_FINGERS)
+            self._face.confirm(face.template)
         finally:
             self._let_go()
         record = self._record(applicant, (face.template,), tuple(finger.template for finger in fingers))
