@@ -18,7 +18,6 @@ from gate_controller.core.values import (
     Device,
     Door,
     DoorPosition,
-    EnrolmentFacts,
     LaneInputs,
     Modality,
     Occupancy,
