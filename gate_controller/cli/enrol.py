@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import syslog
 import threading
 import time
@@ -30,13 +31,13 @@ from gate_controller.composition.enrolment_desk import Surroundings, desk_sessio
 from gate_controller.composition.registry import load_drivers
 from gate_controller.core.values import Region
 from gate_controller.enrolment.desk.instructions import EnrolmentRefusedError, Instruction, Said
-from gate_controller.enrolment.desk.record_file import DeskKey, seal_record, write_new
-from gate_controller.enrolment.desk.session import POSITIONS, Applicant, Attendance
+from gate_controller.enrolment.desk.record_file import DeskKey, require_key, require_room, seal_record, write_new
+from gate_controller.enrolment.desk.session import LEAST_FINGERS, POSITIONS, Applicant, Attendance
 from gate_controller.enrolment.records import REFERENCE_BYTES
 from gate_controller.enrolment.schema import MAX_VERSION
 from gate_controller.ports.clock import Clock, SystemClock
 from gate_controller.ports.devices import Family
-from gate_controller.ports.errors import ConfigurationError, GateError, StoreError
+from gate_controller.ports.errors import ConfigurationError, DeviceError, GateError, StoreError
 from gate_controller.settings import Settings, load
 from gate_controller.settings.render import derive
 
@@ -94,6 +95,12 @@ TEXTS = {
 @click.option(
     "--version", type=click.IntRange(1, MAX_VERSION - 1), default=1, show_default=True, help="Of the record; more than the region's for somebody enrolled."
 )
+@click.option(
+    "--registered-with",
+    type=click.Choice([region.value for region in Region], case_sensitive=False),
+    multiple=True,
+    help="Region the person applies to register with; both if not given. The region that takes the record in decides.",
+)
 @click.option("--officer", metavar="IDENTITY", default=None, help="The officer standing by; needed for a person under 18.")
 @click.option("--accept-fewer-fingers", is_flag=True, help="The officer accepts fewer than two fingers: the person cannot give them.")
 @click.option("--finger", "fingers", type=click.IntRange(1, 10), multiple=True, help="Finger to ask for, in this order (ISO/IEC 19794-2); may be repeated.")
@@ -121,6 +128,7 @@ def enrol_command(
     birth_date: datetime | None,
     reference: bytes | None,
     version: int,
+    registered_with: tuple[str, ...],
     officer: str | None,
     accept_fewer_fingers: bool,
     fingers: tuple[int, ...],
@@ -135,17 +143,20 @@ def enrol_command(
     """Enrol one person: the face, then at least two fingers; write a record, sealed to the region and signed by this desk.
 
     18 and over alone; younger people from the policy's minimum age on with an officer. Whatever ends it before the record is written, Ctrl-C
-    too, leaves nothing behind.
+    too, leaves nothing behind. Once it is written the exit code is 0, whatever fails after that; if in doubt, look into --out.
 
     Exit code: 0 written, 1 refused (the reason is printed), 2 usage, 5 a device may not be used, 6 a device is not there, 8 configuration, key or
     directory cannot be used, 70 a bug, 130 interrupted.
     """
-    attendance = _attendance(officer, accept_fewer_fingers)
-    if simulated is None and any((hand, family, held, no_pad, models)):
-        raise click.UsageError("--hand, --family, --held, --no-pad and --models belong to --simulated")
-    with _refusals(as_json), _terminable(), contextlib.ExitStack() as stack:
+    written: list[Path] = []
+    with _refusals(as_json), _once_written(written), _terminable(), contextlib.ExitStack() as stack:
         # All that can be wrong without the person is found before the person is asked for anything.
-        key, sealed_to = DeskKey.from_file(desk_key), _public_key(seal_to)
+        attendance = _attendance(officer, accept_fewer_fingers)
+        if simulated is None and any((hand, family, held, no_pad, models)):
+            raise click.UsageError("--hand, --family, --held, --no-pad and --models belong to --simulated")
+        _require_fingers(fingers, 0 if accept_fewer_fingers else LEAST_FINGERS)
+        key = DeskKey.from_file(desk_key)
+        sealed_to = _public_key(seal_to, key)
         _require_directory(out)
         listen: Listen | None = None
         if simulated is not None:
@@ -155,11 +166,16 @@ def enrol_command(
         clock: Clock = context.obj or SystemClock()
         around = Surroundings(clock, time.sleep, _shown(listen), lambda line: click.echo(f"gatectl: {line}", err=True))
         session = desk_session(settings, around, fingers or POSITIONS)
-        applicant = Applicant(reference or utils.random(REFERENCE_BYTES), version, _birth_date(birth_date), frozenset(Region))
+        regions = frozenset(Region(name) for name in registered_with) or frozenset(Region)
+        applicant = Applicant(reference or utils.random(REFERENCE_BYTES), version, _birth_date(birth_date), regions)
         record, evidence = session.enrol(applicant, attendance)
         file = seal_record(record, evidence, key, Region(region), sealed_to)
         path = out / file.name
-        write_new(path, file.content)
+        _end_no_more()
+        trouble = write_new(path, file.content)
+        written.append(path)
+        if trouble:
+            click.echo(f"gatectl: {path}: written, but perhaps not safely on the disk ({trouble}): copy it elsewhere now", err=True)
         _log(f"{file.name}: written, {len(record.fingers)} fingers, liveness {evidence.pad.value}, {f'officer {officer}' if officer else 'alone'}")
         taken = {
             "file": str(path),
@@ -184,28 +200,60 @@ def _attendance(officer: str | None, fewer_fingers: bool) -> Attendance:
 
 
 def _birth_date(given: datetime | None) -> date:
-    """Asked for on the terminal rather than on the command line, which other users of the machine can see."""
-    if given is None:
-        given = click.prompt("Date of birth (YYYY-MM-DD)", type=click.DateTime(["%Y-%m-%d"]), err=True)
-    born: date = given.date()
-    if not date(1900, 1, 1) <= born <= datetime.now(UTC).date():
-        raise click.BadParameter("is no date of birth of a living person", param_hint="--birth-date")
-    return born
+    """Asked for on the terminal rather than on the command line, which other users of the machine can see; and asked back, as it cannot be corrected."""
+    if given is not None:
+        if not _plausible(given.date()):
+            raise click.BadParameter("is no date of birth of a living person", param_hint="--birth-date")
+        return given.date()
+    _wipe_screen()  # what was said to the person before
+    while True:
+        born: date = click.prompt("Date of birth (YYYY-MM-DD)", type=click.DateTime(["%Y-%m-%d"]), err=True).date()
+        if not _plausible(born):
+            click.echo("Error: that is no date of birth of a living person.", err=True)
+        elif click.confirm(f"Born on {born.day} {born:%B %Y}: is that right?", err=True):
+            _wipe_screen()
+            return born
 
 
-def _public_key(text: str) -> bytes:
+def _plausible(born: date) -> bool:
+    return date(1900, 1, 1) <= born <= datetime.now(UTC).date()
+
+
+def _wipe_screen() -> None:
+    """Clear a terminal and what can be scrolled back to."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        click.echo("\x1b[H\x1b[2J\x1b[3J", nl=False, err=True)
+
+
+def _require_fingers(fingers: tuple[int, ...], least: int) -> None:
+    if len(set(fingers)) < len(fingers):
+        raise click.BadParameter("names a finger twice", param_hint="--finger")
+    if fingers and len(fingers) < least:
+        what = f"names {len(fingers)} of at least {least} fingers; an officer can accept fewer (--accept-fewer-fingers)"
+        raise click.BadParameter(what, param_hint="--finger")
+
+
+def _public_key(text: str, desk: DeskKey) -> bytes:
+    """The region's key. A key of another use cannot be told from it, but what nothing can be sealed to can, and this desk's own."""
     try:
         key = bytes.fromhex(text)
     except ValueError:
         key = b""
-    if len(key) != 32 or not any(key):
+    if len(key) != 32:
         raise click.BadParameter("the region's key has 64 hexadecimal digits", param_hint="--seal-to")
+    try:
+        require_key(key)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--seal-to") from None
+    if key == desk.public:
+        raise click.BadParameter("is this desk's own key, not the region's", param_hint="--seal-to")
     return key
 
 
 def _require_directory(out: Path) -> None:
     if not out.is_dir() or not os.access(out, os.W_OK | os.X_OK):
         raise StoreError(f"--out {out}: {'cannot be written' if out.is_dir() else 'is not a directory'}", "name a directory that this user may write to")  # noqa: EM102
+    require_room(out)
 
 
 def _simulated(stack: contextlib.ExitStack, who: tuple[str, str | None, Family, str], models: Path | None, *, pad: bool) -> tuple[Settings, Listen]:
@@ -244,6 +292,9 @@ def _shown(listen: Listen | None) -> Listen:
     return show
 
 
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
     """Have a request to end do what Ctrl-C does: leave no device open and nothing half done."""
@@ -254,7 +305,7 @@ def _terminable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in _ENDINGS}
     try:
         yield
     finally:
@@ -262,21 +313,60 @@ def _terminable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _end_no_more() -> None:
+    """From here on the record is written and reported, whoever asks to end: else nobody knew whether it is there."""
+    if threading.current_thread() is threading.main_thread():
+        for number in _ENDINGS:
+            signal.signal(number, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def _once_written(written: list[Path]) -> Iterator[None]:
+    """Once the record is there the command has succeeded, whatever fails after it: who began again would enrol the person twice."""
+    try:
+        yield
+    except (Exception, click.exceptions.Exit) as error:
+        if not written:
+            raise
+        if isinstance(error, BrokenPipeError):
+            with contextlib.suppress(OSError, ValueError):  # Python would complain once more at its end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(OSError):
+            click.echo(f"gatectl: {written[0]}: written; after that: {' '.join(str(error).split()) or type(error).__name__}", err=True)
+
+
 @contextlib.contextmanager
 def _refusals(as_json: bool) -> Iterator[None]:
     """Say in one line why nothing was enrolled; what only an officer may know goes to the system log. Other errors: see cli.main."""
+
+    def report(reason: str, what: str, remedy: str = "", **more: str) -> None:
+        if as_json:
+            click.echo(json.dumps({"ok": False, "reason": reason, "what": what, "remedy": remedy, **more}))
+
     try:
         yield
     except EnrolmentRefusedError as error:
         _log(f"refused: {error.reason.value}{f'; {error.confidential}' if error.confidential else ''}")
         if as_json:
-            click.echo(json.dumps({"ok": False, "reason": error.reason.value, "what": error.what, "remedy": error.remedy}))
+            report(error.reason.value, error.what, error.remedy)
         else:
             click.echo(f"gatectl: not enrolled ({error.reason.value}): {error.what}\ngatectl: remedy: {error.remedy}", err=True)
         raise click.exceptions.Exit(ExitCode.CHECK_FAILED) from error
     except GateError as error:
-        if as_json:
-            click.echo(json.dumps({"ok": False, "reason": "fault", "what": error.what, "remedy": error.remedy}))
+        report("fault", error.what, error.remedy, **({"code": error.code} if isinstance(error, DeviceError) else {}))
+        raise
+    except click.UsageError as error:
+        report("usage", error.format_message())
+        raise
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        report("interrupted", "interrupted")
+        raise
+    except click.exceptions.Exit:
+        raise
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        report("bug", type(error).__name__, "report it with the lines on standard error")
         raise
 
 

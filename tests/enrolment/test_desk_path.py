@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import signal
+import sys
 import syslog
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +18,7 @@ from drivers.fingerprint import FingerprintOptions, ZhianTecReader
 from gate_controller.cli import enrol
 from gate_controller.core.values import Region
 from gate_controller.enrolment import Enrolments, MasterKey
+from gate_controller.enrolment.desk import record_file
 from gate_controller.ports.devices import FingerprintOutcome
 from gate_controller.ports.errors import DeviceAbsentError
 from simulators.face_memory import SeenFace, image_of
@@ -173,6 +177,11 @@ def test_what_cannot_work_is_said_before_anybody_is_asked_for_anything(town: Tow
     desk = Desk()
     assert "mode 0644" in refused(town, 8, desk, *BORN, "--desk-key", str(readable(town.site.scratch / "open.key")))
     assert "is not a directory" in refused(town, 8, desk, *BORN, "--out", str(town.site.scratch / "nowhere"))
+    assert "names a finger twice" in refused(town, 2, desk, *BORN, "--finger", "2", "--finger", "2")
+    assert "at least 2 fingers" in refused(town, 2, desk, *BORN, "--finger", "2")
+    for nothing_can_be_sealed_to in ("00" * 32, "01" + "00" * 31):
+        assert "no X25519 public key" in refused(town, 2, desk, *BORN, "--seal-to", nothing_can_be_sealed_to)
+    assert "this desk's own key" in refused(town, 2, desk, *BORN, "--seal-to", town.desk_key)
     assert desk.said == []
 
 
@@ -188,7 +197,13 @@ def test_a_device_that_is_not_there(town: Town) -> None:
     assert "the camera is not there" in refused(town, 6, desk, *BORN)
     town.capsys.readouterr()
     assert town.enrol(desk, *BORN, "--json") == 6
-    assert json.loads(town.capsys.readouterr().out) == {"ok": False, "reason": "fault", "what": "the camera is not there", "remedy": "plug it in"}
+    assert json.loads(town.capsys.readouterr().out) == {
+        "ok": False,
+        "reason": "fault",
+        "what": "the camera is not there",
+        "remedy": "plug it in",
+        "code": "absent",
+    }
 
 
 @pytest.mark.parametrize("when", ["face_taken", "finger_taken"])
@@ -210,7 +225,96 @@ def test_a_full_disk_leaves_no_half_record(town: Town, monkeypatch: pytest.Monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    assert "No space left on device" in refused(town, 8, Desk(), *BORN)
+    desk = Desk()
+    assert "No space left on device" in refused(town, 8, desk, *BORN)
+    assert desk.said == [], "it is found before anybody is asked for anything"
+    monkeypatch.undo()
+    hear = desk.hear
+
+    def fill_up(said: Any) -> None:
+        hear(said)
+        if said.done == 2 and said.instruction.value == "finger_taken":
+            monkeypatch.setattr(os, "fsync", full)
+
+    desk.hear = fill_up
+    monkeypatch.setattr(syslog, "syslog", lambda *_: None)
+    assert "No space left on device" in refused(town, 8, desk, *BORN)
+
+
+# -- once the record is there, the exit code says so -----------------------------------------------------------------------------------
+
+
+class Broken(io.StringIO):
+    """A pipe whose reader has gone."""
+
+    def write(self, _text: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_whoever_reads_the_result_has_gone(town: Town, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]) -> None:
+    monkeypatch.setattr(sys, "stdout", Broken())
+    assert town.enrol(Desk(), *BORN, *more) == 0
+    (file,) = town.files
+    last = town.capsys.readouterr().err.splitlines()[-1]
+    assert str(file) in last
+    assert "written; after that" in last
+
+
+def test_the_disk_does_not_say_that_the_name_is_safe(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(directory: Path) -> None:
+        if list(directory.glob("*.record")):
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(record_file, "sync_directory", fail)
+    assert town.enrol(Desk(), *BORN) == 0
+    assert len(town.files) == 1
+    assert "perhaps not safely on the disk (Input/output error)" in town.capsys.readouterr().err
+
+
+def test_whatever_fails_after_the_record_was_written(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_act: str) -> None:
+        raise RuntimeError("of all\nthings")
+
+    monkeypatch.setattr(enrol, "_log", fail)
+    assert town.enrol(Desk(), *BORN) == 0
+    assert len(town.files) == 1
+    assert town.capsys.readouterr().err.endswith("written; after that: of all things\n")
+
+
+def test_nobody_ends_it_any_more_while_the_record_is_written(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    endings = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before, during = [signal.getsignal(number) for number in endings], []
+    monkeypatch.setattr(enrol, "_log", lambda _act: during.extend(signal.getsignal(number) for number in endings))
+    assert town.enrol(Desk(), *BORN) == 0
+    assert during == [signal.SIG_IGN] * 3
+    assert [signal.getsignal(number) for number in endings] == before
+
+
+def test_json_is_one_object_whatever_happens(town: Town) -> None:
+    def ended(code: int, desk: Desk, *arguments: str) -> Any:
+        town.capsys.readouterr()
+        assert town.enrol(desk, *BORN, "--json", *arguments) == code
+        return json.loads(town.capsys.readouterr().out)["reason"]
+
+    def raising(error: BaseException) -> Desk:
+        desk = Desk()
+        desk.camera.open = lambda _deadline: (_ for _ in ()).throw(error)  # type: ignore[method-assign]
+        return desk
+
+    assert ended(2, Desk(), "--finger", "2") == "usage"
+    assert ended(130, raising(KeyboardInterrupt())) == "interrupted"
+    assert ended(70, raising(RuntimeError("x"))) == "bug"
+    assert town.files == []
+
+
+def test_the_date_of_birth_is_asked_back_and_asked_again(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("1890-01-01\n1909-05-17\nn\n1990-05-17\ny\n"))
+    assert town.enrol(Desk()) == 0
+    asked = town.capsys.readouterr()
+    assert "no date of birth" in asked.out + asked.err
+    assert "Born on 17 May 1909: is that right?" in asked.out + asked.err
+    assert len(town.files) == 1
 
 
 def test_each_instruction_has_words_of_its_own() -> None:

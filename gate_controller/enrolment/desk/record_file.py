@@ -9,6 +9,7 @@ does, with a program of its own (simulators.enrolment_intake shows one).
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -35,6 +36,9 @@ ID_BYTES = 16
 _KID_BYTES = 8
 _EDDSA = -8
 _BODY_FORMAT = 1
+_TRIAL_BYTES = 64 << 10
+_NO_LINKS = (errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
+"""What a file system without links answers: a stick, a network share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,9 @@ class DeskKey:
             StoreError: There is such a file already, or it cannot be written.
         """
         secret = utils.random(SECRET_BYTES)
-        write_new(path, secret.hex().encode() + b"\n", WHAT_KEY)
+        trouble = write_new(path, secret.hex().encode() + b"\n", WHAT_KEY)
+        if trouble:
+            raise StoreError(f"{WHAT_KEY} {path}: written, but not safely on the disk: {trouble}", "remove it, check the disk, make it again")  # noqa: EM102
         return cls.of(secret)
 
     def sign1(self, protected: bytes, payload: bytes) -> bytes:
@@ -131,11 +137,40 @@ def seal_record(record: EnrolmentRecord, evidence: Evidence, desk: DeskKey, regi
     return RecordFile(file_id, MAGIC + FORMAT + signed)
 
 
-def write_new(path: Path, content: bytes, what: str = "record file") -> None:
-    """Write a new file of mode 0600, durably: it is there whole, or not at all.
+def require_key(region_key: bytes) -> None:
+    """Try whether something can be sealed to a key.
 
     Raises:
-        StoreError: There is such a file already, or it cannot be written.
+        ValueError: It is no X25519 public key.
+    """
+    try:
+        bindings.crypto_box_seal(b"trial", region_key)
+    except (exceptions.CryptoError, exceptions.ValueError, exceptions.TypeError, exceptions.RuntimeError) as error:
+        raise ValueError("the region's key is no X25519 public key") from error
+
+
+def require_room(directory: Path) -> None:
+    """Write a file as large as a record can be into a directory, in the way a record is written, and remove it.
+
+    Raises:
+        StoreError: There is no such directory, it cannot be written, or it has no room.
+    """
+    trial = directory / f".{utils.random(ID_BYTES).hex()}.trial"
+    try:
+        write_new(trial, bytes(_TRIAL_BYTES), "trial file")
+    finally:
+        with contextlib.suppress(OSError):
+            trial.unlink(missing_ok=True)
+
+
+def write_new(path: Path, content: bytes, what: str = "record file") -> str:
+    """Write a new file of mode 0600, durably: it is there whole, or not at all.
+
+    Returns:
+        "", or what went wrong after the file had its name: it is there then, and may be lost if the power fails soon.
+
+    Raises:
+        StoreError: There is such a file already, or it cannot be written. It is not there.
     """
     draft = path.with_name(f".{path.name}.part")
     with _file_errors(path, what):
@@ -146,18 +181,26 @@ def write_new(path: Path, content: bytes, what: str = "record file") -> None:
                 file.flush()
                 os.fsync(file.fileno())
             _put(draft, path)
-            sync_directory(path.parent)
-        finally:
+        except BaseException:
             draft.unlink(missing_ok=True)
+            raise
+    try:
+        draft.unlink(missing_ok=True)
+        sync_directory(path.parent)
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""
 
 
 def _put(draft: Path, path: Path) -> None:
     """Give the draft its name, but never another file's: a link refuses what a renaming would overwrite."""
     try:
         os.link(draft, path)
-    except (PermissionError, NotImplementedError):  # a file system without links: a stick
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
         if path.exists():
-            raise FileExistsError(17, "File exists") from None
+            raise FileExistsError(errno.EEXIST, "File exists") from None
         draft.rename(path)
 
 
