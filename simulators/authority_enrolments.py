@@ -19,8 +19,8 @@ from gate_controller.ports.services import EnrolmentRecord
 from simulators.authority import Authority
 from simulators.authority_options import DIRECTORY, EXISTING_FILE, REGION, Clock
 from simulators.authority_state import Headquarters, opened
-from simulators.enrolment_intake import Intake, intake_key, kid_of, take_in
-from simulators.enrolment_people import changes, everybody
+from simulators.enrolment_intake import Intake, intake_key, kept, kid_of, take_in
+from simulators.enrolment_people import changes, everybody, person, reference_at
 from simulators.enrolment_publication import DELTA, KEY_NAME, SNAPSHOT, Issue, publish
 
 KEY_BYTES = 32
@@ -77,7 +77,7 @@ def enrolments_command(
 ) -> None:
     """Publish enrolments of REGION: a snapshot of COUNT people and of what desks have enrolled, or a delta to it.
 
-    A record is taken only if one of the region's desks has signed it. The region's key for enrolments is published at once if it was not yet: a
+    A record is taken only if one of the region's desks has signed it; of somebody whom the region has, suspension and registrations stay as they are. The region's key for enrolments is published at once if it was not yet: a
     gate must import its trust before.
     """
     changed = (0 if files else CHANGED) if changed is None else changed
@@ -87,9 +87,10 @@ def enrolments_command(
         authority = _published_authority(headquarters, region, clock)
         seed_of_keys = headquarters.repository.authorities.seed
         taken = _taken(files, desks, seed_of_keys, region, clock.wall())
+        records = {intake.record.reference: kept(intake.record, _held(intake.record.reference, count, seed, region)) for intake in taken}
         name = f"{region.value.lower()}-{snapshot:06}.snapshot" if delta is None else f"{region.value.lower()}-{snapshot:06}-{delta:06}.delta"
         made: Iterator[EnrolmentRecord | bytes] = iter(everybody(count, seed, region) if delta is None else changes(count, seed, region, changed, delta))
-        entries = _merged(made, [intake.record for intake in taken])
+        entries = _merged(made, records)
         kind = SNAPSHOT if delta is None else DELTA
         issue = Issue(kind=kind, snapshot=snapshot, delta=delta or 0, issued_at=int(clock.wall()), recipients=gates)
         out.mkdir(parents=True, exist_ok=True)
@@ -131,9 +132,21 @@ def _taken(files: tuple[Path, ...], desks: tuple[bytes, ...], seed: str, region:
     return taken
 
 
-def _merged(made: Iterable[EnrolmentRecord | bytes], records: list[EnrolmentRecord]) -> Iterator[EnrolmentRecord | bytes]:
-    """Both in the order of their references."""
-    return heapq.merge(made, records, key=lambda entry: entry if isinstance(entry, bytes) else entry.reference)
+def _held(reference: bytes, count: int, seed: str, region: Region) -> EnrolmentRecord | None:
+    """What the region has of somebody: one of its people who do not exist. It does not remember whom desks have enrolled before."""
+    number = int.from_bytes(reference) * count >> 128
+    near = [each for each in (number - 1, number) if 0 <= each < count]
+    return next((person(each, count, seed, region) for each in near if reference_at(each, count, seed, region) == reference), None)
+
+
+def _merged(made: Iterable[EnrolmentRecord | bytes], records: dict[bytes, EnrolmentRecord]) -> Iterator[EnrolmentRecord | bytes]:
+    """Both in the order of their references; a desk's record takes the place of the one that was there."""
+
+    def reference(entry: EnrolmentRecord | bytes) -> bytes:
+        return entry if isinstance(entry, bytes) else entry.reference
+
+    others = (entry for entry in made if reference(entry) not in records)
+    return heapq.merge(others, (records[each] for each in sorted(records)), key=reference)
 
 
 @click.command("intake-key")

@@ -1,14 +1,14 @@
 """A region takes in what its desks have enrolled: the record file of docs/enrolment.md, read anew from that page.
 
 Shares no line with the desk's writer. Checks the desk's signature before anything else, and that the record is the desk's own. Does not remember
-what was taken in before: a region would, and would refuse a version that is not newer.
+what was taken in before; `kept` says what becomes of a record of somebody whom the region has already.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -132,6 +132,29 @@ def take_in(path: Path, desks: Mapping[bytes, bytes], key: PrivateKey, region: R
         require(False, "holds a broken record")
     require(record.registered_at == taken_at, "holds a record of another time")
     return Intake(record, taken_at, desk, officer, pad)
+
+
+def kept(record: EnrolmentRecord, held: EnrolmentRecord | None) -> EnrolmentRecord:
+    """What the region publishes of a desk's record: the desk has seen a face and fingers, all else is the region's to say.
+
+    Args:
+        record: The desk's.
+        held: What the region has of this person; None: nothing.
+
+    Returns:
+        The desk's record with the suspension, the registrations and the time of registration that the region has.
+
+    Raises:
+        RefusedByStateError: It is not newer than what the region has, or of somebody born on another day.
+    """
+    if held is None:
+        return record
+    if record.version <= held.version:
+        what = f"a record has version {record.version}, and the region has version {held.version} of this person"
+        raise RefusedByStateError(what, "enrol again with a higher --version")
+    if record.birth_date != held.birth_date:
+        raise RefusedByStateError("a record has another date of birth than the region has of this person", "is the reference right? Look at the document again")
+    return replace(record, suspended=held.suspended, registered_with=held.registered_with, registered_at=held.registered_at)
 
 
 def _frame(signed: bytes) -> tuple[bytes, bytes, bytes | None]:

@@ -9,10 +9,13 @@ import signal
 import sys
 import syslog
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from nacl.public import PrivateKey
 
 from drivers.fingerprint import FingerprintOptions, ZhianTecReader
 from gate_controller.cli import enrol
@@ -20,7 +23,11 @@ from gate_controller.core.values import Region
 from gate_controller.enrolment import Enrolments, MasterKey
 from gate_controller.enrolment.desk import record_file
 from gate_controller.ports.devices import FingerprintOutcome
-from gate_controller.ports.errors import DeviceAbsentError
+from gate_controller.ports.errors import DeviceAbsentError, RefusedByStateError
+from simulators import authority_enrolments
+from simulators.authority_state import opened
+from simulators.enrolment_intake import intake_key, kept, kid_of, take_in
+from simulators.enrolment_people import person
 from simulators.face_memory import SeenFace, image_of
 from tests.enrolment.desk_rig import REFERENCE, THRESHOLD, Desk, ScriptedJudge
 from tests.enrolment.test_enrolment_cli import Site
@@ -142,6 +149,38 @@ def test_two_records_of_one_person_are_not_published_together(town: Town) -> Non
     arguments = ("enrolments", town.site.scratch / "authority", "HK", "--count", "5", "--for", "d1" * 32, "--out", town.site.out)
     assert town.site.authority(*arguments, *records, "--desk", town.desk_key) == 7
     assert "of one person" in town.capsys.readouterr().err
+
+
+def test_enrolling_again_lifts_no_suspension_and_changes_no_registration(town: Town) -> None:
+    number, held = next((each, who) for each in range(5000) if (who := person(each, 5000, "people", Region.HK)).suspended)
+    again = ("--reference", held.reference.hex(), "--birth-date", held.birth_date.isoformat(), "--officer", "o.chan")
+    assert town.enrol(Desk(minimum_age=0), *again, "--version", "2", "--registered-with", "MO") == 0
+    record = take_in(town.files[0], {kid_of(bytes.fromhex(town.desk_key)): bytes.fromhex(town.desk_key)}, *_hk(town)).record
+    assert (record.suspended, record.registered_with) == (False, frozenset({Region.MO})), "as the desk says"
+    published = kept(record, held)
+    assert (published.suspended, published.registered_with, published.registered_at) == (True, held.registered_with, held.registered_at)
+    assert (published.version, published.faces, published.fingers) == (2, record.faces, record.fingers)
+    assert kept(record, None) == record
+    assert authority_enrolments._held(held.reference, 5000, "people", Region.HK) == held
+    assert authority_enrolments._held(bytes(16), 5000, "people", Region.HK) is None
+    merged = list(authority_enrolments._merged(iter([person(each, 5000, "people", Region.HK) for each in range(number + 2)]), {held.reference: published}))
+    assert [each.version for each in merged if not isinstance(each, bytes) and each.reference == held.reference] == [2]
+    with pytest.raises(RefusedByStateError, match="another date of birth"):
+        kept(replace(record, birth_date=date(1920, 1, 1)), held)
+
+
+def test_a_region_takes_no_older_version_of_somebody_it_has(town: Town) -> None:
+    held = person(3, 5, "people", Region.HK)
+    again = ("--reference", held.reference.hex(), "--birth-date", held.birth_date.isoformat(), "--officer", "o.chan")
+    assert town.enrol(Desk(minimum_age=0), *again) == 0
+    arguments = ("enrolments", town.site.scratch / "authority", "HK", "--count", "5", "--for", "d1" * 32, "--record", town.files[0], "--out", town.site.out)
+    assert town.site.authority(*arguments, "--desk", town.desk_key) == 7
+    assert "the region has version 1" in town.capsys.readouterr().err
+
+
+def _hk(town: Town) -> tuple[PrivateKey, Region, float]:
+    with opened(town.site.scratch / "authority") as headquarters:
+        return intake_key(Region.HK, headquarters.repository.authorities.seed), Region.HK, 1 << 32
 
 
 def refused(town: Town, code: int, desk: Desk, *arguments: str) -> str:
