@@ -139,27 +139,35 @@ def measure(family: Family, baud: int, rounds: int) -> dict[str, Any]:
         for name, took in figures.items()
     }
     own_ms = sum(OWN_MS[family])
-    waits = {f"{name}_with_own_ms": round(rows[name]["p50_ms"] + own_ms, 1) for name in ("preloaded", "not_preloaded")}
+    waits = {
+        f"{name}_with_own_ms{'' if figure == 'p50_ms' else '_p95'}": round(rows[name][figure] + own_ms, 1)
+        for name in ("preloaded", "not_preloaded")
+        for figure in ("p50_ms", "p95_ms")
+    }
     return {"family": family.value, "baud": baud, "template_bytes": len(data), "rounds": rounds, **rows, "own_ms": own_ms, **waits}
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=10, help="measurements for each figure")
+    parser.add_argument("--rounds", type=int, default=30, help="measurements for each figure")
     parser.add_argument("--family", choices=[family.value for family in Family], nargs="*", help="only these")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args()
     families = [Family(name) for name in arguments.family or []] or list(Family)
     results = [measure(family, baud, arguments.rounds) for family in families for baud in BAUDS]
-    table = Table(title="ms: p50 of the measurements / limit of the line; with the module's own time in the last columns")
+    table = Table(title="ms: p50 / p95 of the measurements / limit of the line; p50 / p95 with the module's own time in the last columns")
     for heading in ("family", "bytes", "baud", "DownChar", "load_reference", "preloaded", "not preloaded", "own", "preloaded", "not"):
         table.add_column(heading, justify="left" if heading == "family" else "right", no_wrap=True)
     for row in results:
-        cells = [f"{row[name]['p50_ms']:.0f} / {row[name]['limit_ms']:.0f}" for name in ("downchar", "load_reference", "preloaded", "not_preloaded")]
-        waits = [f"{row[name]:.0f}" for name in ("own_ms", "preloaded_with_own_ms", "not_preloaded_with_own_ms")]
+        cells = [
+            f"{row[name]['p50_ms']:.0f} / {row[name]['p95_ms']:.0f} / {row[name]['limit_ms']:.0f}"
+            for name in ("downchar", "load_reference", "preloaded", "not_preloaded")
+        ]
+        waits = [f"{row['own_ms']:.0f}"]
+        waits += [f"{row[f'{name}_with_own_ms']:.0f} / {row[f'{name}_with_own_ms_p95']:.0f}" for name in ("preloaded", "not_preloaded")]
         table.add_row(str(row["family"]), str(row["template_bytes"]), str(row["baud"]), *cells, *waits)
-    Console(width=120).print(table)
+    Console(width=160).print(table)
     if arguments.json:
         machine = {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
         arguments.json.write_text(json.dumps({"bench": "fingerprint", "machine": machine, "results": results}, indent=2) + "\n")

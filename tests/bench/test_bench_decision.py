@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import pytest
 
 from tests.bench.bench_daemon import after_crossings, by_package
-from tests.bench.bench_decision import Crossing, rows
+from tests.bench.bench_decision import Crossing, row, rows, verdict
 from tests.plug.site import Site
 
 
@@ -25,6 +28,18 @@ def test_the_stages_add_up_and_the_readers_own_time_is_taken_off() -> None:
         "board: decision until the frame is through": 40.0,
     }
     assert [row.what for row in table.values() if row.target_ms is not None] == ["pass in view to entry command", "  without the reader's own 700 ms"]
+
+
+def test_what_was_not_reached_is_counted_apart_and_hides_no_time() -> None:
+    line = row("x", [0.9, float("nan"), 0.1, 0.2], 150.0)
+    assert (line.repetitions, line.missing, line.p50_ms, line.p95_ms, line.max_ms) == (3, 1, 200.0, 900.0, 900.0)
+    assert "NOT MET" in verdict(line)
+    assert "1 not reached" in verdict(line)
+    assert "NaN" not in json.dumps(asdict(line))
+    nothing = row("x", [float("nan")], 150.0)
+    assert (nothing.repetitions, nothing.missing, nothing.p95_ms) == (0, 1, None)
+    assert "NOT MET" in verdict(nothing)
+    assert verdict(row("x", [0.1, 0.12], 150.0)).endswith(": met")
 
 
 @pytest.mark.lane
