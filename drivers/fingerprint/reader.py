@@ -131,7 +131,7 @@ class ZhianTecReader:
         self._has_reference = True
 
     def clear_reference(self) -> None:
-        """See FingerprintReader."""
+        """See FingerprintReader. Nothing is compared with it any more; the module's buffer keeps it until another is loaded or it loses power."""
         self._has_reference = self._lifted = False
 
     def finger_present(self, deadline: float) -> bool:
