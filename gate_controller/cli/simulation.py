@@ -47,7 +47,7 @@ STOP_WITHIN_S = 20.0
 SEED = "simulated checkpoint"
 STANDARD_ERROR = Path("-")
 PAD_REQUIRED = {"pad_rule": "required", "pad_decide_within_s": 20.0}
-"""A laptop that is busy gives fewer frames than a judge needs; it may take its time, which a checkpoint's policy does not give."""
+"""A laptop may take longer to come to a judgement than a checkpoint's policy allows. Below 11 frames a second there is none, however long it takes."""
 TEMPLATE = Path(__file__).parents[2] / "config" / "simulated.toml"
 
 
