@@ -93,7 +93,7 @@ class FingerprintWorker(DeviceWorker):
         self._templates, self._check, self._prepared_for = [], None, None
 
     def leave(self) -> None:
-        """Nothing of a traveller stays in the reader."""
+        """Nothing is compared with the last reference any more; the module's buffer keeps it until the next template or a power cut."""
         self._reader.clear_reference()
 
     def _prepare(self, crossing_id: str) -> None:
