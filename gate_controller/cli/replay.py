@@ -22,7 +22,7 @@ from gate_controller.journal import Entry, EntryKind, JournalReader, rows
 from gate_controller.runtime.rederive import Derivation, DerivedStep, UnreadableTraceError, rederive
 from gate_controller.settings import load
 
-HIDDEN = frozenset({"crossing_id", "text", "reference", "pass_id", "record", "inputs", "issued_at", "expires_at", "facts"})
+HIDDEN = frozenset({"held_s", "crossing_id", "text", "reference", "pass_id", "record", "inputs", "issued_at", "expires_at", "facts"})
 """Fields that a time line does without."""
 
 

@@ -6,6 +6,8 @@ raises `InterlockError`, and the machine turns that into a fail-secure out-of-se
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.display import DisplayActions
@@ -197,7 +199,8 @@ class Actions(DisplayActions):
         crossing, event = self._crossing(), self.event
         if all(step.name != "pad_awaited" for step in crossing.steps) and isinstance(event, e.CheckEnded):
             before = [step.at_s for step in crossing.steps[:-1] if step.name in MATCHED]
-            crossing.steps.append(c.Step("pad_awaited", max([self.now - event.held_s - crossing.began_at, *before])))
+            at_s = max([self.now - event.held_s - crossing.began_at, *before])
+            crossing.steps.insert(bisect_right(crossing.steps, at_s, key=lambda step: step.at_s), c.Step("pad_awaited", at_s))
 
     def note_verified(self) -> None:
         """All checks ended as the policy demands."""
