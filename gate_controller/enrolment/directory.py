@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gate_controller.core.values import Region
-from gate_controller.enrolment.floor import Floor, sync_directory
+from gate_controller.enrolment.floor import Floor
+from gate_controller.ports.durable import sync
 from gate_controller.ports.errors import StoreError
 
 WHAT = "enrolment directory"
@@ -95,7 +96,7 @@ class EnrolmentDirectory:
                 raise StoreError(msg, f"run this as that user: sudo -u '#{owner}' gatectl ...")
             if not self.path.exists():
                 self.path.mkdir(mode=0o700)
-                sync_directory(self.path.parent)
+                sync(self.path.parent)
             self.require()
             descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -122,11 +123,11 @@ class EnrolmentDirectory:
         link = Path(self._links[region])
         draft = link.with_name(f"{link.name}.new")
         with self._faults():
-            sync_directory(self.path)  # the store's own name first
+            sync(self.path)  # the store's own name first
             draft.unlink(missing_ok=True)
             draft.symlink_to(store.name)
             draft.replace(link)
-            sync_directory(self.path)
+            sync(self.path)
 
     def clean(self, region: Region, keep: Path | None = None) -> None:
         """Remove the region's stores that are not in force, but for `keep`: older ones, and what killed imports left. What cannot be removed stays."""

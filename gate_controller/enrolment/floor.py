@@ -18,6 +18,7 @@ from typing import Any
 from gate_controller.core.values import Region
 from gate_controller.enrolment.keys import MasterKey, derive
 from gate_controller.enrolment.schema import Description
+from gate_controller.ports.durable import sync
 from gate_controller.ports.errors import StoreError
 
 WHAT = "enrolment floor"
@@ -96,7 +97,7 @@ class Floor:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self._path)
-            sync_directory(self._path.parent)
+            sync(self._path.parent)
         except OSError as error:
             raise self._fault(error.strerror or type(error).__name__, "check the path, its permissions and the disk") from error
 
@@ -124,19 +125,6 @@ def require_not_older(newest: Mapping[Region, State], description: Description, 
         have = f"snapshot {description.snapshot} with delta {description.delta}"
         what = f"enrolment store {path}: holds {region}'s {have}, older than {snapshot} with delta {delta}, which this gate has had in force"
         raise StoreError(what, f"import {region}'s newest snapshot and deltas: gatectl enrolment import FILE...")
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory survive a power cut.
-
-    Raises:
-        OSError: It cannot be synced.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _listed(states: Mapping[Region, State]) -> dict[str, list[int]]:

@@ -305,7 +305,7 @@ def test_the_disk_does_not_say_that_the_name_is_safe(town: Town, monkeypatch: py
         if list(directory.glob("*.record")):
             raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(record_file, "sync_directory", fail)
+    monkeypatch.setattr(record_file, "sync", fail)
     assert town.enrol(Desk(), *BORN) == 0
     assert len(town.files) == 1
     assert "perhaps not safely on the disk (Input/output error)" in town.capsys.readouterr().err

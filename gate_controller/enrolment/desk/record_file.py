@@ -23,7 +23,7 @@ from nacl.signing import SigningKey
 from gate_controller.core.values import Region
 from gate_controller.enrolment import records
 from gate_controller.enrolment.desk.session import Evidence
-from gate_controller.enrolment.floor import sync_directory
+from gate_controller.ports.durable import sync
 from gate_controller.ports.errors import StoreError
 from gate_controller.ports.secret_file import SECRET_BYTES, read_secret_file
 from gate_controller.ports.services import EnrolmentRecord
@@ -186,7 +186,7 @@ def write_new(path: Path, content: bytes, what: str = "record file") -> str:
             raise
     try:
         draft.unlink(missing_ok=True)
-        sync_directory(path.parent)
+        sync(path.parent)
     except OSError as error:
         return error.strerror or type(error).__name__
     return ""
