@@ -41,6 +41,8 @@ log = structlog.get_logger("gate.io")
 class IoWorker(DeviceWorker):
     """The board's worker. `last_read` is the monotonic time of the last good reading."""
 
+    urgent = True
+
     def __init__(self, board: IoBoard, around: Surroundings) -> None:
         super().__init__(Device.IO_BOARD, board, around)
         self._board = board

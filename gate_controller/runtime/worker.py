@@ -6,6 +6,7 @@ DeviceLost (INV-4), never as an answer.
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -57,6 +58,19 @@ class Surroundings:
     options: RuntimeOptions
 
 
+def step_back() -> None:
+    """Let this thread, and those it begins, compute behind the threads that decide and move doors (sched(7): anybody may lower a thread's own priority).
+
+    Threads of one real-time priority share a core in turns of 100 ms: an emergency would wait for a picture. Nothing is done where the policy is the ordinary one.
+    """
+    policy = os.sched_getscheduler(0)
+    if policy not in {os.SCHED_RR, os.SCHED_FIFO}:
+        return
+    priority = os.sched_getparam(0).sched_priority
+    if priority > os.sched_get_priority_min(policy):
+        os.sched_setscheduler(0, policy, os.sched_param(priority - 1))
+
+
 class DeviceWorker(threading.Thread):
     """Base of the device workers.
 
@@ -65,6 +79,9 @@ class DeviceWorker(threading.Thread):
         port: Its port.
         around: Clock, inbox, options.
     """
+
+    urgent = False
+    """Whether this thread comes before those that compute, where the process runs under a real-time policy."""
 
     def __init__(self, device: Device, port: OpenableDevice, around: Surroundings) -> None:
         super().__init__(name=device.value, daemon=True)
@@ -92,6 +109,8 @@ class DeviceWorker(threading.Thread):
 
     def run(self) -> None:
         """The thread's body."""
+        if not self.urgent:
+            step_back()
         while not self._stopping.is_set():
             self.beat = self.clock.monotonic()
             try:

@@ -140,7 +140,8 @@ class Lane:
             for thread in Path("/proc/self/task").iterdir():
                 os.sched_setscheduler(int(thread.name), os.SCHED_RR, os.sched_param(3))
         long = dict.fromkeys(("entry_open_s", "entry_close_s", "exit_open_s", "clearing_s", "return_path_s", "identity_s"), 30.0) | {"door_open_s": 20.0}
-        policy = {"times": long, "emergency": {"emergency_opens_exit": both, "emergency_hold_s": 4.0}, "biometrics": biometrics or {}}
+        admission = {"attempts": 100, "attempts_within_s": 1.0}  # one pass, many crossings that end in the hall
+        policy = {"admission": admission, "times": long, "emergency": {"emergency_opens_exit": both, "emergency_hold_s": 4.0}, "biometrics": biometrics or {}}
         board = {"io_board": {"port": str(link), "reply_timeout_s": REPLY_TIMEOUT_S, "locks": LOCKS}}
         self.files = site.new_files({"devices": board | (devices or {}), "policy": policy})
         self.controller: Controlled = start(self.files) if start else site.start(self.files, armed=True, slow=slow or {}, realtime=realtime)

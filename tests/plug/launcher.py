@@ -202,16 +202,8 @@ def live(order: dict[str, Any]) -> int:
 
 
 def _before_other_programs() -> None:
-    """This process before all others, and in it the two threads that mostly sleep before those that compute: as on a machine that has nothing else to do."""
-    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-    for owner, method in ((IoWorker, "run"), (Gate, "_run")):
-        inner = getattr(owner, method)
-
-        def run(instance: Any, inner: Callable[[Any], None] = inner) -> None:
-            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2))
-            inner(instance)
-
-        setattr(owner, method, run)
+    """As the unit starts it (CPUSchedulingPolicy, CPUSchedulingPriority in systemd/gate-controller.service)."""
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2))
 
 
 def _die_with_parent() -> None:

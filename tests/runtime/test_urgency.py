@@ -1,0 +1,48 @@
+"""Threads that compute step behind those that decide and move doors, where the process runs under a real-time policy."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from gate_controller.runtime.face_worker import FaceWorker
+from gate_controller.runtime.fingerprint_worker import FingerprintWorker
+from gate_controller.runtime.io_worker import IoWorker
+from gate_controller.runtime.qr_worker import QrWorker
+from gate_controller.runtime.worker import step_back
+
+
+def test_only_the_doors_are_urgent():
+    assert IoWorker.urgent
+    assert not any(worker.urgent for worker in (FaceWorker, FingerprintWorker, QrWorker))
+
+
+@pytest.mark.parametrize(
+    ("policy", "priority", "lowered_to"),
+    [
+        (os.SCHED_RR, 2, 1),
+        (os.SCHED_FIFO, 50, 49),
+        (os.SCHED_RR, 1, None),  # there is nothing below it
+        (os.SCHED_OTHER, 0, None),
+    ],
+)
+def test_a_thread_steps_back_by_one(monkeypatch, policy, priority, lowered_to):
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "sched_getscheduler", lambda _thread: policy)
+    monkeypatch.setattr(os, "sched_getparam", lambda _thread: os.sched_param(priority))
+    monkeypatch.setattr(os, "sched_setscheduler", lambda _thread, kept, parameters: told.append((kept, parameters.sched_priority)))
+    step_back()
+    assert told == ([] if lowered_to is None else [(policy, lowered_to)])
+
+
+@pytest.mark.parametrize(("urgent", "steps"), [(True, 0), (False, 1)])
+def test_a_worker_steps_back_before_it_begins(monkeypatch, urgent, steps):
+    told: list[str] = []
+    monkeypatch.setattr("gate_controller.runtime.worker.step_back", lambda: told.append("back"))
+    monkeypatch.setattr(QrWorker, "urgent", urgent)
+    worker = QrWorker.__new__(QrWorker)
+    worker._stopping = type("Set", (), {"is_set": lambda _self: True})()
+    worker._port = type("Port", (), {"close": lambda _self: told.append("closed")})()
+    worker.run()
+    assert told == ["back"] * steps + ["closed"]
