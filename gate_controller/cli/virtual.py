@@ -16,7 +16,7 @@ from gate_controller.core.states import State
 from simulators.virtual.batch import TRAVELLERS, Run, play_all
 from simulators.virtual.episode import Episode
 from simulators.virtual.faults import KINDS, NO_PROCESS, UNREACHABLE
-from simulators.virtual.result import CANNOT_OCCUR, MOST_EXEMPT, Result
+from simulators.virtual.result import MOST_EXEMPT, Result
 
 DEFAULT_TRAVELLERS = 1000
 ENOUGH = 100
@@ -115,8 +115,6 @@ def report(screen: Console, run: Run, total: Result, taken_s: float, jobs: int) 
     screen.print(f"{given} of {len(Reason)} reason codes given", highlight=False)
     for reason in total.never_given:
         screen.print(f"reason never given: {reason.code}", highlight=False)
-    for reason, why in CANNOT_OCCUR.items():
-        screen.print(f"[dim]reason that cannot occur: {reason.code} ({why})[/dim]", highlight=False)
     if total.faults:
         _report_faults(screen, total)
     if total.exempt:

@@ -248,6 +248,11 @@ def _killed(scene: Episode) -> bool:
     return scene.host.die(scene.rng.uniform(2.0, 20.0))
 
 
+def _bug(scene: Episode) -> bool:
+    """The core meets a bug, at once or in the middle of what comes next; it serves nothing but emergencies until somebody restarts the gate."""
+    return scene.host.break_core(scene.rng.randint(0, 4), scene.rng.uniform(5.0, 60.0))
+
+
 def _silence(least_s: float, most_s: float, *, power_lost: bool = False) -> Inject:
     def inject(scene: Episode) -> bool:
         scene.host.board.fall_silent(scene.rng.uniform(least_s, most_s), deaf=power_lost or scene.rng.random() < 0.5, power_lost=power_lost)
@@ -323,6 +328,7 @@ FAULTS: dict[str, Inject] = {
     "journal lost, disk full": _store(Device.JOURNAL),
     "process killed": _killed,
     "power lost": _power,
+    "bug in the core": _bug,
     "stop": _stop(now=False),
     "stop at once": _stop(now=True),
     "maintenance": maintenance,
@@ -339,6 +345,7 @@ UNREACHABLE: dict[tuple[str, str], str] = {
     (kind, NO_PROCESS): why
     for kind, why in (
         ("process killed", "there is none to kill"),
+        ("bug in the core", "there is none to break"),
         ("stop", "there is none to stop"),
         ("stop at once", "there is none to stop"),
         ("board garbled", "nobody reads a reply"),

@@ -37,6 +37,25 @@ _REASON = re.compile(r"<Reason\.\w+: \('(\w+)'.*?\)>")
 _MEMBER = re.compile(r"<\w+\.\w+: '?(\w+)'?>")
 
 
+class InjectedError(Exception):
+    """A bug that the simulation put into the core."""
+
+
+class _Rows(dict[tuple[str, State], Any]):
+    """The core's rows, which can be looked up so many times more before a bug is met."""
+
+    def __init__(self, rows: dict[tuple[str, State], Any], left: int) -> None:
+        super().__init__(rows)
+        self._left = left
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            msg = "a bug put in by the simulation"
+            raise InjectedError(msg)
+        return super().get(key, default)
+
+
 class Host:
     """One gate PC.
 
@@ -179,7 +198,7 @@ class Host:
         self._monitor.told(event, self.shown if isinstance(event, e.PassRead) else None)
         self.handled += 1
         commands = controller.handle(event, now)
-        if controller.failure is not None:
+        if controller.failure is not None and not isinstance(controller.failure, InjectedError):
             self._monitor.failed(controller.failure)
         if self.trace is not None:
             self._tell(event, before, commands)
@@ -229,6 +248,19 @@ class Host:
         self.desk.end()
         self.board.leave()
         self.die(self._rng.uniform(1.0, 10.0))
+
+    def break_core(self, left: int, restart_s: float) -> bool:
+        """Put a bug into the core, met after `left` more rows were looked up; somebody restarts the process `restart_s` later. False if there is no core to break."""
+        controller = self.controller
+        if controller is None or controller.failure is not None:
+            return False
+        controller._choices = _Rows(controller._choices, left)  # noqa: SLF001 - a bug is where nobody provided for one
+        self._agenda.after(restart_s, self._restart, controller)
+        return self.post(e.TimerExpired())
+
+    def _restart(self, failed: Controller) -> None:
+        if failed is self.controller:
+            self.die(self._rng.uniform(1.0, 10.0))
 
     def _set_timer(self, controller: Controller) -> None:
         self._due = controller.next_deadline()

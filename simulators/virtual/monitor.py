@@ -58,6 +58,7 @@ class Monitor:
         self._reading: LaneInputs = UNKNOWN_INPUTS
         self._lost: dict[Device, None] = {}
         self._emergency = False
+        self._over_since = -1e9
         self._leave = Leave()
         self._went_out_at: dict[str, float] = {}
         self._came_in_at = -1e9
@@ -134,8 +135,7 @@ class Monitor:
                 self._shut[door] = shut
                 if not shut:
                     self._unshut_at[door] = now
-                    if self.lane.leaves[door.other].commanded:
-                        self._agenda.after(self._policy.unknown_grace_s + REACTION_S, self._still_held, door.other, now)
+                    self._watch_other(door)
 
     def passage(self, body: Body, door: Door, inward: bool) -> None:
         """The middle of a body went through a door's plane."""
@@ -165,7 +165,7 @@ class Monitor:
         if alive and self._emergency and self.latched() is not Reason.EMERGENCY:
             # The doors of an emergency do not wait for a disk: a process that dies in between leaves no word of it.
             self.exempt["INV-5: the process died before an emergency was on the disk"] += 1
-            self._emergency = False
+            self._over()
         self.watch.able(alive and not self._mute)
         self._look_for_help()
 
@@ -362,8 +362,15 @@ class Monitor:
         else:
             self._violated("INV-6", f"{record.crossing_id} {wrong}")
 
+    def _over(self) -> None:
+        """An emergency's doors may stand open together until it is over: from now on the time runs in which one of them must be taken back."""
+        self._emergency, self._over_since = False, self._agenda.now
+        for door, shut in self._shut.items():
+            if not shut:
+                self._watch_other(door)
+
     def _rearmed(self) -> None:
-        self._emergency = False
+        self._over()
         self.watch.emergency(False)
         if self.lane.inside:
             if self.senses.miscounts(REACTION_S):
@@ -388,9 +395,15 @@ class Monitor:
     def _confirmed_shut(self, leaf: Leaf) -> bool:
         return not leaf.commanded and self.lane.position(leaf) == 0
 
+    def _watch_other(self, door: Door) -> None:
+        """This door is not shut: the other must not stay commanded open."""
+        if self.lane.leaves[door.other].commanded:
+            since = max(self._unshut_at[door], self._over_since)
+            self._agenda.after(self._policy.unknown_grace_s + REACTION_S, self._still_held, door.other, since)
+
     def _still_held(self, door: Door, since: float) -> None:
         """The other door has been away from closed for a while: is this one still commanded open?"""
-        if not self.lane.leaves[door].commanded or self._emergency or self._shut[door.other] or self._unshut_at[door.other] != since:
+        if not self.lane.leaves[door].commanded or self._emergency or self._shut[door.other] or max(self._unshut_at[door.other], self._over_since) != since:
             return
         if self.watch.able_since is None or self.watch.able_since > since - REACTION_S:
             self.exempt["INV-1: no board or no process to take an opening back"] += 1

@@ -10,11 +10,6 @@ from gate_controller.core.commands import CrossingRecord
 from gate_controller.core.reasons import Reason
 from simulators.virtual.ledger import Violation
 
-CANNOT_OCCUR: dict[Reason, str] = {
-    Reason.INTERNAL_ERROR: "only a bug gives it; one here ends the run with its traceback",
-}
-"""Reasons that no run can hit, and why."""
-
 MOST_EXEMPT = 0.01
 """Each kind of thing that no controller could know may happen in so many of the crossings, and FEW times whatever their number; oftener is a failure."""
 FEW = 5
@@ -83,8 +78,8 @@ class Result:
 
     @property
     def never_given(self) -> list[Reason]:
-        """Reasons that were not given although they can occur."""
-        return [reason for reason in Reason if reason not in CANNOT_OCCUR and not self.reasons[reason.code]]
+        """Reasons that were not given."""
+        return [reason for reason in Reason if not self.reasons[reason.code]]
 
     @property
     def digest(self) -> str:

@@ -8,7 +8,7 @@ from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
-from gate_controller.core.values import CheckOutcome, Device, Door, Modality
+from gate_controller.core.values import CheckOutcome, Device, Door, Modality, Outcome
 from simulators.virtual.desk import ATTEMPTS, Durable
 from simulators.virtual.episode import Episode
 from simulators.virtual.faults import FAULTS, KINDS, NO_PROCESS, UNREACHABLE
@@ -160,3 +160,30 @@ def test_every_fault_tells_whether_there_was_anything_for_it_to_befall(kind: str
     dead.until(State.IDENTITY_CHECK)
     dead.host.die(5.0)
     assert FAULTS[kind](dead) is ((kind, NO_PROCESS) not in UNREACHABLE)
+
+
+@pytest.mark.parametrize("rows", range(5))
+def test_a_bug_in_the_core_closes_the_crossing_and_calls_until_somebody_restarts_the_gate(rows: int):
+    scene = Scene()
+    scene.until(State.IDENTITY_CHECK)
+    assert scene.host.break_core(rows, restart_s=8.0)
+    scene.wait(6.0)
+    assert not scene.host.break_core(rows, restart_s=8.0)
+    assert scene.host.controller is not None
+    assert scene.host.controller.failure is not None
+    assert [(record.outcome, record.reason) for record in scene.host.records] == [(Outcome.ABORTED, Reason.INTERNAL_ERROR)]
+    assert scene.host.board._calling
+    failed = scene.host.controller
+    scene.wait(20.0)
+    assert scene.host.controller not in {failed, None}
+    assert scene.host.reasons[Reason.INTERNAL_ERROR.code] >= 1
+    assert not scene.monitor.violations
+
+
+def test_a_bug_that_nobody_put_there_is_a_violation():
+    scene = Scene()
+    scene.until(State.IDENTITY_CHECK)
+    with pytest.raises(RuntimeError) as raised:
+        raise RuntimeError("rows chase each other")
+    scene.monitor.failed(raised.value)
+    assert [violation.invariant for violation in scene.monitor.violations] == ["INV-4"]
