@@ -75,7 +75,7 @@ def connect(path: Path, what: str, mode: Literal["write", "read"], journal: Jour
 def created(path: Path, what: str) -> Iterator[Path]:
     """Make a new database under another name and link it into place when it is complete: no half-made one is ever found.
 
-    Yields the draft's path, an empty file that its owner may write and its group may read; every connection to it must be
+    Yields the draft's path, an empty file that its owner may write and its group as the umask lets it (usually: read); every connection to it must be
     closed inside.
 
     Raises:
@@ -88,7 +88,7 @@ def created(path: Path, what: str) -> Iterator[Path]:
         if log.exists() and log.stat().st_size:
             raise store_error(path, what, f"is gone, but its {log.name} is there", f"restore it, or move {log.name} aside")
         _remove(draft)  # left by a start that was killed
-        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o640))
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o660))
     try:
         yield draft
         with _file_errors(path, what):
