@@ -126,6 +126,7 @@ def install(plug: Plug) -> None:
         (FingerprintWorker, "_end", "finger EndBiometrics"),
         (FaceWorker, "_begin", "face StartCheck"),
         (FaceWorker, "_finish", "face CheckEnded"),
+        (FaceWorker, "_finish_pad", "face PadEnded"),
         (FaceWorker, "_end", "face EndBiometrics"),
     ):
         plug.around(owner, method, lambda *_arguments, what=what: what)
