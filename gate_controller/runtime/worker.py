@@ -60,18 +60,14 @@ class Surroundings:
 
 
 def step_back() -> None:
-    """Let this thread, and those it begins, compute behind the threads that decide and move doors (sched(7): anybody may lower a thread's own priority).
+    """Let this thread, and those it begins, compute as any other program does, not under the real-time policy of those that decide and move doors (sched(7)).
 
-    Threads of one real-time priority share a core in turns of 100 ms: an emergency would wait for a picture. Nothing is done where the policy is the ordinary one.
+    Pictures keep a processor busy for longer than real time may: the kernel then holds back everything real-time on it, 50 ms a second
+    (sched_rt_runtime_us), an emergency's doors among them. Every thread may leave the policy, under RestrictRealtime= too; where even this is forbidden, all go on as equals.
     """
-    policy = os.sched_getscheduler(0)
-    if policy not in {os.SCHED_RR, os.SCHED_FIFO}:
-        return
-    priority = os.sched_getparam(0).sched_priority
-    if priority > os.sched_get_priority_min(policy):
-        # Not sched_setscheduler(2): the hardened unit (RestrictRealtime=) forbids that. Where even this is forbidden, all go on as equals.
+    if os.sched_getscheduler(0) in {os.SCHED_RR, os.SCHED_FIFO}:
         with contextlib.suppress(PermissionError):
-            os.sched_setparam(0, os.sched_param(priority - 1))
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 class DeviceWorker(threading.Thread):

@@ -18,31 +18,21 @@ def test_only_the_doors_are_urgent():
     assert not any(worker.urgent for worker in (FaceWorker, FingerprintWorker, QrWorker))
 
 
-@pytest.mark.parametrize(
-    ("policy", "priority", "lowered_to"),
-    [
-        (os.SCHED_RR, 2, 1),
-        (os.SCHED_FIFO, 50, 49),
-        (os.SCHED_RR, 1, None),  # there is nothing below it
-        (os.SCHED_OTHER, 0, None),
-    ],
-)
-def test_a_thread_steps_back_by_one(monkeypatch, policy, priority, lowered_to):
-    told: list[int] = []
+@pytest.mark.parametrize(("policy", "leaves"), [(os.SCHED_RR, True), (os.SCHED_FIFO, True), (os.SCHED_OTHER, False), (os.SCHED_BATCH, False)])
+def test_a_thread_leaves_the_real_time_policy(monkeypatch, policy, leaves):
+    told: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "sched_getscheduler", lambda _thread: policy)
-    monkeypatch.setattr(os, "sched_getparam", lambda _thread: os.sched_param(priority))
-    monkeypatch.setattr(os, "sched_setparam", lambda _thread, parameters: told.append(parameters.sched_priority))
+    monkeypatch.setattr(os, "sched_setscheduler", lambda _thread, other, parameters: told.append((other, parameters.sched_priority)))
     step_back()
-    assert told == ([] if lowered_to is None else [lowered_to])
+    assert told == ([(os.SCHED_OTHER, 0)] if leaves else [])
 
 
-def test_a_worker_that_may_not_step_back_works_all_the_same(monkeypatch):
-    def refuse(_thread, _parameters):
+def test_a_worker_that_may_not_leave_it_works_all_the_same(monkeypatch):
+    def refuse(_thread, _policy, _parameters):
         raise PermissionError
 
     monkeypatch.setattr(os, "sched_getscheduler", lambda _thread: os.SCHED_RR)
-    monkeypatch.setattr(os, "sched_getparam", lambda _thread: os.sched_param(2))
-    monkeypatch.setattr(os, "sched_setparam", refuse)
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
     step_back()
 
 
