@@ -1,4 +1,4 @@
-"""From a frame of the face camera to a comparison score: both drivers, and face_recognition the way its README uses it.
+"""From a frame of the face camera to a comparison score: both drivers (dlib's with its net run by OpenCV and by dlib), and face_recognition the way its README uses it.
 
     python tests/bench/bench_face.py [--frames 30] [--json FILE]
 
@@ -86,7 +86,8 @@ def pipelines(enrolled: Image) -> dict[str, Score]:
     context = DriverContext(SystemClock(), TOP / "var" / "models", print)
     return {
         GATE: gate_pipeline(SFACE.build(SFACE.options(), context), enrolled),
-        "face.dlib": gate_pipeline(DLIB.build(DLIB.options(), context), enrolled),
+        "face.dlib, net by OpenCV": gate_pipeline(DLIB.build(DLIB.options(), context), enrolled),
+        "face.dlib, net by dlib": gate_pipeline(DLIB.build(DLIB.options(net="dlib"), context), enrolled),
         NAIVE: readme_pipeline(enrolled),
     }
 

@@ -1,4 +1,4 @@
-"""What every FaceMatcher keeps to, over both real models and the in-memory one."""
+"""What every FaceMatcher keeps to, over the real models and the in-memory one."""
 
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -55,7 +55,7 @@ class Bench:
         return self.enrolled[person]
 
 
-@pytest.fixture(scope="module", params=["sface", "dlib", "memory"])
+@pytest.fixture(scope="module", params=["sface", "dlib", "dlib by dlib", "memory"])
 def bench(request):
     context = DriverContext(SystemClock(), TOP / "var" / "models", print)
     match request.param:
@@ -63,6 +63,8 @@ def bench(request):
             return Bench(SFACE.build(SFACE.options(), context), 0.82, in_memory=False)
         case "dlib":
             return Bench(DLIB.build(DLIB.options(), context), 0.40, in_memory=False)
+        case "dlib by dlib":
+            return Bench(DLIB.build(DLIB.options(net="dlib"), context), 0.40, in_memory=False)
     return Bench(MemoryFaceMatcher(), 0.82, in_memory=True)
 
 
