@@ -96,6 +96,27 @@ month: $(dev)  ## simulate a month without a network, hour by hour (a minute); w
 pad: $(dev) $(models)  ## judge live and attack sequences of synthetic people, persons 7 to 12 (5 to 30 minutes); ARGS="--tune", ARGS="--hands stand"
 	@exec nice -n 15 $(bin)/python -m tests.bench.pad_accuracy $(ARGS)
 
+.PHONY: install
+install: $(runtime) $(models)  ## put this version below DESTDIR (default: this machine, as root) and in force; docs/installing.md
+	@packaging/stage "$(DESTDIR)"
+	@[ -n "$(DESTDIR)" ] || /opt/gate-controller/$$(sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)/bin/gatectl install activate $$(sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
+
+.PHONY: uninstall
+uninstall:  ## take programs, units and links away again; configuration, keys and stores stay
+	@packaging/uninstall "$(DESTDIR)"
+
+.PHONY: deb
+deb: $(runtime) $(models)  ## a Debian package with everything inside, in build/ (some minutes)
+	@packaging/deb
+
+.PHONY: deb-test
+deb-test: deb  ## install, upgrade, roll back and purge it in a bare Debian without a network (root, debootstrap)
+	@exec $(bin)/python -m tests.install.deb $(ARGS)
+
+.PHONY: boot-test
+boot-test: deb  ## boot the units under a real systemd: ready, watchdog, stop, who may connect (root, debootstrap, systemd-nspawn)
+	@exec $(bin)/python -m tests.install.boot $(ARGS)
+
 .PHONY: models
 models: $(runtime)  ## check the face models by their hashes, fetch them where they are missing or damaged
 	@requirements/setup models

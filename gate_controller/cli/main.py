@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("gate_controller.cli.status", "status_command"),
     "events": ("gate_controller.cli.status", "events_command"),
     "officer": ("gate_controller.cli.officer", "officer_group"),
+    "install": ("gate_controller.cli.install", "install_group"),
     "diagram": ("gate_controller.cli.diagram", "diagram_command"),
 }
 """Name of the command: module and object. Imported when used, so that a status does not wait for the vision libraries."""
