@@ -84,12 +84,13 @@ class Switch:
     machine: Machine
     say: Callable[[str], None]
 
-    def activate(self, version: str, *, was_running: bool | None = None) -> None:
+    def activate(self, version: str, *, was_running: bool | None = None, doctor_before: str | None = None) -> None:
         """Put `version` in force.
 
         Args:
             version: One of layout.versions().
             was_running: Whether the lane is to run afterwards; None: as now.
+            doctor_before: What `gatectl doctor --json` said while the lane ran, if somebody else has stopped it; None: asked now.
 
         Raises:
             ConfigurationError: The version is not there or not whole, or it refuses the configuration; nothing was touched.
@@ -103,7 +104,8 @@ class Switch:
         wanted = running if was_running is None else was_running
         before = self.layout.current()
         self._require_configuration(version, wanted)
-        failed_before = self._failing(before) if running and before is not None else frozenset()
+        if doctor_before is None and running and before is not None:
+            doctor_before = self._doctor(before)
         if running:
             self.say("stopping the lane; a crossing that is open ends first")
             self._service("stop", STOP_S)
@@ -112,7 +114,7 @@ class Switch:
         try:
             self._settle(version)
             if wanted:
-                self._start(version, failed_before)
+                self._start(version, doctor_before)
         except SwitchError as error:
             if before is None or before == version:
                 raise
@@ -173,14 +175,14 @@ class Switch:
             message = f"{' '.join(command)}: {_last(said)}"
             raise SwitchError(message, "mend what it complains of")
 
-    def _start(self, version: str, failed_before: frozenset[str]) -> None:
+    def _start(self, version: str, doctor_before: str | None) -> None:
         self.say("starting the lane")
         self.machine.run(["systemctl", "reset-failed", SERVICE], COMMAND_S)
         code, said = self.machine.run(["systemctl", "start", SERVICE], START_S)
         if code:
             message = f"the lane does not start: {_last(said)}"
             raise SwitchError(message, "see: journalctl -u gate-controller")
-        new = self._failing(version) - failed_before
+        new = failing(self._doctor(version)) - failing(doctor_before) if doctor_before is not None else frozenset()
         if new:
             message = f"checks fail that did not fail before: {', '.join(sorted(new))}"
             raise SwitchError(message, "see: gatectl doctor")
@@ -199,14 +201,8 @@ class Switch:
             if code:
                 self.say(f"version {before} does not start either: {_last(said)}")
 
-    def _failing(self, version: str) -> frozenset[str]:
-        """Ids of the checks that fail; none where this version's doctor cannot be asked."""
-        _code, said = self.machine.run([str(self.layout.tree(version) / "bin/gatectl"), "doctor", "--json"], CHECK_S)
-        try:
-            answer: Any = json.loads(said[said.index("{") :])
-            return frozenset(str(check["id"]) for check in answer["checks"] if check["result"] == "fail")
-        except (ValueError, KeyError, TypeError):
-            return frozenset()
+    def _doctor(self, version: str) -> str:
+        return self.machine.run([str(self.layout.tree(version) / "bin/gatectl"), "doctor", "--json"], CHECK_S)[1]
 
     def _is_running(self) -> bool:
         return self.machine.has_systemd() and self.machine.run(["systemctl", "is-active", "--quiet", SERVICE], COMMAND_S)[0] == 0
@@ -214,6 +210,15 @@ class Switch:
     def _service(self, verb: str, timeout_s: float) -> None:
         if self.machine.has_systemd():
             self.machine.run(["systemctl", verb, SERVICE], timeout_s)
+
+
+def failing(doctor: str) -> frozenset[str]:
+    """Ids of the checks that fail in the output of `gatectl doctor --json`; none where it is no such output (a version without a doctor)."""
+    try:
+        checks: Any = json.loads(doctor[doctor.index("{") :])["checks"]
+        return frozenset(str(check["id"]) for check in checks if check["result"] == "fail")
+    except (ValueError, KeyError, TypeError):
+        return frozenset()
 
 
 def _last(said: str) -> str:

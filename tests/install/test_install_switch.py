@@ -1,0 +1,218 @@
+"""Versions side by side: which one is in force, how it is switched, and back when the lane does not come up."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from gate_controller.cli.install_layout import Layout
+from gate_controller.cli.install_switch import NOT_FOUND, SERVICE, Switch, SwitchError
+from gate_controller.ports.errors import ConfigurationError
+
+
+def make_version(root: Path, version: str, links: str = "") -> Path:
+    tree = root / "opt/gate-controller" / version
+    (tree / "bin").mkdir(parents=True)
+    (tree / "bin/gatectl").write_text(version)
+    (tree / "share/config").mkdir(parents=True)
+    for name in ("gate.toml", "policy.toml"):
+        (tree / "share/config" / name).write_text(f"# {name} of {version}\n")
+    (tree / "share/links").write_text(links or "# comment\n/usr/bin/gatectl bin/gatectl\n")
+    files = [path for path in tree.rglob("*") if path.is_file()]
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  ./{path.relative_to(tree)}\n" for path in files]
+    (tree / "share/manifest.sha256").write_text("".join(lines))
+    return tree
+
+
+class FakeMachine:
+    """A machine whose lane starts with some versions and not with others."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.running = False
+        self.systemd = True
+        self.does_not_start: set[str] = set()
+        self.refuses: set[str] = set()
+        self.failing: dict[str, list[str]] = {}
+        self.ran: list[str] = []
+
+    def has_systemd(self) -> bool:
+        return self.systemd
+
+    def run(self, command, timeout_s):
+        words = [Path(word).name if word.startswith("/") else word for word in command]
+        self.ran.append(" ".join(words))
+        if words[0] == "gatectl":
+            return self._gatectl(Path(command[0]).parents[1].name, words[1])
+        if command[:2] == ["systemctl", "stop"]:
+            self.running = False
+        if command == ["systemctl", "start", SERVICE]:
+            self.running = self.layout.current() not in self.does_not_start
+            return (0, "") if self.running else (1, "Job for gate-controller.service failed")
+        if command[:2] == ["systemctl", "is-active"]:
+            return (0 if self.running else 3), ""
+        return (NOT_FOUND, "") if words[0] == "udevadm" else (0, "")
+
+    def _gatectl(self, version: str, what: str) -> tuple[int, str]:
+        if what == "config":
+            return (8, "gate.toml:3: [gate] idd: is not a key here") if version in self.refuses else (0, "")
+        checks = [{"id": name, "result": "fail"} for name in self.failing.get(version, [])] + [{"id": "clock", "result": "pass"}]
+        return 1, "a warning\n" + json.dumps({"checks": checks})
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    for version in ("0.9.0", "0.10.0"):
+        make_version(tmp_path, version)
+    return Layout(tmp_path)
+
+
+@pytest.fixture
+def machine(layout: Layout) -> FakeMachine:
+    return FakeMachine(layout)
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def switch(layout, machine, said) -> Switch:
+    return Switch(layout, machine, said.append)
+
+
+@pytest.fixture
+def running(switch: Switch, machine: FakeMachine) -> FakeMachine:
+    """The lane runs with 0.9.0."""
+    switch.activate("0.9.0")
+    machine.running = True
+    machine.ran.clear()
+    return machine
+
+
+def test_versions_are_sorted_as_numbers(layout):
+    assert layout.versions() == ["0.9.0", "0.10.0"]
+
+
+def test_a_version_half_unpacked_is_none(layout, switch):
+    (layout.tree("0.10.0") / "share/manifest.sha256").unlink()
+    assert layout.versions() == ["0.9.0"]
+    with pytest.raises(ConfigurationError, match=r"0\.10\.0 is not in"):
+        switch.activate("0.10.0")
+
+
+@pytest.mark.parametrize("name", ["../0.9.0", "", "current", "0.9.0/bin", "."])
+def test_what_is_no_version_is_refused(switch, name):
+    with pytest.raises(ConfigurationError):
+        switch.activate(name)
+
+
+def test_a_damaged_version_is_refused_before_anything_is_stopped(layout, switch, running):
+    (layout.tree("0.10.0") / "bin/gatectl").write_text("half")
+    with pytest.raises(ConfigurationError, match="damaged: bin/gatectl"):
+        switch.activate("0.10.0")
+    assert running.running
+    assert layout.current() == "0.9.0"
+
+
+def test_a_first_installation_starts_nothing_and_lays_out_links_and_templates(layout, switch, machine):
+    switch.activate("0.9.0")
+    assert layout.current() == "0.9.0"
+    assert layout.previous() is None
+    assert not machine.running
+    assert layout.at("/usr/bin/gatectl").readlink() == Path("/opt/gate-controller/current/bin/gatectl")
+    assert layout.at("/etc/gate-controller/gate.toml").read_text() == "# gate.toml of 0.9.0\n"
+    assert any(line.startswith("systemd-sysusers") for line in machine.ran)
+
+
+def test_a_configuration_is_never_overwritten(layout, switch, running):
+    layout.at("/etc/gate-controller/gate.toml").write_text("mine")
+    switch.activate("0.10.0")
+    assert layout.at("/etc/gate-controller/gate.toml").read_text() == "mine"
+
+
+def test_what_lies_where_a_link_belongs_is_left_alone(layout, switch, said):
+    layout.at("/usr/bin").mkdir(parents=True)
+    layout.at("/usr/bin/gatectl").write_text("somebody else's")
+    switch.activate("0.9.0")
+    assert layout.at("/usr/bin/gatectl").read_text() == "somebody else's"
+    assert any("stays as it is" in line for line in said)
+
+
+def test_a_running_lane_is_stopped_switched_and_started(layout, switch, running):
+    switch.activate("0.10.0")
+    assert (layout.current(), layout.previous(), running.running) == ("0.10.0", "0.9.0", True)
+    order = [line for line in running.ran if "config" in line or " stop" in line or "start" in line]
+    assert order == ["gatectl config check --config gate.toml", f"systemctl stop {SERVICE}", f"systemctl start {SERVICE}"]
+
+
+def test_a_version_that_refuses_the_configuration_stops_nothing(layout, switch, running):
+    running.refuses.add("0.10.0")
+    with pytest.raises(ConfigurationError, match="is not a key here"):
+        switch.activate("0.10.0")
+    assert layout.current() == "0.9.0"
+    assert not any(" stop" in line for line in running.ran)
+
+
+def test_a_version_that_does_not_start_is_taken_back(layout, switch, running):
+    running.does_not_start.add("0.10.0")
+    with pytest.raises(SwitchError, match="taken back: the lane does not start"):
+        switch.activate("0.10.0")
+    assert (layout.current(), running.running) == ("0.9.0", True)
+
+
+def test_a_check_that_fails_only_with_the_new_version_takes_it_back(layout, switch, running):
+    running.failing = {"0.9.0": ["camera.qr"], "0.10.0": ["camera.qr", "store.journal"]}
+    with pytest.raises(SwitchError, match=r"did not fail before: store\.journal"):
+        switch.activate("0.10.0")
+    assert (layout.current(), running.running) == ("0.9.0", True)
+
+
+def test_a_check_that_failed_before_holds_nothing_up(layout, switch, running):
+    running.failing = {"0.9.0": ["camera.qr"], "0.10.0": ["camera.qr"]}
+    switch.activate("0.10.0")
+    assert layout.current() == "0.10.0"
+
+
+def test_where_somebody_else_has_stopped_the_lane_what_its_doctor_said_then_counts(layout, switch, running):
+    running.running = False
+    running.failing = {"0.10.0": ["camera.qr"]}
+    before = json.dumps({"checks": [{"id": "camera.qr", "result": "fail"}]})
+    switch.activate("0.10.0", was_running=True, doctor_before=before)
+    assert (layout.current(), running.running) == ("0.10.0", True)
+
+
+def test_back_and_forth(layout, switch, running):
+    switch.activate("0.10.0")
+    assert switch.rollback() == "0.9.0"
+    assert (layout.current(), layout.previous(), running.running) == ("0.9.0", "0.10.0", True)
+
+
+def test_a_lane_that_was_stopped_stays_so(layout, switch, running):
+    running.running = False
+    switch.activate("0.10.0")
+    assert (layout.current(), running.running) == ("0.10.0", False)
+
+
+def test_there_is_nothing_to_go_back_to(switch):
+    switch.activate("0.9.0")
+    with pytest.raises(ConfigurationError, match="no version to go back to"):
+        switch.rollback()
+
+
+def test_the_same_again_changes_nothing(layout, switch):
+    switch.activate("0.9.0")
+    switch.activate("0.10.0")
+    switch.activate("0.10.0")
+    assert (layout.current(), layout.previous()) == ("0.10.0", "0.9.0")
+
+
+def test_without_systemd_nothing_is_started_or_stopped(layout, switch, machine):
+    machine.systemd = False
+    machine.running = True
+    switch.activate("0.10.0", was_running=False)
+    assert not any(line.startswith("systemctl") for line in machine.ran)
