@@ -249,8 +249,8 @@ def _killed(scene: Episode) -> bool:
 
 
 def _bug(scene: Episode) -> bool:
-    """The core meets a bug, at once or in the middle of what comes next; it serves nothing but emergencies until somebody restarts the gate."""
-    return scene.host.break_core(scene.rng.randint(0, 4), scene.rng.uniform(5.0, 60.0))
+    """The core meets a bug, at once or in the middle of what comes next: the process ends, and is started again."""
+    return scene.host.break_core(scene.rng.randint(0, 4))
 
 
 def _silence(least_s: float, most_s: float, *, power_lost: bool = False) -> Inject:

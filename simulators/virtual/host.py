@@ -1,7 +1,7 @@
 """The controller's process in virtual time: hands events to the core, carries out its commands, dies and comes back.
 
 Does what the real runtime does, and nothing more: a phone held up while the lane is busy is not handed on, a timer wakes the core at the time it asked for, a stop ends the
-process as soon as the lane is idle. Decides nothing.
+process as soon as the lane is idle, a bug in the core at once. Decides nothing.
 """
 
 from __future__ import annotations
@@ -218,7 +218,9 @@ class Host:
             self.on_state(state)
             if state is State.READY and self.shown is not None:
                 self.look_for_code()
-        if self.stopping and controller is self.controller and controller.idle:
+        if controller is self.controller and controller.failure is not None:
+            self._leave()
+        elif self.stopping and controller is self.controller and controller.idle:
             self._end(controller)
         return True
 
@@ -245,22 +247,20 @@ class Host:
         """The process ends in good order: what it owes is written, and the doors are closed but for those just ordered open."""
         self.stopping = False
         self._force(controller)
+        self._leave()
+
+    def _leave(self) -> None:
         self.desk.end()
         self.board.leave()
         self.die(self._rng.uniform(1.0, 10.0))
 
-    def break_core(self, left: int, restart_s: float) -> bool:
-        """Put a bug into the core, met after `left` more rows were looked up; somebody restarts the process `restart_s` later. False if there is no core to break."""
+    def break_core(self, left: int) -> bool:
+        """Put a bug into the core, met after `left` more rows were looked up; False if there is no core to break."""
         controller = self.controller
-        if controller is None or controller.failure is not None:
+        if controller is None:
             return False
         controller._choices = _Rows(controller._choices, left)  # noqa: SLF001 - a bug is where nobody provided for one
-        self._agenda.after(restart_s, self._restart, controller)
         return self.post(e.TimerExpired())
-
-    def _restart(self, failed: Controller) -> None:
-        if failed is self.controller:
-            self.die(self._rng.uniform(1.0, 10.0))
 
     def _set_timer(self, controller: Controller) -> None:
         self._due = controller.next_deadline()
