@@ -95,10 +95,11 @@ def _matcher(options: DetectorOptions, context: DriverContext, encoder: Encoder)
     import cv2
 
     from drivers.face.detection import Detector
+    from drivers.face.dlib_landmarks import RollMeter
     from drivers.face.matcher import Plausibility, YunetMatcher
 
     cv2.setNumThreads(options.threads)
-    return YunetMatcher(Detector(weights, options.detection_confidence), encoder, Plausibility(options.min_face_px, options.second_face_px))
+    return YunetMatcher(Detector(weights, options.detection_confidence), encoder, RollMeter(), Plausibility(options.min_face_px, options.second_face_px))
 
 
 SFACE = Driver(SfaceOptions, _build_sface)

@@ -3,8 +3,8 @@
 Does not encode or compare faces, holds no policy, and knows nothing of presentation attacks.
 
 YuNet's landmarks are drawn towards an upright face: measured on the synthetic people, a face rolled by 10 degrees is reported as rolled by
-about 3, one by 45 as 0 to 21, and an upside-down one as upright. Up to 20 degrees the embedding stays good; beyond that the detection's
-confidence falls (0.9 upright, 0.8 at 45 and at 180 degrees), which is why the confidence is part of the quality score.
+about 3, one by 45 as 0 to 21, and an upside-down one as upright. So roll is measured elsewhere (drivers.face.dlib_landmarks), and the detection's
+confidence (0.9 upright, 0.8 at 45 and at 180 degrees) is part of the quality score.
 """
 
 from __future__ import annotations
@@ -160,12 +160,13 @@ def align(image: Image, face: Face) -> Image:
     return np.asarray(cv2.warpAffine(image, matrix, (CHIP, CHIP)), np.uint8)
 
 
-def measure(image: Image, face: Face, chip: Image) -> FaceQuality:
-    """Quality of a face.
+def measure(image: Image, face: Face, chip: Image, roll_deg: float) -> FaceQuality:
+    """Quality of a face that is rolled by `roll_deg`.
 
     The score is the product of ramps from useless (0) to good (1). Their ends come from degrading the synthetic people until SFace's distance to
     the portrait grew: by .05 to .1 at the good end, to that of another person at the useless end. Lower brightness than the ramp's good end is
-    normal for dark skin in correct light, so that end is low. A turn of 12 degrees is some .15 there, and open eyes leave .06 at least.
+    normal for dark skin in correct light, so that end is low. A turn of 12 degrees is some .15 there, and open eyes leave .06 at least. A roll of 16
+    degrees moves a face by .06 on average, 25 by .27, and 45 as far as another person.
     """
     right_eye, left_eye = face.landmarks[0], face.landmarks[1]
     run, rise = float(left_eye[0] - right_eye[0]), float(left_eye[1] - right_eye[1])
@@ -174,7 +175,6 @@ def measure(image: Image, face: Face, chip: Image) -> FaceQuality:
     sharpness = float(cv2.Laplacian(grey, cv2.CV_64F).var())
     brightness = float(grey.mean())
     off_centre = face.off_centre(image)
-    roll = abs(math.degrees(math.atan2(rise, run)))
     nose = face.landmarks[2].astype(np.float64) - (right_eye + left_eye) / 2
     turn = abs(float(nose @ (left_eye - right_eye))) / max(1.0, eye_distance**2)
     eyes = _eyes(grey)
@@ -184,13 +184,13 @@ def measure(image: Image, face: Face, chip: Image) -> FaceQuality:
             _ramp(sharpness, 5, 60),
             min(_ramp(brightness, 8, 35), _ramp(brightness, 250, 200)),
             _ramp(off_centre, 0.5, 0.2),
-            _ramp(roll, 45, 10),
+            _ramp(roll_deg, 40, 15),
             _ramp(turn, 0.6, 0.3),
             _ramp(eyes, 0.01, 0.05),
             _ramp(face.confidence, 0.7, 0.88),
         )
     )
-    return FaceQuality(eye_distance, sharpness, brightness, off_centre, roll, score, turn=turn, eyes=eyes, share=face.width / image.shape[0])
+    return FaceQuality(eye_distance, sharpness, brightness, off_centre, roll_deg, score, turn=turn, eyes=eyes, share=face.width / image.shape[0])
 
 
 def _eyes(grey: NDArray[np.uint8]) -> float:

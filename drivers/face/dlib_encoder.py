@@ -1,8 +1,7 @@
 """dlib's face model through face_recognition: five landmarks, a crop of 150 x 150, 128 numbers of their own length (1.2 to 1.5).
 
 Finds no faces: the detection is YuNet's. dlib's landmarks expect the square that its own HOG detector would have given; on 24 portraits of the
-synthetic people that square is, on average, 2.25 times the distance between eyes and mouth wide and centred midway between them, and the embedding
-made from such a square lies .04 (at most .1) from the one made from HOG's.
+synthetic people the embedding made from the square of drivers.face.dlib_landmarks lies .04 (at most .1) from the one made from HOG's.
 
 The net is run by dlib here; drivers.face.dlib_opencv has the same in a fraction of the time.
 """
@@ -18,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.face.detection import Face
+from drivers.face.dlib_landmarks import square
 from drivers.face.templates import Embeddings
 from gate_controller.ports.devices import FaceModel, Image
 from gate_controller.ports.errors import ConfigurationError, DeviceRejectedError
-
-_SQUARE = 2.25
 
 
 class DlibEncoder:
@@ -46,7 +44,7 @@ class DlibEncoder:
         """See Encoder."""
         rgb = np.ascontiguousarray(image[:, :, ::-1])
         try:
-            (encoding,) = self._face_recognition.face_encodings(rgb, known_face_locations=[square(face)], model="small")
+            (encoding,) = self._face_recognition.face_encodings(rgb, known_face_locations=[corners(face)], model="small")
         except RuntimeError as error:
             msg = f"dlib failed on a face: {error}"
             raise DeviceRejectedError(msg, "report this as a bug") from error
@@ -58,13 +56,9 @@ def dlib_embeddings(sha256: str) -> Embeddings:
     return Embeddings(FaceModel("dlib-resnet-v1", sha256), 128, 0.5, 2.5)
 
 
-def square(face: Face) -> tuple[int, int, int, int]:
+def corners(face: Face) -> tuple[int, int, int, int]:
     """Top, right, bottom, left of the square dlib's landmarks start from."""
-    landmarks = face.landmarks.astype(np.float64)
-    eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
-    x, y = (eyes + mouth) / 2
-    # A face in profile or looking down has hardly any distance between eyes and mouth left; its box then gives the size.
-    half = max(_SQUARE * float(np.linalg.norm(mouth - eyes)), 0.5 * face.width) / 2
+    x, y, half = square(face)
     return round(y - half), round(x + half), round(y + half), round(x - half)
 
 

@@ -8,25 +8,21 @@ Landmarks and crop are dlib's own code (`dlib.shape_predictor`, `dlib.get_face_c
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from pathlib import Path
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from drivers.face.detection import Face, as_buffer, nets_from_bytes
-from drivers.face.dlib_encoder import dlib_embeddings, square
+from drivers.face.dlib_encoder import corners, dlib_embeddings
+from drivers.face.dlib_landmarks import REMEDY, models, predictor
 from drivers.face.dlib_net import CHIP, LENGTH, MEAN, to_onnx
 from drivers.face.templates import Embeddings
-from drivers.face.weights import DLIB_LANDMARKS_5, DLIB_RESNET_V1, read_checked
+from drivers.face.weights import DLIB_RESNET_V1, read_checked
 from gate_controller.ports.devices import Image
-from gate_controller.ports.errors import ConfigurationError, DeviceRejectedError
+from gate_controller.ports.errors import DeviceRejectedError
 
 _PADDING = 0.25
 """Room around the face in the crop, in face widths: face_recognition's, and what the net was trained with."""
-
-_REMEDY = "install the locked requirements"
 
 
 class DlibOpencvEncoder:
@@ -37,17 +33,12 @@ class DlibOpencvEncoder:
     """
 
     def __init__(self) -> None:
-        models = _models()
-        net = to_onnx(read_checked(models, DLIB_RESNET_V1, _REMEDY))
-        read_checked(models, DLIB_LANDMARKS_5, _REMEDY)
-        try:
-            import dlib
-        except ImportError as error:
-            msg = f"face.dlib needs dlib: {error}"
-            raise ConfigurationError(msg, f"{_REMEDY}, or use face.sface") from error
+        net = to_onnx(read_checked(models(), DLIB_RESNET_V1, REMEDY))
+        self._landmarks = predictor()
+        import dlib
+
         self._chip = dlib.get_face_chip
         self._rectangle = dlib.rectangle
-        self._landmarks = dlib.shape_predictor(str(models / DLIB_LANDMARKS_5.file))
         with nets_from_bytes("face recogniser"):
             self._net = cv2.dnn.readNetFromONNX(as_buffer(net))
             self._run(np.full((CHIP, CHIP, 3), 128, np.uint8))  # the first run is the slow one
@@ -60,7 +51,7 @@ class DlibOpencvEncoder:
 
     def encode(self, image: Image, face: Face, chip: Image) -> NDArray[np.float32]:  # noqa: ARG002 - dlib aligns by landmarks of its own
         """See Encoder."""
-        top, right, bottom, left = square(face)
+        top, right, bottom, left = corners(face)
         rgb = np.ascontiguousarray(image[:, :, ::-1])
         try:
             crop = self._chip(rgb, self._landmarks(rgb, self._rectangle(left, top, right, bottom)), CHIP, _PADDING)
@@ -72,12 +63,3 @@ class DlibOpencvEncoder:
     def _run(self, crop: Image) -> NDArray[np.float32]:
         self._net.setInput(cv2.dnn.blobFromImage(crop, 1 / 256, (CHIP, CHIP), MEAN))
         return np.array(self._net.forward(), np.float32).reshape(LENGTH)  # a copy: the net writes its next output to the same place
-
-
-def _models() -> Path:
-    """Where face_recognition_models keeps its files. Not imported: it would pull in pkg_resources."""
-    spec = find_spec("face_recognition_models")
-    if spec is None or spec.origin is None:
-        msg = "face.dlib needs face_recognition_models"
-        raise ConfigurationError(msg, f"{_REMEDY}, or use face.sface")
-    return Path(spec.origin).parent / "models"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.face.detection import Detector, Face, align, choose_probe, count_plausible, measure
+from drivers.face.dlib_landmarks import RollMeter
 from drivers.face.templates import Embeddings
 from gate_controller.ports.devices import FaceAnalysis, FaceModel, FacePlace, FaceProbe, FaceTemplate, Image
 from gate_controller.ports.errors import DeviceUntrustedError
@@ -50,9 +51,10 @@ class Plausibility:
 class YunetMatcher:
     """A FaceMatcher. Used by one thread at a time."""
 
-    def __init__(self, detector: Detector, encoder: Encoder, plausibility: Plausibility) -> None:
+    def __init__(self, detector: Detector, encoder: Encoder, roll: RollMeter, plausibility: Plausibility) -> None:
         self._detector = detector
         self._encoder = encoder
+        self._roll = roll
         self._plausibility = plausibility
 
     @property
@@ -96,8 +98,9 @@ class YunetMatcher:
         if face is None:
             return FaceAnalysis(count, None, distant=choose_probe(faces, image, 0) is not None), None, None
         chip = align(image, face)
+        quality = measure(image, face, chip, self._roll.of(image, face))
         x, y, width, height = (float(value) for value in face.row[:4])
-        return FaceAnalysis(count, None, FacePlace((x, y, width, height), face.landmarks), measure(image, face, chip)), face, chip
+        return FaceAnalysis(count, None, FacePlace((x, y, width, height), face.landmarks), quality), face, chip
 
     def template(self, probe: FaceProbe) -> FaceTemplate:
         """The probe as a template for the enrolment store.

@@ -35,6 +35,8 @@ class Prompt(Singletons):
     LOOK_HERE = "look_here"
     COME_CLOSER = "come_closer"
     STEP_BACK = "step_back"
+    HOLD_STILL = "hold_still"
+    MORE_LIGHT = "more_light"
     TURN_LEFT = "turn_left"
     TURN_RIGHT = "turn_right"
     BLINK = "blink"

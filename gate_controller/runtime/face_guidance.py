@@ -40,10 +40,11 @@ class Cause(Enum):
     BRIGHT = "bright"
     BLURRED = "blurred"
     OFF_CENTRE = "off_centre"
+    UNSURE = "unsure"
 
 
-PROMPTS = {Cause.TOO_FAR: Prompt.COME_CLOSER, Cause.TOO_NEAR: Prompt.STEP_BACK}
-"""Everything else is helped by looking at the camera, face uncovered; light and focus are the engineer's."""
+PROMPTS = {Cause.TOO_FAR: Prompt.COME_CLOSER, Cause.TOO_NEAR: Prompt.STEP_BACK, Cause.DARK: Prompt.MORE_LIGHT, Cause.BLURRED: Prompt.HOLD_STILL}
+"""Everything else is helped by looking at the camera, face uncovered. Too much light is the engineer's alone, who finds all causes in the log."""
 
 
 def cause(seen: FaceAnalysis, least_quality: float) -> Cause | None:
@@ -64,8 +65,9 @@ def _poor(quality: FaceQuality) -> Cause:
         (Cause.TURNED, quality.turn > TURNED or quality.roll_deg > ROLLED_DEG),
         (Cause.EYES_COVERED, quality.eyes < COVERED),
         (Cause.OFF_CENTRE, quality.off_centre > 0.35),
+        (Cause.BLURRED, quality.sharpness < BLURRED),
     )
-    return next((each for each, so in checks if so), Cause.BLURRED)
+    return next((each for each, so in checks if so), Cause.UNSURE)
 
 
 class Guide:

@@ -35,7 +35,7 @@ class FaceDemands:
         brightness: Least and largest mean luma of the face.
         share: Least and largest width of the face, in frame heights.
         most_off_centre: In frame widths.
-        most_roll_deg: Head tilted to a shoulder, as the matcher reports it; drivers.face reports much less than there is.
+        most_roll_deg: Head tilted to a shoulder, as the matcher reports it.
         most_turn: Head turned to a side, in eye distances.
         least_eyes: How much there is to see of the eyes.
         frames: Good frames of one person, the best of which is taken.

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from drivers.face import DLIB, dlib_opencv
+from drivers.face import DLIB, SFACE, dlib_landmarks, dlib_opencv
 from drivers.face.dlib_net import LENGTH, to_onnx
 from drivers.face.weights import DLIB_LANDMARKS_5, DLIB_RESNET_V1
 from gate_controller.ports.errors import ConfigurationError
@@ -22,7 +22,7 @@ def by_dlib(context):
 
 @pytest.fixture(scope="module")
 def weights():
-    return (dlib_opencv._models() / DLIB_RESNET_V1.file).read_bytes()
+    return (dlib_landmarks.models() / DLIB_RESNET_V1.file).read_bytes()
 
 
 def turned(image, degrees):
@@ -81,18 +81,21 @@ def test_no_damage_to_the_structure_is_taken_or_is_a_bug(weights):
 @pytest.mark.parametrize("which", [DLIB_RESNET_V1, DLIB_LANDMARKS_5], ids=["net", "landmarks"])
 def test_one_flipped_bit_is_refused(which, tmp_path, context, monkeypatch):
     for file in (DLIB_RESNET_V1.file, DLIB_LANDMARKS_5.file):
-        (tmp_path / file).symlink_to(dlib_opencv._models() / file)
+        (tmp_path / file).symlink_to(dlib_landmarks.models() / file)
     data = bytearray((tmp_path / which.file).read_bytes())
     data[len(data) // 2] ^= 1
     (tmp_path / which.file).unlink()
     (tmp_path / which.file).write_bytes(data)
-    monkeypatch.setattr(dlib_opencv, "_models", lambda: tmp_path)
+    for module in (dlib_landmarks, dlib_opencv):
+        monkeypatch.setattr(module, "models", lambda: tmp_path)
     with pytest.raises(ConfigurationError, match=f"{which.file}: not the expected file") as refused:
         DLIB.build(DLIB.options(), context)
     assert "locked requirements" in refused.value.remedy
 
 
-def test_missing_models_are_named_with_a_remedy(context, monkeypatch):
-    monkeypatch.setattr(dlib_opencv, "find_spec", lambda _: None)
-    with pytest.raises(ConfigurationError, match="needs face_recognition_models"):
-        DLIB.build(DLIB.options(), context)
+@pytest.mark.parametrize("driver", [SFACE, DLIB], ids=["sface", "dlib"])
+def test_missing_models_are_named_with_a_remedy(driver, context, monkeypatch):
+    monkeypatch.setattr(dlib_landmarks, "find_spec", lambda _: None)
+    with pytest.raises(ConfigurationError, match="need face_recognition_models") as refused:
+        driver.build(driver.options(), context)
+    assert "locked requirements" in refused.value.remedy
