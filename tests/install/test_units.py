@@ -64,9 +64,9 @@ def test_what_a_service_leaves_open(name: str, at_most: float):
     assert float(match[1]) <= at_most
 
 
-def test_the_controller_may_lower_a_threads_priority_and_nothing_else_of_resources():
+def test_the_controllers_threads_may_leave_the_real_time_policy_and_nothing_else_of_resources():
     filters = values("gate-controller.service", "SystemCallFilter")
-    assert filters == ["@system-service", "~@privileged @resources", "sched_setparam"]
+    assert filters == ["@system-service", "~@privileged @resources", "sched_setscheduler"]
     assert values("gate-controller.service", "SystemCallErrorNumber") == ["EPERM"]
     assert values("gate-controller.service", "CPUSchedulingPolicy") == ["rr"]
 

@@ -1,0 +1,361 @@
+"""Boots the package's units under a real systemd in a container, and does to them what happens to a gate PC.
+
+    python -m tests.install.boot [--package FILE] [--keep]      (make boot-test; root, debootstrap, systemd-nspawn)
+
+The configuration is the shipped one with simulated authorities' root and absent devices: the lane is out of service, and serves. Prints a line for
+each step, ends with 1 if one failed. No device and no traveller: those are the lane tests' part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.install import container
+from tests.install.deb import TOP, newest_package
+
+ROLES = ("gate-read", "gate-operator", "gate-officer", "gate-engineer")
+SERVICE = "gate-controller.service"
+WAIT_S = 180.0
+"""For what a loaded machine may take its time with; nothing here is a measurement of speed but where it says so."""
+
+PREPARE = r"""
+set -eu
+dpkg -i /root/package.deb >/dev/null
+gate-authority create /root/authorities --seed boot >/dev/null
+cd /etc/gate-controller
+cp /root/authorities/root.json root.json
+sed -i "s/^mode = .*/mode = \"simulation\"/; s/^pinned_root_sha256 = .*/pinned_root_sha256 = \"$(sha256sum <root.json | cut -d' ' -f1)\"/" gate.toml
+sed -i 's|^#   mirror = .*|mirror = "http://127.0.0.1:8088"|' gate.toml
+gatectl config check
+mkdir -p /srv && cp -r /root/authorities/repository /srv/repository && chmod -R a+rX /srv
+for role in gate-read gate-operator gate-officer gate-engineer; do useradd --no-create-home --groups "$role" "person-$role"; done
+useradd --no-create-home stranger
+"""
+FIRST_START = r"""
+set -eu
+systemd-creds setup
+for name in enrolment-master journal-signing; do
+  head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' | systemd-creds encrypt --with-key=host --name=$name - /etc/gate-controller/$name.cred
+done
+systemd-tmpfiles --create gate-controller.conf
+runuser -u gate-sync -g gate-trust -- sh -c 'umask 007; gatectl keys init'
+"""
+ASK = """
+import json, socket, sys
+peer = socket.socket(socket.AF_UNIX); peer.settimeout(30); peer.connect("/run/gate-controller/control.sock")
+peer.sendall(b"GET /v1/%s HTTP/1.1\\r\\nHost: gate\\r\\nConnection: close\\r\\n\\r\\n" % sys.argv[1].encode())
+said = b""
+while part := peer.recv(65536): said += part
+print(said.decode())
+"""
+THREADS = r"""for task in /proc/$(systemctl show -P MainPID gate-controller)/task/*; do
+  echo "$(cat $task/comm): $(chrt -p ${task##*/} | sed -n 's/.*policy: //p')"; done"""
+
+
+class Booted:
+    """A running container.
+
+    Args:
+        leader: Process id of its pid 1, seen from outside.
+    """
+
+    def __init__(self, leader: int) -> None:
+        self.leader = leader
+        self.failed: list[str] = []
+
+    def run(self, *command: str, timeout_s: float = WAIT_S) -> subprocess.CompletedProcess[str]:
+        """A command inside."""
+        enter = ["nsenter", "--target", str(self.leader), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd=/"]
+        return subprocess.run(
+            [*enter, *command], capture_output=True, text=True, check=False, timeout=timeout_s, env=container.ENVIRONMENT, stdin=subprocess.DEVNULL
+        )
+
+    def says(self, *command: str) -> str:
+        done = self.run(*command)
+        return (done.stdout + done.stderr).strip()
+
+    def shows(self, name: str, unit: str = SERVICE) -> str:
+        """A property of a unit."""
+        return self.says("systemctl", "show", "-P", name, unit)
+
+    def step(self, what: str, holds: bool, found: object = "") -> None:
+        """Print what a step came to."""
+        print(f"{'ok' if holds else 'FAILED':<6} {what}" + (f": {found}" if found != "" else ""), flush=True)
+        if not holds:
+            self.failed.append(what)
+
+    def until(self, what: str, judge: Callable[[], bool], wait_s: float = WAIT_S, found: Callable[[], object] = lambda: "") -> float:
+        """Wait for a condition; the seconds that it took."""
+        began = time.monotonic()
+        while not (holds := judge()) and time.monotonic() - began < wait_s:
+            time.sleep(0.2)
+        took = time.monotonic() - began
+        self.step(what, holds, found() or f"after {took:.1f} s")
+        return took
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--package", type=Path, help="package to test; default: the one in build/")
+    parser.add_argument("--keep", action="store_true", help="show the journal of the controller in the end")
+    options = parser.parse_args(arguments)
+    container.require_root()
+    if shutil.which("systemd-nspawn") is None:
+        sys.exit("there is no systemd-nspawn here: apt-get install systemd-container")
+    with container.system() as root:
+        shutil.copy(options.package or newest_package(), root / "root/package.deb")
+        done = container.run(root, "sh", "-c", PREPARE)
+        if done.returncode:
+            print(f"FAILED preparing: {done.stdout}{done.stderr}")
+            return 1
+        with booted(root) as machine:
+            try:
+                walk(machine)
+            finally:
+                if options.keep or machine.failed:
+                    print(machine.says("journalctl", "--no-pager", "-n", "120", "-o", "short-monotonic", "-u", "gate-*"))
+            failed = machine.failed
+    print("every step did what it must" if not failed else f"{len(failed)} failed: {'; '.join(failed)}")
+    return 1 if failed else 0
+
+
+def walk(machine: Booted) -> None:
+    machine.until(
+        "systemd is up",
+        lambda: machine.says("systemctl", "is-system-running") in {"running", "degraded"},
+        found=lambda: machine.says("systemctl", "is-system-running"),
+    )
+    done = machine.run("sh", "-c", FIRST_START)
+    machine.step("keys, users, floor", done.returncode == 0, done.stderr.strip())
+    sync(machine)
+    ready(machine)
+    permissions(machine)
+    hardening(machine)
+    watchdog(machine)
+    stop(machine)
+    closed(machine)
+
+
+def sync(machine: Booted) -> None:
+    """The key sync fetches, as its own user, what the controller can read."""
+    machine.run("systemd-run", "--unit=mirror", "-p", "WorkingDirectory=/srv/repository", "python3", "-m", "http.server", "--bind", "127.0.0.1", "8088")
+    machine.until(
+        "the mirror serves",
+        lambda: (
+            "timestamp" in machine.says("python3", "-c", "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8088/metadata/timestamp.json').read())")
+        ),
+    )
+    done = machine.run("systemctl", "start", "gate-keys-sync.service")
+    machine.step(
+        "the key sync has taken what the mirror has",
+        done.returncode == 0,
+        machine.says("journalctl", "--no-pager", "-o", "cat", "-n", "3", "-u", "gate-keys-sync").replace("\n", " | ")[:300],
+    )
+    machine.step(
+        "the controller can read it and write the floor",
+        machine.run(
+            "runuser",
+            "-u",
+            "gate-controller",
+            "-G",
+            "gate-trust",
+            "--",
+            "sh",
+            "-c",
+            "cat /var/lib/gate-trust/cache/current && test -w /var/lib/gate-trust/floor.db",
+        ).returncode
+        == 0,
+    )
+    machine.step(
+        "the sync cannot read the controller's state", machine.run("runuser", "-u", "gate-sync", "--", "ls", "/var/lib/gate-controller").returncode != 0
+    )
+
+
+def ready(machine: Booted) -> None:
+    """Started by systemctl, which waits for READY=1."""
+    began = time.monotonic()
+    done = machine.run("systemctl", "start", SERVICE)
+    machine.step(
+        "ready",
+        done.returncode == 0 and machine.shows("ActiveState") == "active",
+        f"after {time.monotonic() - began:.1f} s; {done.stderr.strip() or machine.shows('StatusText')}",
+    )
+    machine.step("it told systemd so itself", machine.shows("Type") == "notify")
+    page = machine.says("python3", "-c", "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/', timeout=30).status)")
+    machine.step("the display gets its page from outside the controller's network", page == "200", page[-80:])
+    pid = machine.shows("MainPID")
+    links = machine.says("nsenter", "--target", pid, "--net", "sh", "-c", "ls /sys/class/net; cat /proc/net/dev | sed 1,2d | cut -d: -f1")
+    machine.step(
+        "which has no network but a loopback of its own",
+        "host" not in links and len(machine.says("nsenter", "--target", pid, "--net", "sh", "-c", "sed 1,2d /proc/net/dev").splitlines()) == 1,
+        links.split()[-1],
+    )
+
+
+def permissions(machine: Booted) -> None:
+    """Who may connect, and as what."""
+    machine.step(
+        "the socket's access",
+        True,
+        machine.says("sh", "-c", "stat -c '%U:%G %a %n' /run/gate-controller /run/gate-controller/control.sock").replace("\n", ", "),
+    )
+    for role in ROLES:
+        said = machine.says("runuser", "-u", f"person-{role}", "--", "python3", "-c", ASK, "whoami")
+        match = re.search(r'"roles": ?\[([^]]*)\]', said)
+        roles = set(re.findall(r"\w+", match[1])) if match else set()
+        machine.step(f"{role} may connect and has its role", roles >= {role.removeprefix("gate-")} and "200 OK" in said, " ".join(sorted(roles)) or said[-200:])
+        code = machine.run("runuser", "-u", f"person-{role}", "--", "gatectl", "status").returncode
+        machine.step(f"{role} sees the status", code == 0, f"exit code {code}")
+    for name in ("stranger", "gate-sync", "gate-kiosk"):
+        code = machine.run("runuser", "-u", name, "--", "gatectl", "status").returncode
+        machine.step(f"{name} may not connect", code == 5, f"exit code {code}")
+    maintenance = 'import sys; sys.argv = ["", "maintenance"]\n' + ASK.replace(
+        "GET /v1/%s HTTP/1.1\\r\\nHost: gate\\r\\n", "POST /v1/%s HTTP/1.1\\r\\nHost: gate\\r\\nContent-Type: application/json\\r\\nContent-Length: 43\\r\\n"
+    ).replace('\\r\\n\\r\\n" %', '\\r\\n\\r\\n{\\"on\\":true,\\"identity\\":\\"e1\\",\\"reason\\":\\"boot\\"}" %')
+    for role in ROLES:
+        said = machine.says("runuser", "-u", f"person-{role}", "--", "python3", "-c", maintenance)
+        status = said.split(" ")[1] if said.startswith("HTTP/1.1 ") else said[-120:]
+        allowed = role == "gate-engineer"
+        machine.step(f"{role} {'may' if allowed else 'may not'} ask for maintenance", status in ({"200", "409"} if allowed else {"403"}), status)
+
+
+def hardening(machine: Booted) -> None:
+    """What the running process can do."""
+    pid = machine.shows("MainPID")
+    status = machine.says("cat", f"/proc/{pid}/status")
+    machine.step(
+        "no capability, no new privileges, system calls filtered",
+        all(re.search(rf"^{line}$", status, re.MULTILINE) for line in (r"CapEff:\t0+", r"CapBnd:\t0+", r"NoNewPrivs:\t1", r"Seccomp:\t2")),
+    )
+    policies = machine.says("sh", "-c", THREADS)
+    machine.step("the doors' thread is real-time", re.search(r"io_board.*SCHED_RR", policies) is not None, policies.replace("\n", ", ")[:600])
+    machine.step("what looks at pictures is not", re.search(r"(face_camera|qr_camera|fingerprint).*SCHED_RR", policies) is None)
+    machine.step(
+        "it cannot write its own programs, and sees no home",
+        "ro" in machine.says("nsenter", "--target", pid, "--mount", "--root", "sh", "-c", "touch /opt/gate-controller/x 2>/dev/null || echo ro"),
+    )
+    exposure = machine.says("sh", "-c", "systemd-analyze security gate-controller gate-keys-sync --no-pager 2>/dev/null | grep Overall")
+    machine.step("systemd's judgement of the units as loaded", "SAFE" in exposure, exposure.replace("\n", " "))
+
+
+def watchdog(machine: Booted) -> None:
+    """A process that hangs is ended and begins anew; so does one that was killed."""
+    pid, before = machine.shows("MainPID"), int(machine.shows("NRestarts"))
+    machine.run("kill", "-STOP", pid)
+    machine.until(
+        "a controller that hangs is ended by the watchdog and runs again",
+        lambda: int(machine.shows("NRestarts")) > before and machine.shows("SubState") == "running",
+    )
+    log = machine.says("journalctl", "--no-pager", "-o", "cat", "-u", SERVICE)
+    machine.step("systemd says why", "Watchdog timeout" in log, next((line for line in log.splitlines() if "Watchdog timeout" in line), "no such line"))
+    pid = machine.shows("MainPID")
+    machine.run("kill", "-KILL", pid)
+    machine.until("one that was killed runs again", lambda: machine.shows("MainPID") not in {"0", pid} and machine.shows("SubState") == "running")
+
+
+def stop(machine: Booted) -> None:
+    """What was stopped by hand stays stopped."""
+    began = time.monotonic()
+    done = machine.run("systemctl", "stop", SERVICE)
+    machine.step(
+        "stopped in good order",
+        done.returncode == 0 and machine.shows("Result") == "success" and machine.shows("ActiveState") == "inactive",
+        f"after {time.monotonic() - began:.1f} s, exit status {machine.shows('ExecMainStatus')}",
+    )
+    states = {unit: machine.shows("ActiveState", unit) for unit in ("gate-controller.socket", "gate-controller-kiosk.socket", "gate-lane-closed.service")}
+    machine.step("its listeners are gone with it", set(states.values()) == {"inactive"}, states)
+    code = machine.run("runuser", "-u", "person-gate-read", "--", "gatectl", "status").returncode
+    page = machine.run("python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/', timeout=5)").returncode
+    machine.step("nobody who connects starts it", code == 4 and page == 1 and machine.shows("ActiveState") == "inactive", f"gatectl status: exit code {code}")
+
+
+def closed(machine: Booted) -> None:
+    """A controller that keeps failing closes the lane, says so, and is tried again."""
+    machine.run("sed", "-i", 's/^region = .*/region = "XX"/', "/etc/gate-controller/gate.toml")
+    machine.run("systemctl", "start", SERVICE)
+    machine.until("a configuration that cannot be used ends it for good", lambda: machine.shows("ActiveState") == "failed")
+    machine.step("by exit code 8", machine.shows("ExecMainStatus") == "8", machine.shows("ExecMainStatus"))
+    log = lambda: machine.says("journalctl", "--no-pager", "-o", "cat", "-p", "alert", "-u", "gate-lane-closed")  # noqa: E731
+    machine.until(
+        "LANE CLOSED stands in the journal as an alert, with the reason", lambda: "LANE CLOSED: the gate controller cannot use its configuration" in log()
+    )
+    machine.step(
+        "it will be tried again",
+        machine.shows("ActiveState", "gate-controller-retry.timer") == "active",
+        machine.shows("ActiveState", "gate-controller-retry.timer"),
+    )
+    machine.run("sed", "-i", 's/^region = .*/region = "MO"/', "/etc/gate-controller/gate.toml")
+    machine.until("and comes back by itself once the configuration is right", lambda: machine.shows("ActiveState") == "active")
+    machine.step(
+        "the closed lane has ended",
+        machine.shows("ActiveState", "gate-lane-closed.service") != "active" and machine.shows("ActiveState", "gate-controller-retry.timer") == "inactive",
+    )
+    for _ in range(6):
+        pid = machine.shows("MainPID")
+        machine.run("kill", "-KILL", pid)
+        with contextlib.suppress(TimeoutError):
+            _wait(lambda pid=pid: machine.shows("MainPID") not in {"0", pid} or machine.shows("ActiveState") == "failed", 30)
+    machine.until(
+        "one that dies again and again is given up for a minute",
+        lambda: machine.shows("ActiveState") == "failed" and machine.shows("ActiveState", "gate-controller-retry.timer") == "active",
+    )
+    machine.step("and an alert says that the lane is closed", "keeps failing" in log(), log().splitlines()[-1:])
+    machine.run("systemctl", "stop", SERVICE)
+    states = [machine.shows("ActiveState", unit) for unit in ("gate-lane-closed.service", "gate-controller-retry.timer")]
+    machine.step("whoever stops it by hand ends the trying, too", "active" not in states, states)
+
+
+def _wait(judge: Callable[[], bool], wait_s: float) -> None:
+    until = time.monotonic() + wait_s
+    while not judge():
+        if time.monotonic() > until:
+            raise TimeoutError
+        time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def booted(root: Path) -> Iterator[Booted]:
+    """Boot the copy; powered off, if need be killed, in the end."""
+    # A register of machines (machined, D-Bus) is not needed, and there is none where pid 1 is no systemd. The unified hierarchy is what a gate PC has.
+    nspawn = ["systemd-nspawn", "--quiet", f"--directory={root}", "--register=no", "--keep-unit", "--private-network", "--console=pipe", "--boot"]
+    environment = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
+    with (
+        (container.CACHE / "boot.log").open("w") as log,
+        subprocess.Popen(nspawn, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment) as process,
+    ):
+        try:
+            yield Booted(_leader(process))
+        finally:
+            process.terminate()  # nspawn powers the container off
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _leader(process: subprocess.Popen[bytes]) -> int:
+    until = time.monotonic() + WAIT_S
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            sys.exit(f"systemd-nspawn ended: {(container.CACHE / 'boot.log').read_text()[-2000:]}")
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for child in children:
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
+                    return int(child)
+        time.sleep(0.2)
+    return sys.exit("the container's systemd did not come up")
+
+
+if __name__ == "__main__":
+    os.chdir(TOP)
+    sys.exit(main())
