@@ -58,6 +58,8 @@ def test_a_pass_that_failed_too_often_is_sent_to_the_counter(cross, clock):
     [
         (Outcome.REFUSED, Reason.PRESENTATION_REPLAYED),
         (Outcome.RETURNED, Reason.FINGERPRINT_LOST),
+        (Outcome.RETURNED, Reason.PAD_UNDETERMINED),
+        (Outcome.RETURNED, Reason.PAD_NOT_PERFORMED),
         (Outcome.ABORTED, Reason.EXIT_DOOR_DID_NOT_OPEN),
         (Outcome.COMPLETED, None),
         (Outcome.ABANDONED, Reason.BACKED_OUT),
@@ -65,6 +67,17 @@ def test_a_pass_that_failed_too_often_is_sent_to_the_counter(cross, clock):
 )
 def test_what_is_not_the_travellers_is_not_held_against_them(cross, outcome, reason):
     assert all(cross(outcome=outcome, reason=reason) for _ in range(9))
+
+
+@pytest.mark.parametrize("reason", [Reason.PAD_ALARM, Reason.SEVERAL_FACES, Reason.IDENTITY_TIMED_OUT])
+def test_what_is_the_travellers_is(cross, reason):
+    assert [cross(reason=reason) for _ in range(4)] == [True, True, True, False]
+
+
+def test_an_undetermined_judgement_neither_counts_nor_excuses_what_did(cross):
+    reasons = (Reason.FACE_MISMATCH, Reason.PAD_UNDETERMINED, Reason.PAD_ALARM, Reason.PAD_UNDETERMINED, Reason.FACE_MISMATCH)
+    assert all(cross(reason=reason) for reason in reasons)
+    assert not cross()
 
 
 def test_a_crossing_is_counted_once_and_only_as_its_own():
