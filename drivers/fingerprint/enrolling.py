@@ -49,6 +49,7 @@ class EnrollingReader(ZhianTecReader):
     def touch(self, deadline: float) -> TouchOutcome:
         """See FingerprintEnroller."""
         self._opened()
+        self._holds_a_finger()
         if self._taken >= self.touches:
             what = f"{self._where} has {self._taken} touches of the finger already"
             raise DeviceRejectedError(what, "a bug: merge them, or begin anew")

@@ -145,6 +145,17 @@ class FingerprintReader(OpenableDevice, Protocol):
         """Forget the reference: verify() refuses to run until the next load_reference()."""
         ...
 
+    def wipe(self, deadline: float) -> bool:
+        """One step of overwriting what the module itself still holds of a finger, for an idle lane; voids the reference.
+
+        Returns:
+            Whether nothing is left that can be overwritten; else call it again.
+
+        Raises:
+            DeviceError: Any fault of the line or module; a module that merely refuses is not one.
+        """
+        ...
+
     def finger_present(self, deadline: float) -> bool:
         """Whether a finger lies on the sensor now."""
         ...

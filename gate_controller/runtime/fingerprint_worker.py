@@ -85,6 +85,8 @@ class FingerprintWorker(DeviceWorker):
             case _ if self._check is not None:
                 self._attempt(self._check)
             case _:
+                if self._prepared_for is None:
+                    self._reader.wipe(self._deadline())  # while nobody waits: what comes next is loaded while its owner walks in
                 self._reader.finger_present(self._deadline())
                 self.ready()
 
@@ -93,7 +95,7 @@ class FingerprintWorker(DeviceWorker):
         self._templates, self._check, self._prepared_for = [], None, None
 
     def leave(self) -> None:
-        """Nothing is compared with the last reference any more; the module's buffer keeps it until the next template or a power cut."""
+        """Nothing is compared with the last reference any more; an idle lane also overwrites it in the module, the next start what this one left."""
         self._reader.clear_reference()
 
     def _prepare(self, crossing_id: str) -> None:

@@ -157,6 +157,13 @@ class MemoryFingerprintReader:
         self._reference = None
         self._lifted = False
 
+    def wipe(self, deadline: float) -> bool:
+        """See FingerprintReader. There is no buffer behind the reference."""
+        self._require_open()
+        self._answer(deadline)
+        self.clear_reference()
+        return True
+
     def finger_present(self, deadline: float) -> bool:
         """See FingerprintReader."""
         self._require_open()

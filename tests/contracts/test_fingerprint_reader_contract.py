@@ -365,3 +365,18 @@ def test_no_message_carries_a_template_or_a_finger(rig: Rig) -> None:
         assert bad.data[16:24].hex() not in text
         assert repr(bad.data[16:24])[2:-1] not in text
         assert "\n" not in text
+
+
+def test_wiping_ends_voids_the_reference_and_costs_the_next_traveller_nothing(rig: Rig) -> None:
+    rig.load("ada/right-index")
+    assert [rig.attempt(""), rig.attempt("ada/right-index")] == [NO_FINGER, MATCH]
+    assert any(rig.reader.wipe(rig.soon()) for _ in range(8)), "it ends"
+    with pytest.raises(DeviceRejectedError):
+        rig.reader.verify(rig.soon())
+    rig.load("bob/right-index")
+    assert [rig.attempt(""), rig.attempt("bob/right-index")] == [NO_FINGER, MATCH]
+
+
+def test_a_closed_reader_wipes_nothing(closed: Rig) -> None:
+    with pytest.raises(DeviceAbsentError):
+        closed.reader.wipe(closed.soon())

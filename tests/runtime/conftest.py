@@ -86,6 +86,8 @@ class FakeReader(FakeDevice):
         self.reference: FingerprintTemplate | None = None
         self.refuses: set[bytes] = set()
         self.lights: list[object] = []
+        self.left = 0
+        """Steps of overwriting that are left."""
 
     def script(self, *outcomes: FingerprintOutcome) -> None:
         self.results.extend(FingerprintResult(outcome, 50) for outcome in outcomes)
@@ -95,9 +97,15 @@ class FakeReader(FakeDevice):
             raise DeviceRejectedError("fingerprint: bad template", "enrol again")
         self.reference = template
         self.loaded.append(template)
+        self.left = 2
 
     def clear_reference(self) -> None:
         self.reference = None
+
+    def wipe(self, deadline) -> bool:
+        self.reference = None
+        self.left = max(0, self.left - 1)
+        return self.left == 0
 
     def finger_present(self, deadline) -> bool:
         return False

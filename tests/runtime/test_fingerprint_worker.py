@@ -286,3 +286,24 @@ def test_the_check_answers_before_the_core_gives_up(worker, clock, timeout_s, li
     clock.now += 0.02
     worker.step()
     assert [event.reason for event in worker.around.post.of(e.CheckEnded)] == [Reason.FINGERPRINT_NOT_CAPTURED]
+
+
+def test_an_idle_lane_overwrites_what_the_module_holds_and_a_crossing_never_does(worker, reader):
+    reader.script(F.MATCH)
+    check(worker)
+    assert reader.left == 2
+    worker.submit(c.EndBiometrics("x"))
+    for _ in range(4):
+        worker.step()
+    assert reader.left == 0
+
+
+def test_a_traveller_who_follows_at_once_does_not_wait_for_it(worker, reader, session, make_record):
+    check(worker)
+    worker.submit(c.EndBiometrics("x"))
+    session.expect("y")
+    session.keep("y", make_record(b"third"))
+    worker.submit(c.PrepareBiometrics("y"))
+    worker.step()
+    worker.step()
+    assert [template.data for template in reader.loaded] == [b"first", b"third"]

@@ -6,6 +6,7 @@ that verifies it, so that a finger that is changed in between does not get throu
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -20,6 +21,7 @@ from gate_controller.ports.errors import DeviceAbsentError, DeviceError, DeviceP
 OPEN_WITHIN_S = 10.0
 _CALL_WITHIN_S = 5.0
 _POLL_S = 0.05
+_WIPE_STEPS = 8
 _READ_S = 1.5
 """How long advice stays in sight after the finger was lifted."""
 _HELP = {
@@ -119,10 +121,13 @@ class FingerTaker:
         self._taken.clear()
         self._strangers = 0
         self._advice_until = 0.0
-        for position in positions:
-            if len(self._taken) >= self._demands.wanted:
-                break
-            self._finger(position)
+        try:
+            for position in positions:
+                if len(self._taken) >= self._demands.wanted:
+                    break
+                self._finger(position)
+        finally:
+            self._wipe()
         if len(self._taken) < least:
             raise EnrolmentRefusedError(
                 Refusal.TOO_FEW_FINGERS,
@@ -130,6 +135,13 @@ class FingerTaker:
                 "clean and dry the fingers and begin again; an officer can accept fewer (--accept-fewer-fingers)",
             )
         return tuple(sorted(self._taken, key=lambda finger: -finger.score))
+
+    def _wipe(self) -> None:
+        """Leave nothing of the fingers in the module, as far as it can be overwritten. A reader that fails at it does not undo what was taken."""
+        with contextlib.suppress(DeviceError):
+            for _ in range(_WIPE_STEPS):
+                if self._reader.wipe(self._soon()):
+                    return
 
     def _finger(self, position: int) -> None:
         faults = 0
