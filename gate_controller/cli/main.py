@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("gate_controller.cli.replay", "replay_command"),
     "status": ("gate_controller.cli.status", "status_command"),
     "events": ("gate_controller.cli.status", "events_command"),
+    "doctor": ("gate_controller.cli.doctor", "doctor_command"),
     "officer": ("gate_controller.cli.officer", "officer_group"),
     "install": ("gate_controller.cli.install", "install_group"),
     "diagram": ("gate_controller.cli.diagram", "diagram_command"),

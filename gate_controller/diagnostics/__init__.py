@@ -1,0 +1,10 @@
+"""What `gatectl doctor` asks of one gate: configuration, files, clock, disk, devices, service. Each answer names its remedy.
+
+Changes nothing but what opening a device through its own driver changes. Prints nothing and chooses no exit code: the command line does.
+"""
+
+from gate_controller.diagnostics.findings import Finding, Group, Report, examine
+from gate_controller.diagnostics.groups import all_groups
+from gate_controller.diagnostics.site import Mode, Site
+
+__all__ = ["Finding", "Group", "Mode", "Report", "Site", "all_groups", "examine"]

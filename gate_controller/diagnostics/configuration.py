@@ -1,0 +1,53 @@
+"""Checks of the configuration. The settings do the checking; this only tells what cannot be read from what is wrong."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from gate_controller.diagnostics.answers import failed, passed
+from gate_controller.diagnostics.findings import Finding
+from gate_controller.diagnostics.site import Site
+
+IDS = ("configuration.file", "configuration.valid")
+_SHOWN = 3
+
+
+def check(site: Site) -> Iterator[Finding]:
+    """Both files, then their content."""
+    unreadable = _unreadable(site.config)
+    policy = _policy_named(site.config)
+    if not unreadable and policy is not None:
+        unreadable = _unreadable(policy)
+    if unreadable:
+        yield failed("configuration.file", unreadable, "gatectl config check; the shipped examples are in /opt/gate-controller/current/share/config")
+        return
+    yield passed("configuration.file", f"{site.config}{f' and {policy}' if policy else ''}")
+    settings = site.settings
+    if settings is not None:
+        yield passed("configuration.valid", f"gate {settings.gate.id}, {settings.gate.mode}, {settings.gate.lane.value}")
+        return
+    more = f" (and {len(site.problems) - _SHOWN} more)" if len(site.problems) > _SHOWN else ""
+    yield failed("configuration.valid", "; ".join(site.problems[:_SHOWN]) + more, "gatectl config check lists every mistake with its line")
+
+
+def _unreadable(path: Path) -> str:
+    try:
+        tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        return f"{path}: {error.strerror}"
+    except UnicodeDecodeError:
+        return f"{path}: is not UTF-8 text"
+    except tomllib.TOMLDecodeError as error:
+        return f"{path}: is not TOML: {error}"
+    return ""
+
+
+def _policy_named(config: Path) -> Path | None:
+    try:
+        gate = tomllib.loads(config.read_text(encoding="utf-8")).get("gate")
+    except (OSError, ValueError):
+        return None
+    named = gate.get("policy") if isinstance(gate, dict) else None
+    return config.parent / named if isinstance(named, str) and named else None

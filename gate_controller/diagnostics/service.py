@@ -1,0 +1,156 @@
+"""Checks of the running gate controller: whether it answers, what it says of itself and of its devices. Starts and stops nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from gate_controller.control.client import NotPermittedError
+from gate_controller.diagnostics.answers import failed, passed, skipped, warned
+from gate_controller.diagnostics.catalogue import check_of, device_ids
+from gate_controller.diagnostics.findings import Finding
+from gate_controller.diagnostics.lane import told_by_daemon
+from gate_controller.diagnostics.site import Mode, Site
+from gate_controller.ports.control import JsonObject
+from gate_controller.ports.errors import GateError
+
+IDS = ("service.socket", "service.version", "service.unit", "service.lane", "service.officer", "kiosk.port")
+UNIT = "gate-controller.service"
+
+
+def check(site: Site) -> Iterator[Finding]:
+    """Socket, version, unit, lane."""
+    yield _socket(site)
+    answer = site.answer if isinstance(site.answer, dict) else None
+    yield _version(site) if answer is not None else skipped("service.version", "no gate controller answers")
+    yield _unit(site)
+    if answer is None:
+        yield skipped("service.lane", "no gate controller answers")
+        yield skipped("service.officer", "no gate controller answers")
+    else:
+        yield _lane(answer)
+        yield _call(answer)
+    yield _kiosk(site)
+
+
+def _socket(site: Site) -> Finding:
+    path, error = site.control_socket, site.answer
+    if isinstance(error, dict):
+        return passed("service.socket", f"{path}: a gate controller answers; it is asked")
+    if site.mode is Mode.DEVICES:
+        if site.simulated or not path.exists():
+            return passed("service.socket", "no gate controller runs; the devices are asked themselves")
+        return warned("service.socket", f"{path} is there, and nobody listens at it", "a gate controller was killed; the next start takes the socket over")
+    if site.settings is None:
+        return skipped("service.socket", "without a configuration neither a gate controller nor a device is asked")
+    if isinstance(error, NotPermittedError):
+        return failed("service.socket", error.what, "join the group gate-read (operator, officer, engineer), or: sudo gatectl doctor")
+    if site.journal_held and not site.listening:
+        return failed(
+            "service.socket",
+            f"a gate controller writes the journal, and nobody answers at {path}",
+            "is --socket or [control] socket another's? else restart it",
+        )
+    return failed("service.socket", error.what, error.remedy or f"sudo systemctl restart {UNIT}")
+
+
+def _version(site: Site) -> Finding:
+    own = version("gate-controller")
+    told = site.answer.get("version") if isinstance(site.answer, dict) else None
+    theirs = told or site.diagnostics.get("version")
+    if not theirs:
+        return skipped("service.version", "the gate controller does not tell its version to this user")
+    if str(theirs) != own:
+        return failed("service.version", f"the gate controller is {theirs}, this program {own}", f"sudo systemctl restart {UNIT}; gatectl install versions")
+    return passed("service.version", own)
+
+
+def _unit(site: Site) -> Finding:
+    if site.simulated or shutil.which("systemctl") is None or not Path("/run/systemd/system").is_dir():
+        return skipped("service.unit", "no systemd runs here")
+    names = "LoadState,ActiveState,SubState,Result,NRestarts"
+    command = ["systemctl", "show", UNIT, f"--property={names}"]
+    try:
+        said = subprocess.run(command, check=False, capture_output=True, text=True, timeout=10).stdout  # noqa: S603 - a fixed command
+    except (OSError, subprocess.TimeoutExpired):
+        return failed("service.unit", "systemctl does not answer", "look at: systemctl status; journalctl -p err")
+    told = dict(line.partition("=")[::2] for line in said.splitlines())
+    state = f"{told.get('ActiveState', '?')} ({told.get('SubState', '?')}), {told.get('NRestarts', '?')} restarts"
+    if told.get("LoadState") != "loaded":
+        return skipped("service.unit", f"{UNIT} is not installed")
+    if told.get("ActiveState") == "failed" or told.get("SubState") == "auto-restart":
+        return failed("service.unit", f"{state}, {told.get('Result', '')}", f"journalctl -u {UNIT} -n 50; then sudo systemctl restart {UNIT}")
+    if told.get("ActiveState") != "active":
+        return warned("service.unit", state, f"sudo systemctl start {UNIT}")
+    return passed("service.unit", state)
+
+
+def _lane(status: JsonObject) -> Finding:
+    state, reason = str(status.get("state")), status.get("reason")
+    text = f"{state}{f': {reason}' if reason else ''}"
+    if state in {"out_of_service", "emergency"}:
+        return failed("service.lane", text, "the checks that fail name the cause; docs/handbook.md has it by symptom; an emergency: gatectl officer rearm")
+    if state == "maintenance":
+        return warned("service.lane", text, "give the lane back: gatectl maintenance off")
+    return passed("service.lane", text)
+
+
+def _call(status: JsonObject) -> Finding:
+    call = status.get("officer_call")
+    if not isinstance(call, dict):
+        return passed("service.officer", "none")
+    taken = f"acknowledged by {call['acknowledged_by']}" if call.get("acknowledged_by") else "nobody has acknowledged it"
+    return warned("service.officer", f"{call.get('reason')}: {taken}", "gatectl officer calls; gatectl officer acknowledge")
+
+
+def _kiosk(site: Site) -> Finding:
+    settings = site.settings
+    if settings is None:
+        return skipped("kiosk.port", "the configuration does not tell the port")
+    if not settings.kiosk.enabled or settings.kiosk.port == 0:
+        return skipped("kiosk.port", "the configuration has no display")
+    address = (settings.kiosk.host, settings.kiosk.port)
+    with contextlib.suppress(OSError), socket.create_connection(address, timeout=3.0):
+        if site.mode is Mode.DAEMON:
+            return passed("kiosk.port", f"port {settings.kiosk.port} answers")
+        if Path("/run/systemd/system").is_dir():
+            return passed("kiosk.port", f"port {settings.kiosk.port} is held by systemd for the gate, or by another program")
+        return failed("kiosk.port", f"port {settings.kiosk.port} is held by another program", f"sudo ss -ltnp 'sport = :{settings.kiosk.port}' names it")
+    if site.mode is Mode.DAEMON:
+        return failed("kiosk.port", f"nothing answers at port {settings.kiosk.port}", f"sudo systemctl restart {UNIT}")
+    return passed("kiosk.port", f"port {settings.kiosk.port} is free")
+
+
+def device(name: str) -> Callable[[Site], Iterator[Finding]]:
+    """What the gate controller says of a device, as the checks of that device."""
+
+    def check(site: Site) -> Iterator[Finding]:
+        answer = site.answer
+        if isinstance(answer, GateError):
+            raise answer
+        devices = answer.get("devices")
+        known = devices.get(name) if isinstance(devices, dict) else None
+        state = known.get("state") if isinstance(known, dict) else None
+        blamed = ""
+        if isinstance(known, dict) and state == "lost":
+            blamed = check_of(name, str(known.get("code")))
+        for each in device_ids(name):
+            if each == blamed and isinstance(known, dict):
+                yield failed(each, str(known.get("detail") or known.get("code")), str(known.get("remedy", "")))
+                break
+            if state == "ready" and not each.endswith(".speed"):
+                yield passed(each, "the gate controller works with it")
+            elif each.endswith(".speed"):
+                yield skipped(each, "measured in maintenance: gatectl fingerprint test, face test, qr test, io show")
+            elif state != "lost":
+                yield warned(each, f"the gate controller says: {state or 'nothing'}", "wait a few seconds and ask again")
+        if name == "io_board" and state == "ready":
+            inputs = site.diagnostics.get("inputs")
+            yield from told_by_daemon(answer, inputs if isinstance(inputs, dict) else {})
+
+    return check
