@@ -335,10 +335,12 @@ def booted(root: Path) -> Iterator[Booted]:
         try:
             yield Booted(_leader(process))
         finally:
-            process.terminate()  # nspawn powers the container off
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
+            for _ in range(3):  # the first asks it to halt, the second ends it at once
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(10)
+                    break
+            else:
                 process.kill()
 
 
