@@ -30,7 +30,7 @@ WAIT_S = 180.0
 PREPARE = r"""
 set -eu
 dpkg -i /root/package.deb >/dev/null
-gate-authority create /root/authorities --seed boot >/dev/null
+/opt/gate-controller/current/bin/gate-authority create /root/authorities --seed boot >/dev/null
 cd /etc/gate-controller
 cp /root/authorities/root.json root.json
 sed -i "s/^mode = .*/mode = \"simulation\"/; s/^pinned_root_sha256 = .*/pinned_root_sha256 = \"$(sha256sum <root.json | cut -d' ' -f1)\"/" gate.toml
