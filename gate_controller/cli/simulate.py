@@ -1,4 +1,4 @@
-"""`gatectl simulate`: travellers cross one after another before real drivers on simulated hardware."""
+"""`gatectl simulate`: travellers before real drivers on simulated hardware, one after another, or as a person sends them from the panel."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.cli.simulation import Plan, SimulatedGate, Visit
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Door, Region
+from gate_controller.ports.control import JsonObject
 from gate_controller.ports.devices import Family
 from gate_controller.ports.errors import GateError
 from simulators.control import ControlError
@@ -31,7 +32,12 @@ COLOURS = {"completed": "green", "refused": "yellow", "returned": "yellow", "aba
 
 
 @click.command(name="simulate")
-@click.option("--travellers", type=click.IntRange(1), default=None, help=f"How many come; without it they come until Ctrl-C, {ENDLESS} at most.")
+@click.option(
+    "--travellers",
+    type=click.IntRange(1),
+    default=None,
+    help=f"How many come, by themselves. Without it a panel opens on a terminal; elsewhere they come until Ctrl-C, {ENDLESS} at most.",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Decides who comes, in which order, and how.")
 @click.option("--lane", type=click.Choice(["mo", "hk"]), default="mo", show_default=True, help="Region of the lane.")
 @click.option("--family", type=click.Choice([family.value for family in Family]), default="r503", show_default=True, help="Fingerprint module.")
@@ -41,6 +47,8 @@ COLOURS = {"completed": "green", "refused": "yellow", "returned": "yellow", "aba
     default=None,
     help="Presentation attack detection, or not: then a picture before the face camera passes for the face. By default it is left out where the machine is busy.",
 )
+@click.option("--panel/--no-panel", default=None, help="A page on which you send travellers and play tricks yourself; --no-panel has them come by themselves.")
+@click.option("--panel-port", type=click.IntRange(0, 65535), default=8788, show_default=True, help="The panel on 127.0.0.1; 0 takes a free one.")
 @click.option("--kiosk-port", type=click.IntRange(0, 65535), default=8787, show_default=True, help="Kiosk page on 127.0.0.1; 0 takes a free port.")
 @click.option("--models", type=click.Path(path_type=Path, file_okay=False), default=Path("var/models"), show_default=True, help="Model files.")
 @click.option(
@@ -58,6 +66,8 @@ def simulate_command(
     family: str,
     single_door: bool,
     pad: bool | None,
+    panel: bool | None,
+    panel_port: int,
     kiosk_port: int,
     models: Path,
     log: Path | None,
@@ -69,10 +79,14 @@ def simulate_command(
 ) -> int:
     """Simulate a lane: real drivers, simulated devices, travellers one after another.
 
+    On a terminal, without --travellers, a page opens on which you choose who comes and with which trick; Ctrl-C ends it.
+
     Exit code 0 when every crossing ended as it must and no invariant was violated, 1 otherwise.
     """
     if not virtual and (faults != "none" or jobs != 1 or only is not None):
         raise click.UsageError("--faults, --jobs and --only belong to --virtual")
+    if panel and (travellers is not None or as_json or virtual):
+        raise click.UsageError("--panel has no --travellers, --json or --virtual: you send the travellers yourself")
     if virtual:
         from gate_controller.cli.virtual import DEFAULT_TRAVELLERS, replay, simulate_virtually
         from simulators.virtual.batch import Run
@@ -93,6 +107,8 @@ def simulate_command(
         signal.signal(number, _as_interrupt)
     visits: list[Visit] = []
     violations: list[Violation] = []
+    if panel or (panel is None and travellers is None and not as_json and sys.stdout.isatty()):
+        return _play(plan, panel_port, screen)
     try:
         with SimulatedGate(plan, lambda line: screen.print(f"[dim]- {line}[/dim]", highlight=False)) as gate:
             if kiosk_port:
@@ -110,7 +126,7 @@ def simulate_command(
         screen.print("\nstopped; nothing is left running", highlight=False)
         return ExitCode.OK if not violations and all(visit.as_expected for visit in visits) else ExitCode.CHECK_FAILED
     except ControlError as error:
-        raise GateError(f"a wire simulator could not be started: {error}", "a shorter TMPDIR, or more memory and processes, may help") from error  # noqa: EM102
+        raise _not_started(error) from error
     if not as_json:
         screen.print(_summary(visits))
     if any(not visit.as_expected and visit.as_json()["reason"] == Reason.PAD_UNDETERMINED.code for visit in visits):
@@ -121,6 +137,40 @@ def simulate_command(
     for violation in violations:
         screen.print(f"[red]invariant violated:[/red] {violation}", highlight=False)
     return ExitCode.OK if not violations and all(visit.as_expected for visit in visits) else ExitCode.CHECK_FAILED
+
+
+def _play(plan: Plan, port: int, screen: Console) -> int:
+    """The gate with its panel, until Ctrl-C."""
+    from gate_controller.cli import simulation_panel as panels
+
+    violations: list[Violation] = []
+    try:
+        with SimulatedGate(panels.playable(plan), lambda line: screen.print(f"[dim]- {line}[/dim]", highlight=False)) as gate:
+            violations = gate.violations
+            with panels.panel(gate, port) as site:
+                opened = panels.show(site.url)
+                screen.print(f"panel: [bold]{site.url}[/bold]" + (" (opened)" if opened else ": open it in a browser"), highlight=False, soft_wrap=True)
+                screen.print(f"control socket: gatectl status --socket {gate.control_socket}", highlight=False, soft_wrap=True)
+                screen.print("the gate is ready; Ctrl-C stops", highlight=False)
+                panels.play(gate, site, lambda crossing: screen.print(_played(crossing), highlight=False, soft_wrap=True))
+    except KeyboardInterrupt:
+        screen.print("\nstopped; nothing is left running", highlight=False)
+    except ControlError as error:
+        raise _not_started(error) from error
+    for violation in violations:
+        screen.print(f"[red]invariant violated:[/red] {violation}", highlight=False)
+    return ExitCode.CHECK_FAILED if violations else ExitCode.OK
+
+
+def _played(crossing: JsonObject) -> Text:
+    text = Text(f"{crossing['name']:<22}")
+    text.append(f"{crossing['outcome']:<11}", COLOURS.get(crossing["outcome"], "red"))
+    text.append(crossing["reason"] or "")
+    return text
+
+
+def _not_started(error: ControlError) -> GateError:
+    return GateError(f"a wire simulator could not be started: {error}", "a shorter TMPDIR, or more memory and processes, may help")
 
 
 def _may_judge() -> bool:

@@ -44,6 +44,8 @@ from simulators.world import BOTH_DOORS, CounterErrors, Lock, Pace, Violation
 START_WITHIN_S = 60.0
 RECORD_WITHIN_S = 15.0
 STOP_WITHIN_S = 20.0
+RESTART_S = 4.0
+"""From a crash to the new start: longer than the 3 s after which the kiosk page closes the lane by itself."""
 SEED = "simulated checkpoint"
 STANDARD_ERROR = Path("-")
 PAD_REQUIRED = {"pad_rule": "required", "pad_decide_within_s": 20.0}
@@ -151,6 +153,7 @@ class SimulatedGate:
         self._daemon: subprocess.Popen[bytes] | None = None
         self._seen: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
         self._visits: dict[str, Visit] = {}
+        self._restart_at: float | None = None
         self.violations: list[Violation] = []
 
     def __enter__(self) -> Self:
@@ -325,6 +328,31 @@ class SimulatedGate:
         for number, member in enumerate(members, 1):
             yield self._await_visit(self._visits.setdefault(member.name, Visit(number, member)))
 
+    def happenings(self) -> Iterator[tuple[str, object]]:
+        """What is seen of gate and world, as it happens and without end: "event" (kind, fields), "record" (name, record), "truth", "violation".
+
+        Belongs to the thread that set the checkpoint up: it starts a daemon again that was crashed, as systemd would.
+
+        Raises:
+            GateError: The daemon ended by itself.
+        """
+        while True:
+            if self._restart_at is not None and time.monotonic() >= self._restart_at:
+                self._restart_at = None
+                self._start_daemon(self.config)
+            if self._restart_at is None and self._daemon is not None and self._daemon.poll() is not None:
+                raise GateError(f"the daemon ended: {self._last_words()}", "run again with --log - and look at its log")  # noqa: EM102
+            with contextlib.suppress(queue.Empty):
+                kind, what = self._seen.get(timeout=0.2)
+                self._note_violation(kind, what)
+                yield kind, what
+
+    def crash(self) -> None:
+        """Kill the daemon as a bug would (kill -9); `happenings` starts it again."""
+        if self._daemon is not None and self._restart_at is None:
+            self._restart_at = time.monotonic() + RESTART_S
+            self._daemon.kill()
+
     def _await_visit(self, visit: Visit) -> Visit:
         gone_since: float | None = None
         while True:
@@ -338,14 +366,17 @@ class SimulatedGate:
                 self._note(*self._seen.get(timeout=0.2))
 
     def _note(self, kind: str, what: object) -> None:
-        if kind == "bug" and isinstance(what, BaseException):
-            raise what
+        self._note_violation(kind, what)
         if kind == "truth" and isinstance(what, GroundTruth):
             self._visit(what.name).truth = what
         elif kind == "record" and isinstance(what, tuple):
             name, record = what
             self._visit(name).records.append(record)
-        elif kind == "violation" and isinstance(what, Violation):
+
+    def _note_violation(self, kind: str, what: object) -> None:
+        if kind == "bug" and isinstance(what, BaseException):
+            raise what
+        if kind == "violation" and isinstance(what, Violation):
             self.violations.append(what)
 
     def _visit(self, name: str) -> Visit:

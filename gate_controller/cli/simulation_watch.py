@@ -72,7 +72,9 @@ class SocketDesk:
 
 
 class GateWatcher:
-    """Follows the gate's event stream: prompts go to the world's display; "record" is handed on with the name of whoever stands at the lane.
+    """Follows the gate's event stream.
+
+    Prompts go to the world's display, every event is handed on as "event", and a record as "record" with the name of whoever stands at the lane.
 
     Args:
         client: The gate's control socket.
@@ -109,9 +111,11 @@ class GateWatcher:
                     after = event.sequence or after
                     self._take(event.kind, event.fields)
             self._simulation.show_prompt(None)
+            self._put("event", ("gone", {}))
             self._stopping.wait(0.1)
 
     def _take(self, kind: str, fields: JsonObject) -> None:
+        self._put("event", (kind, fields))
         if kind == "prompt":
             self._simulation.show_prompt(Prompt(fields["prompt"]))
         elif kind == "crossing_recorded" and self._simulation.presenter is not None:

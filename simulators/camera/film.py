@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -32,13 +33,15 @@ class Film(Generic[Form]):
         self._seed = seed
         self._finish = finish
         self._frames: dict[int, Form] = {}
+        self._rendering = threading.Lock()
 
     def frame(self, number: int) -> Form:
-        """The frame with this number; consecutive ones differ. Several threads may ask: at worst one is rendered twice."""
+        """The frame with this number; consecutive ones differ. Several threads may ask: none is rendered twice."""
         phase = number % self.scene.period
-        if phase not in self._frames:
-            self._frames[phase] = self._finish(render(self.scene, phase, *self._size, self._seed))
-        return self._frames[phase]
+        with self._rendering:
+            if phase not in self._frames:
+                self._frames[phase] = self._finish(render(self.scene, phase, *self._size, self._seed))
+            return self._frames[phase]
 
 
 def jpeg(picture: Picture) -> bytes:

@@ -6,6 +6,7 @@ Does not start the gate, does not read its records, and decides nothing for it: 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -87,6 +88,9 @@ class LaneSimulation:
         counter_errors: How the people counter errs.
         seed: Decides when it does.
         doors: The doors there are, and their locks.
+
+    Attributes:
+        officer_on_duty: Whether the officer hears the bell; any thread may set it.
     """
 
     def __init__(
@@ -124,8 +128,10 @@ class LaneSimulation:
         self._officer = Officer(self.world, desk, habits) if desk is not None else None
         self._visit: _Visit | None = None
         self._presenter: str | None = None
+        self._sent: deque[CastMember] = deque()
         self._open = False
         self._finished = False
+        self.officer_on_duty = True
         self._inputs: dict[str, bool] = {}
         self._scene: Scene | None = None
 
@@ -136,6 +142,12 @@ class LaneSimulation:
         """Name of the traveller at the lane, or None."""
         visit = self._visit
         return visit.member.name if visit is not None else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody is at the lane, or sent there."""
+        with self.lock:
+            return self._visit is not None or bool(self._sent)
 
     @property
     def presenter(self) -> str | None:
@@ -155,6 +167,10 @@ class LaneSimulation:
         """Let nobody else come; whoever is at the lane goes on."""
         self._open = False
 
+    def send(self, member: CastMember) -> None:
+        """Let somebody come who is not in the queue, as soon as nobody is at the lane; their name must be new."""
+        self._sent.append(member)
+
     def show_prompt(self, prompt: Prompt | None) -> None:
         """What the gate's display shows from now on; None while nobody can tell. Tell every change, in order."""
         if prompt is Prompt.CHECKING_CODE:
@@ -172,12 +188,14 @@ class LaneSimulation:
             self._surroundings.wall = self._clock.wall()
             self._surroundings.reader_light = self._hardware.reader_light()
             self._step_people()
-            if self._officer is not None:
+            if self._officer is not None and self.officer_on_duty:
                 self._officer.step()
             self._feed_hardware()
 
     def _step_people(self) -> None:
-        if self._visit is None and self._open and not self._finished:
+        if self._visit is None and self._sent:
+            self._admit(self._sent.popleft())
+        elif self._visit is None and self._open and not self._finished:
             self._admit_next()
         visit = self._visit
         if visit is None:
@@ -193,6 +211,9 @@ class LaneSimulation:
         if member is None:
             self._finished = True
             return
+        self._admit(member)
+
+    def _admit(self, member: CastMember) -> None:
         body = self._body(member.name, member.face, member.speed, 0.0)
         visit = _Visit(member, self.world.now, (body,), {member.name: member.behaviour(self._person(body, member))})
         if member.companion is not None:
