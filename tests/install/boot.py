@@ -74,7 +74,7 @@ class Booted:
 
     def run(self, *command: str, timeout_s: float = WAIT_S) -> subprocess.CompletedProcess[str]:
         """A command inside."""
-        enter = ["nsenter", "--target", str(self.leader), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd=/"]
+        enter = ["nsenter", "--target", str(self.leader), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"]
         return subprocess.run(
             [*enter, *command], capture_output=True, text=True, check=False, timeout=timeout_s, env=container.ENVIRONMENT, stdin=subprocess.DEVNULL
         )

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,8 @@ ENVIRONMENT = {"HOME": "/root", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbi
 
 
 def require_root() -> None:
-    """End with 2 where this cannot work."""
+    """End at once where this cannot work; from here on a SIGTERM cleans up as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if os.geteuid() != 0:
         sys.exit("this needs root: it makes a Debian of its own (debootstrap, chroot)")
     missing = [name for name in ("debootstrap", "unshare", "tar") if shutil.which(name) is None]

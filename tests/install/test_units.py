@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -112,3 +113,14 @@ def test_each_user_that_a_unit_names_is_made():
             for value in values(name, key):
                 assert set(value.split()) <= made, f"{name} {key}={value}"
     assert {"gate-read", "gate-operator", "gate-officer", "gate-engineer"} <= made
+
+
+def test_the_display_begins_on_a_page_that_needs_nobody_else():
+    kiosk = SYSTEMD.parent / "packaging/kiosk"
+    page = (kiosk / "start.html").read_text()
+    assert set(re.findall(r"(?:https?|file)://[^\"' <]+", page)) == {"http://127.0.0.1:8080/"}
+    assert {lang for lang in re.findall(r'<p lang="([^"]+)"', page)} == {"zh-Hant-HK", "zh-Hans", "pt", "en"}
+    allowed = json.loads((kiosk / "policy.json").read_text())["URLAllowlist"]
+    command = values("gate-kiosk.service", "ExecStart")[0]
+    assert any(command.endswith(address) for address in allowed)
+    assert values("gate-controller-kiosk.socket", "ListenStream", "Socket") == ["127.0.0.1:8080"]
