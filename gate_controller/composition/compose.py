@@ -174,6 +174,7 @@ def _runtime_options(settings: Settings, devices: Devices) -> RuntimeOptions:
         attempts_within_s=settings.policy.admission.attempts_within_s,
         poll_s=runtime.poll_s,
         io_lost_after_s=runtime.io_lost_after_s,
+        camera_lost_after_s=runtime.camera_lost_after_s,
         idle_poll_s=runtime.idle_poll_s,
         forget_presentation_s=runtime.forget_presentation_s,
         retry_s=runtime.retry_s,

@@ -26,7 +26,6 @@ from gate_controller.runtime.pad_watch import PadWatch
 from gate_controller.runtime.session import Session
 from gate_controller.runtime.worker import DeviceWorker, Surroundings
 
-FRAME_WITHIN_S = 1.0
 IDLE_INTERVAL_S = 0.3
 log = structlog.get_logger("gate.face")
 
@@ -83,7 +82,7 @@ class FaceWorker(DeviceWorker):
         """Commands, and one frame: looked at while somebody is being dealt with, otherwise only proof that the camera lives."""
         while (command := self.take(0)) is not None:
             self._obey(command)
-        frame = self._camera.frame(self._sequence, self.clock.monotonic() + FRAME_WITHIN_S)
+        frame = self._camera.frame(self._sequence, self.clock.monotonic() + self.around.options.camera_lost_after_s)
         self._sequence = frame.sequence
         if self._crossing is not None and self._check is None and self._pad_check is None and self._session.record(self._crossing) is None:
             self._end()  # the crossing ended before its checks began

@@ -31,6 +31,7 @@ class RuntimeOptions:
         fingerprint_attempts: Matches computed before the fingerprint check fails.
         poll_s: Time between two readings of the inputs.
         io_lost_after_s: The board is lost when no reading succeeded for this long; its inputs are unknown at once.
+        camera_lost_after_s: A camera is lost when it gave no fresh frame for this long.
         idle_poll_s: How often an idle fingerprint reader is asked whether it still works.
         forget_presentation_s: A presentation held up all the time is looked at again only after it was out of sight this long.
         attempts: Crossings of one pass that failed inside; then it is refused.
@@ -55,6 +56,7 @@ class RuntimeOptions:
     fingerprint_attempts: int = 3
     poll_s: float = 0.03
     io_lost_after_s: float = 1.0
+    camera_lost_after_s: float = 1.0
     idle_poll_s: float = 0.5
     forget_presentation_s: float = 2.0
     attempts: int = 3

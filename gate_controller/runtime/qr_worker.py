@@ -15,7 +15,6 @@ from gate_controller.ports.devices import Camera, QrDecoder
 from gate_controller.runtime.presentations import PresentationFilter
 from gate_controller.runtime.worker import DeviceWorker, Surroundings
 
-FRAME_WITHIN_S = 1.0
 THOROUGH_INTERVAL_S = 0.08
 READY_INTERVAL_S = 0.02
 """Least time between two frames, however fast the camera is."""
@@ -48,7 +47,7 @@ class QrWorker(DeviceWorker):
     def step(self) -> None:
         """One frame, decoded; every text in it that the core has not taken yet is posted."""
         began = self.clock.monotonic()
-        frame = self._camera.frame(self._sequence, began + FRAME_WITHIN_S)
+        frame = self._camera.frame(self._sequence, began + self.around.options.camera_lost_after_s)
         self._sequence = frame.sequence
         self.ready()
         quick = began < self._thorough_at + THOROUGH_INTERVAL_S

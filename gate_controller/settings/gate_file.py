@@ -207,6 +207,7 @@ class RuntimeSection(Section):
 
     poll_s: float = Field(0.03, ge=0.005, le=0.05, description="Time between two readings of the inputs; an emergency must win within 0.1 s")
     io_lost_after_s: float = Field(1.0, gt=0, le=5, description="The board is lost when no reading succeeded for this long; its inputs are unknown at once")
+    camera_lost_after_s: float = Field(1.0, ge=0.2, le=5, description="A camera is lost when it gave no fresh frame for this long")
     idle_poll_s: float = Field(0.5, gt=0, le=10, description="How often an idle fingerprint reader is asked whether it still works")
     forget_presentation_s: float = Field(2.0, gt=0, le=60, description="A code held up all the time is looked at again after it was out of sight this long")
     retry_s: tuple[Wait, Wait] = Field((0.2, 2.0), description="First and longest wait before a lost device is opened again")

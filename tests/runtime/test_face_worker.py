@@ -227,3 +227,12 @@ class TestBadInput:
         worker._lose(caught.value)
         assert inbox.of(e.CheckEnded) == []
         assert [event.code for event in inbox.of(e.DeviceLost)] == ["untrusted"]
+
+
+def test_how_long_a_camera_may_be_without_a_frame_is_configured(worker, camera, clock, monkeypatch):
+    deadlines = []
+    given = camera.frame
+    monkeypatch.setattr(camera, "frame", lambda newer_than, deadline: deadlines.append(deadline - clock.monotonic()) or given(newer_than, deadline))
+    worker.around = replace(worker.around, options=replace(worker.around.options, camera_lost_after_s=2.5))
+    worker.step()
+    assert deadlines == [pytest.approx(2.5)]
