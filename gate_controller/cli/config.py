@@ -48,30 +48,68 @@ def check_command(config: Path, as_json: bool) -> None:
 
 @config_group.command("explain")
 @click.argument("key", required=False)
-def explain_command(key: str | None) -> None:
+@click.option("as_json", "--json", is_flag=True, help='One JSON object: {"keys": [{"key", "driver", "description", "values", "unit", "default", "required"}]}.')
+def explain_command(key: str | None, as_json: bool) -> None:
     """Explain a KEY: what it means, its values, unit and default. Without KEY, list them all; of a section, its keys.
 
     KEY is a section and a key as in the files ("kiosk.port", "policy.presentation.ttl_s", "devices.fingerprint.baud"), or the
     end of one ("ttl_s"). The options of a device are those of every installed driver that fits it.
     """
     try:
-        known = list(_known(load_drivers()))
+        known = list(known_keys(load_drivers()))
     except ConfigurationError as error:
         click.echo(str(error), err=True)
         raise click.exceptions.Exit(ExitCode.CONFIGURATION) from None
     wanted = key.split(".") if key else []
     found = [(origin, description) for origin, description in known if wanted and _fits(description.path[-len(wanted) :], wanted)]
+    if as_json and found:
+        click.echo(_keys_as_json(found))
+        return
     if found:
         click.echo("\n\n".join(_explained(origin, description) for origin, description in found))
         return
     listed = [(origin, description) for origin, description in known if _is_below(description.path, wanted)]
     if not listed:
-        near = closest(str(key), {_name(description) for _, description in known} | {description.path[-1] for _, description in known})
+        near = closest(str(key), {key_name(description) for _, description in known} | {description.path[-1] for _, description in known})
         hint = f"did you mean {near!r}?" if near else "gatectl config explain lists all"
         message = f"there is no key {key!r}; {hint}"
         raise click.UsageError(message)
+    if as_json:
+        click.echo(_keys_as_json(listed))
+        return
     for origin, description in listed:
-        click.echo(f"{_name(description)}{origin}: {description.description}")
+        click.echo(f"{key_name(description)}{origin}: {description.description}")
+
+
+@config_group.command("diff")
+@click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate.")
+@click.option("as_json", "--json", is_flag=True, help='One JSON object: {"differences": [{"key", "here", "there"}]}; null where a key is not set.')
+@click.argument("other", type=click.Path(path_type=Path), required=False)
+def diff_command(config: Path, as_json: bool, other: Path | None) -> None:
+    """What differs between this gate's files and OTHER's (a gate.toml); without OTHER, the shipped defaults. Policies are compared, too.
+
+    Neither needs to be valid. Passwords are not shown.
+
+    Exit code: 0 nothing differs, 1 something does, 8 a file cannot be read.
+    """
+    from gate_controller.cli.config_diff import compared, defaults, values_of
+
+    here = values_of(config)
+    there = values_of(other) if other is not None else defaults(load_drivers(), here)
+    differences = compared(here if other is not None else {key: here[key] for key in there}, there)
+    if as_json:
+        click.echo(json.dumps({"differences": [{"key": key, "here": here, "there": there} for key, here, there in differences]}))
+    else:
+        for key, here, there in differences:
+            click.echo(f"{key}: {json.dumps(here)}, {'there' if other else 'default'} {json.dumps(there)}")
+    if differences:
+        raise click.exceptions.Exit(ExitCode.CHECK_FAILED)
+
+
+def _keys_as_json(found: list[tuple[str, KeyDescription]]) -> str:
+    names = ("description", "values", "unit", "default", "required")
+    keys = [{"key": key_name(each), "driver": origin.strip(" ()"), **{name: getattr(each, name) for name in names}} for origin, each in found]
+    return json.dumps({"keys": keys})
 
 
 def _success(config: Path, settings: Settings) -> str:
@@ -85,7 +123,7 @@ def _failure_as_json(error: InvalidConfigurationError) -> str:
     return json.dumps({"ok": False, "problems": [{name: getattr(problem, name) for name in names} for problem in error.problems]})
 
 
-def _known(drivers: Drivers) -> Iterator[tuple[str, KeyDescription]]:
+def known_keys(drivers: Drivers) -> Iterator[tuple[str, KeyDescription]]:
     """Every key, with the driver it belongs to."""
     for description in keys_of(GateFile):
         yield "", description
@@ -113,13 +151,14 @@ def _is_below(path: tuple[str, ...], section: list[str]) -> bool:
     return any(_fits(path[start : start + len(section)], section) for start in range(len(path) - len(section) + 1))
 
 
-def _name(description: KeyDescription) -> str:
+def key_name(description: KeyDescription) -> str:
+    """A key as it is named on the command line, with dots."""
     return ".".join(description.path)
 
 
 def _explained(origin: str, description: KeyDescription) -> str:
     default = description.default or ("none: it must be given" if description.required else "none: it may be left out")
-    lines = [f"{_name(description)}{origin}"]
+    lines = [f"{key_name(description)}{origin}"]
     for label, text in (("", f"{description.description}."), ("value: ", description.values), ("unit: ", description.unit), ("default: ", default)):
         if text:
             lines += textwrap.wrap(f"{label}{text}", _WIDTH, initial_indent="  ", subsequent_indent="    ")

@@ -64,7 +64,7 @@ def check(layout: Layout, machine: Machine) -> Iterator[Finding]:
         yield from _secrets(layout, settings)
         yield _floor(layout, settings)
         yield from _display(layout, settings)
-        yield _port(layout, settings)
+        yield from _listeners(layout, settings)
     yield _rules(layout)
     yield from _units(machine, settings)
 
@@ -187,17 +187,23 @@ def _display(layout: Layout, settings: Settings) -> Iterator[Finding]:
         yield Finding("display", "pass", "browser and fonts are there")
 
 
-def _port(layout: Layout, settings: Settings) -> Finding:
-    """The socket unit and the configuration must mean the same."""
-    unit = layout.at("/usr/lib/systemd/system/gate-controller-kiosk.socket")
-    try:
-        listens = re.search(r"^ListenStream=127\.0\.0\.1:(\d+)$", unit.read_text(encoding="utf-8"), re.MULTILINE)
-    except OSError:
-        return Finding("port", "skip", f"{unit} cannot be read")
-    if listens is None or not settings.kiosk.enabled or int(listens[1]) == settings.kiosk.port:
-        return Finding("port", "pass", "the display's port is the configuration's")
-    found = f"[kiosk] port is {settings.kiosk.port}, and the socket listens at {listens[1]}"
-    return Finding("port", "warn", found, "leave it at 8080, or override both: systemctl edit gate-controller-kiosk.socket gate-kiosk")
+def _listeners(layout: Layout, settings: Settings) -> Iterator[Finding]:
+    """The socket units and the configuration must mean the same."""
+    wanted = {"gate-controller.socket": str(settings.control.socket)}
+    if settings.kiosk.enabled:
+        wanted["gate-controller-kiosk.socket"] = f"{settings.kiosk.host}:{settings.kiosk.port}"
+    for unit, address in wanted.items():
+        try:
+            text = layout.at(f"/opt/gate-controller/current/share/systemd/{unit}").read_text(encoding="utf-8")
+        except OSError:
+            yield Finding("listeners", "skip", f"{unit} cannot be read")
+            continue
+        listens = re.findall(r"^ListenStream=(.*)$", text, re.MULTILINE)
+        if listens == [address]:
+            yield Finding("listeners", "pass", f"{unit} listens at {address}, as configured")
+        else:
+            found = f"{unit} listens at {', '.join(listens)}, the configuration says {address}"
+            yield Finding("listeners", "warn", found, f"take the configuration's default, or override the unit, too: sudo systemctl edit {unit}")
 
 
 def _rules(layout: Layout) -> Finding:

@@ -6,6 +6,8 @@ Exit codes: 0 ok, 1 a check failed, 2 usage, 3 nothing to do, 4 daemon unreachab
 
 from __future__ import annotations
 
+import difflib
+import io
 import os
 import sys
 import traceback
@@ -15,42 +17,36 @@ from importlib import import_module
 import click
 
 from gate_controller.cli.exit_codes import ExitCode
-from gate_controller.ports.errors import (
-    ConfigurationError,
-    DeviceAbsentError,
-    DevicePermissionError,
-    GateError,
-    RefusedByStateError,
-    StoreError,
-)
+from gate_controller.ports.errors import GateError
 
-COMMANDS: dict[str, tuple[str, str]] = {
-    "run": ("gate_controller.cli.run", "run_command"),
-    "simulate": ("gate_controller.cli.simulate", "simulate_command"),
-    "config": ("gate_controller.cli.config", "config_group"),
-    "pass": ("gate_controller.cli.passes", "pass_group"),
-    "keys": ("gate_controller.cli.keys", "keys_group"),
-    "enrol": ("gate_controller.cli.enrol", "enrol_command"),
-    "enrolment": ("gate_controller.cli.enrolment", "enrolment_group"),
-    "journal": ("gate_controller.cli.journal", "journal_group"),
-    "replay": ("gate_controller.cli.replay", "replay_command"),
-    "status": ("gate_controller.cli.status", "status_command"),
-    "events": ("gate_controller.cli.status", "events_command"),
-    "doctor": ("gate_controller.cli.doctor", "doctor_command"),
-    "officer": ("gate_controller.cli.officer", "officer_group"),
-    "install": ("gate_controller.cli.install", "install_group"),
-    "diagram": ("gate_controller.cli.diagram", "diagram_command"),
+_CLI = "gate_controller.cli"
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "status": (f"{_CLI}.status", "status_command", "What the lane does, its doors and devices, and how fresh its trust is."),
+    "events": (f"{_CLI}.status", "events_command", "What has happened, and what happens."),
+    "doctor": (f"{_CLI}.doctor", "doctor_command", "Find out what is wrong with this gate, and what to do."),
+    "officer": (f"{_CLI}.officer", "officer_group", "Answer an officer call, or act on the lane."),
+    "maintenance": (f"{_CLI}.maintenance", "maintenance_group", "Take the lane for maintenance, or give it back."),
+    "camera": (f"{_CLI}.camera", "camera_group", "Look through a camera, in maintenance with an empty chamber."),
+    "qr": (f"{_CLI}.device_tests", "qr_group", "Try the QR camera and the decoder."),
+    "fingerprint": (f"{_CLI}.device_tests", "fingerprint_group", "Look at the fingerprint module, and try it."),
+    "face": (f"{_CLI}.device_tests", "face_group", "Try the face camera and the face matcher."),
+    "io": (f"{_CLI}.contacts", "io_group", "What the I/O board reports: doors, beams, loops, people counter."),
+    "door": (f"{_CLI}.door", "door_group", "Open and close a door once, where no gate controller runs."),
+    "keys": (f"{_CLI}.keys", "keys_group", "The regions' keys and status lists on this gate."),
+    "enrolment": (f"{_CLI}.enrolment", "enrolment_group", "The enrolments on this gate."),
+    "enrol": (f"{_CLI}.enrol", "enrol_command", "The self-service desk: enrol one person."),
+    "pass": (f"{_CLI}.passes", "pass_group", "Look into QR passes, and verify them as this gate would."),
+    "journal": (f"{_CLI}.journal", "journal_group", "Look at the journal, verify it, hand parts of it on."),
+    "replay": (f"{_CLI}.replay", "replay_command", "Derive a recorded decision again."),
+    "config": (f"{_CLI}.config", "config_group", "Check, explain and compare the configuration."),
+    "install": (f"{_CLI}.install", "install_group", "Look at the installation of this gate PC, and switch versions."),
+    "bundle": (f"{_CLI}.bundle", "bundle_command", "Pack what support needs, without personal data."),
+    "run": (f"{_CLI}.run", "run_command", "Run the gate controller."),
+    "simulate": (f"{_CLI}.simulate", "simulate_command", "Simulate a lane with travellers."),
+    "diagram": (f"{_CLI}.diagram", "diagram_command", "The crossing as a state diagram."),
+    "completion": (f"{_CLI}.completion", "completion_command", "Completion for bash, zsh or fish."),
 }
-"""Name of the command: module and object. Imported when used, so that a status does not wait for the vision libraries."""
-
-EXIT_CODES: tuple[tuple[type[GateError], ExitCode], ...] = (
-    (ConfigurationError, ExitCode.CONFIGURATION),
-    (StoreError, ExitCode.CONFIGURATION),
-    (RefusedByStateError, ExitCode.REFUSED_BY_STATE),
-    (DevicePermissionError, ExitCode.NOT_PERMITTED),
-    (DeviceAbsentError, ExitCode.DEVICE_ABSENT),
-)
-"""Exit codes of errors that a command lets through; the first that fits."""
+"""Name of the command: module, object, and what the list of commands says of it, so that neither a status nor the list waits for the vision libraries."""
 
 
 class Commands(click.Group):
@@ -64,9 +60,22 @@ class Commands(click.Group):
         """The command of that name."""
         if name not in COMMANDS:
             return None
-        module, attribute = COMMANDS[name]
+        module, attribute, _ = COMMANDS[name]
         command = getattr(import_module(module), attribute)
         return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without loading any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, what) for name, (_, _, what) in COMMANDS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest names for one that does not exist."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            message = f"no such command: {args[0]}{f'; did you mean {near[0]}?' if near else ''}"
+            raise click.UsageError(message, ctx)
+        return super().resolve_command(ctx, args)
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -78,7 +87,7 @@ def gatectl() -> None:
 def main(arguments: list[str] | None = None, run: Callable[..., object] = gatectl) -> int:
     """Entry point of `gatectl`; the exit code is documented in the module."""
     try:
-        result = run(args=arguments, prog_name="gatectl", standalone_mode=False)
+        result = run(args=arguments, prog_name="gatectl", standalone_mode=False, **_colour())
         code = result if isinstance(result, int) else 0
     except click.ClickException as error:
         error.show()
@@ -92,7 +101,9 @@ def main(arguments: list[str] | None = None, run: Callable[..., object] = gatect
         for line in (error.what, f"remedy: {error.remedy}" if error.remedy else ""):
             if line:
                 click.echo(f"gatectl: {line}", err=True)
-        code = next((code for kind, code in EXIT_CODES if isinstance(error, kind)), ExitCode.CHECK_FAILED)
+        from gate_controller.cli.failures import exit_code_of
+
+        code = exit_code_of(error)
     except BrokenPipeError:
         # Whoever read our output (head, a pager) has gone; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -104,9 +115,22 @@ def main(arguments: list[str] | None = None, run: Callable[..., object] = gatect
     return code
 
 
+def _colour() -> dict[str, bool]:
+    """No colour where the terminal or its user wants none (no-color.org); else click decides by whether it is a terminal."""
+    return {"color": False} if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else {}
+
+
 def script() -> None:
-    """Console script."""
-    sys.exit(main())
+    """Console script. What a terminal without UTF-8 cannot show is shown as an escape, not as a crash."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    code = main()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 if __name__ == "__main__":

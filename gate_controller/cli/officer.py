@@ -1,17 +1,18 @@
-"""gatectl officer: what an officer may do at a lane, always with an identity.
+"""gatectl officer: the calls of a lane, and what an officer may do there, always with an identity.
 
 Does not decide whether the lane's state allows it: the daemon does.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from gate_controller.cli.socket_option import failures_as_exit_codes, socket_option
+from gate_controller.cli.socket_option import failures_as_exit_codes, one_line, socket_option
 from gate_controller.control.client import GateClient
 
 
@@ -20,28 +21,52 @@ def officer_group() -> None:
     """Answer an officer call, or act on the lane. Every act is journalled with identity, reason and user id."""
 
 
+def not_empty(_context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Refuse an option without text, as a mistake of usage."""
+    if not value.strip():
+        msg = f"--{parameter.name} must not be empty"
+        raise click.BadParameter(msg)
+    return value
+
+
+identity_option = click.option("--identity", required=True, callback=not_empty, help="Who acts: staff number or name as the checkpoint uses it.")
+json_option = click.option("as_json", "--json", is_flag=True, help="Print the gate controller's answer as one JSON object.")
+
+
+@officer_group.command("calls")
+@socket_option
+@click.option("as_json", "--json", is_flag=True, help='One JSON object: {"calls": [{"reason", "since_s", "acknowledged", "escalations", "state", "prompt"}]}.')
+def calls_command(socket_path: Path, as_json: bool) -> None:
+    """The calls that are not ended: why, since when, and who has taken them."""
+    with failures_as_exit_codes():
+        calls = GateClient(socket_path).calls()
+    if as_json:
+        click.echo(json.dumps({"calls": calls}))
+        return
+    for call in calls:
+        taken = f"acknowledged by {one_line(call['acknowledged'])}" if call.get("acknowledged") else "NOT ACKNOWLEDGED"
+        click.echo(f"{one_line(call.get('reason'))}: for {one_line(call.get('since_s'))} s, {taken}, escalations {one_line(call.get('escalations'))}")
+        click.echo(f"  lane {one_line(call.get('state'))}, the traveller sees {one_line(call.get('prompt'))}")
+    if not calls:
+        click.echo("no officer is called")
+
+
 def _act(action: str, *, reason_required: bool, help_text: str) -> None:
-    def command(socket_path: Path, identity: str, reason: str) -> None:
+    def command(socket_path: Path, identity: str, reason: str, as_json: bool) -> None:
         with failures_as_exit_codes():
-            GateClient(socket_path).officer(action, identity, reason)
-        click.echo(f"{action}: accepted")
+            answer = GateClient(socket_path).officer(action, identity, reason)
+        click.echo(json.dumps(answer) if as_json else f"{action}: accepted")
 
     options: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [
         socket_option,
-        click.option("--identity", required=True, callback=_not_empty, help="Who acts: staff number or name as the checkpoint uses it."),
-        click.option("--reason", required=reason_required, default="", callback=_not_empty if reason_required else None, help="Why."),
+        identity_option,
+        click.option("--reason", required=reason_required, default="", callback=not_empty if reason_required else None, help="Why."),
+        json_option,
     ]
     decorated: Callable[..., Any] = command
     for option in reversed(options):
         decorated = option(decorated)
     officer_group.command(action, help=help_text)(decorated)
-
-
-def _not_empty(_context: click.Context, parameter: click.Parameter, value: str) -> str:
-    if not value.strip():
-        msg = f"--{parameter.name} must not be empty"
-        raise click.BadParameter(msg)
-    return value
 
 
 _act("acknowledge", reason_required=False, help_text="Take the pending call.")

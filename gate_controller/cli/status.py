@@ -6,6 +6,10 @@ Does not act on the lane and does not open devices.
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -16,36 +20,76 @@ from gate_controller.control.client import FeedEvent, GateClient
 from gate_controller.ports.control import JsonObject
 from gate_controller.trust.freshness import duration
 
+_AGO = re.compile(r"([0-9]{1,6})([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
 
 @click.command("status")
 @socket_option
-@click.option("as_json", "--json", is_flag=True, help="Print the daemon's answer as one JSON object.")
-def status_command(socket_path: Path, as_json: bool) -> None:
+@click.option("--watch", is_flag=True, help="Go on with each change until interrupted.")
+@click.option("as_json", "--json", is_flag=True, help="Print the daemon's answer as one JSON object (with --watch one a line).")
+def status_command(socket_path: Path, watch: bool, as_json: bool) -> None:
     """Show the state of the lane, its doors and its devices, and for how long what is known of the passes is good enough."""
     with failures_as_exit_codes():
-        status = GateClient(socket_path).status()
+        if not watch:
+            _show(GateClient(socket_path).status(), as_json)
+            return
+        with GateClient(socket_path).events() as stream:
+            for event in stream:
+                if event.kind == "status":
+                    if sys.stdout.isatty() and not as_json:
+                        click.clear()
+                    elif not as_json:
+                        click.echo("-" * 13)
+                    _show(event.fields, as_json)
+
+
+def _show(status: JsonObject, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(status))
         return
+    width = max(40, shutil.get_terminal_size((80, 24)).columns) - 1
     for name, value in _lines(status):
-        click.echo(f"{name:<13} {value}".rstrip())
+        for line in textwrap.wrap(f"{name:<13} {value}", width, subsequent_indent=" " * 14, break_on_hyphens=False) or [name]:
+            click.echo(line.rstrip())
 
 
 @click.command("events")
 @socket_option
 @click.option("--follow", is_flag=True, help="Go on with new events until interrupted.")
+@click.option("--since", metavar="TIME", default=None, help='Only what came after: "10m", "2h", "1d" ago, "14:30" today, or "2026-11-22 14:30".')
 @click.option("as_json", "--json", is_flag=True, help='One JSON object a line: {"sequence", "at", "kind", "fields"}.')
-def events_command(socket_path: Path, follow: bool, as_json: bool) -> None:
-    """Show the events that the daemon still holds in memory, oldest first."""
+def events_command(socket_path: Path, follow: bool, since: str | None, as_json: bool) -> None:
+    """Show the events that the daemon still holds in memory, oldest first. What is older is in the journal: gatectl journal show."""
+    earliest = None if since is None else moment(since, time.time())
     with failures_as_exit_codes(), GateClient(socket_path).events(after=0) as stream:
         newest = 0
         for event in stream:
             if event.kind == "connected":
                 newest = int(event.fields.get("sequence", 0))
-            else:
+            elif earliest is None or event.at is None or event.at >= earliest:
                 click.echo(_event_as_json(event) if as_json else _event_as_line(event))
             if not follow and (event.sequence or 0) >= newest:
                 return
+
+
+def moment(text: str, now: float) -> float:
+    """A time a person names, seconds since the epoch.
+
+    Raises:
+        click.BadParameter: It names none.
+    """
+    ago = _AGO.fullmatch(text)
+    if ago:
+        return now - int(ago[1]) * _SECONDS[ago[2]]
+    today = time.strftime("%Y-%m-%d", time.localtime(now))
+    for form, whole in (("%Y-%m-%d %H:%M", f"{today} {text}"), ("%Y-%m-%d %H:%M", text), ("%Y-%m-%dT%H:%M", text), ("%Y-%m-%d", text)):
+        try:
+            return time.mktime(time.strptime(whole, form))
+        except (ValueError, OverflowError):
+            continue
+    message = f"{text!r} is no time"
+    raise click.BadParameter(message, param_hint="--since")
 
 
 def _lines(status: JsonObject) -> list[tuple[str, str]]:

@@ -90,14 +90,15 @@ def test_what_is_missing_or_wrong_is_named(installed, spoil, check_id):
     assert found(installed)[check_id] == "fail"
 
 
-def test_another_port_in_the_configuration_than_in_the_socket(installed):
-    unit = installed.at("/usr/lib/systemd/system/gate-controller-kiosk.socket")
-    unit.parent.mkdir(parents=True)
-    unit.write_text((TOP / "systemd/gate-controller-kiosk.socket").read_text())
-    assert found(installed)["port"] == "pass"
+def test_a_socket_elsewhere_than_in_the_configuration(installed):
+    units = installed.at("/opt/gate-controller/0.1.0/share/systemd")
+    units.mkdir()
+    for name in ("gate-controller.socket", "gate-controller-kiosk.socket"):
+        (units / name).write_text((TOP / "systemd" / name).read_text())
+    assert found(installed)["listeners"] == "pass"
     config = installed.at("/etc/gate-controller/gate.toml")
     config.write_text(config.read_text().replace("#port = 8080", "port = 8090"))
-    assert found(installed)["port"] == "warn"
+    assert found(installed)["listeners"] == "warn"
 
 
 def test_the_command(installed, capsys):
