@@ -3,6 +3,7 @@
 `python -m gate_controller.daemon --config FILE`. Signals: SIGTERM or SIGINT lets an open crossing finish (at most [gate] stop_drain_s), a
 second one ends it at once. Exit codes: 0 stopped as asked, 2 usage, 8 a configuration that cannot
 be used, or another controller that runs already, 70 a bug. A store that cannot be used closes the lane, and is tried again.
+Under systemd it takes over the listeners of the units "control" and "kiosk", tells when it is ready, and gives signs of life while all of it runs.
 Writes structured log lines to standard error; holds no rule of the lane.
 """
 
@@ -26,15 +27,20 @@ from gate_controller.control.displays import BackgroundDisplay, ConsoleDisplay, 
 from gate_controller.control.feed import EventFeed
 from gate_controller.control.metrics import PassCounter
 from gate_controller.control.server import ControlServer
+from gate_controller.control.texts import Language
+from gate_controller.control.voice import VoiceDisplay, find_speaker
 from gate_controller.ports.clock import SystemClock
 from gate_controller.ports.errors import GateError
-from gate_controller.ports.services import TravellerDisplay
 from gate_controller.runtime.background_log import configure_log
+from gate_controller.runtime.gate import Gate
+from gate_controller.runtime.service_manager import ServiceManager
 
 EXIT_OK, EXIT_CONFIGURATION, EXIT_BUG = 0, 8, 70
 SWITCH_S = 0.0005
 """How long a thread that computes may keep the interpreter from one that wakes up. Between an emergency's input and its door there are four hand-overs; at
 Python's 5 ms each they cost 25 ms of the 100 that they may take (docs/plug.md)."""
+LOOK_S = 0.5
+"""How often the daemon looks whether all of it runs, at least."""
 LOG_WITHIN_S = 2.0
 """Time for the last log lines; a reader that stalls must not keep the process."""
 log = structlog.get_logger("gate.daemon")
@@ -52,27 +58,38 @@ def main(arguments: list[str] | None = None) -> int:
     sys.setswitchinterval(SWITCH_S)
     lines = configure_log()
     try:
-        return _serve(options.config, options.prompts)
+        manager = ServiceManager.of_this_process(SystemClock())
+        with contextlib.closing(manager):
+            return _serve(options.config, options.prompts, manager)
     finally:
         lines.flush(LOG_WITHIN_S)
 
 
-def _serve(config: Path, prompts: bool) -> int:
+def _serve(config: Path, prompts: bool, manager: ServiceManager) -> int:
     stops = Stops()
     feed = EventFeed(SystemClock())
     passes = PassCounter(feed)
     with stops.listening(), contextlib.ExitStack() as stack:
         try:
-            composed = stack.enter_context(compose(config, SystemClock(), passes, _display(prompts, stack)))
-            server = stack.enter_context(_server(composed, feed, passes))
+            display = _display(prompts, stack)
+            composed = stack.enter_context(compose(config, SystemClock(), passes, display))
+            if composed.settings.kiosk.voice:
+                voice = VoiceDisplay([Language(tag) for tag in composed.settings.kiosk.voice], find_speaker())
+                stack.callback(voice.close)
+                display.add(voice)
+            server = stack.enter_context(_server(composed, feed, passes, manager))
         except GateError as error:
             _complain(error)
             return EXIT_CONFIGURATION
         gate, drain_s = composed.gate, composed.settings.gate.stop_drain_s
         gate.start()
         log.info("serving", gate=composed.settings.gate.id, kiosk=server.kiosk_url)
-        while not stops.first.wait(0.5) and gate.failure is None:
-            pass
+        manager.close()  # of what it handed over, all that is used is taken
+        watch = Watch(gate, server, manager)
+        watch.look()
+        while not stops.first.wait(watch.every_s) and gate.failure is None:
+            watch.look()
+        manager.stopping()
         if gate.failure is None:
             log.info("stopping", drain_s=drain_s)
             gate.request_stop()
@@ -85,6 +102,43 @@ def _serve(config: Path, prompts: bool) -> int:
         return EXIT_BUG
     log.info("stopped")
     return EXIT_OK
+
+
+class Watch:
+    """Tells the service manager how the gate is: that it is ready, its state, and that it lives, which it must not say when it does not.
+
+    A lane that is out of service for a device's sake is well: it says so itself, and serves an emergency. Ready means that the gate decides and answers.
+
+    Args:
+        gate: The gate, started.
+        server: Its control server, started.
+        manager: Whom to tell.
+    """
+
+    def __init__(self, gate: Gate, server: ControlServer, manager: ServiceManager) -> None:
+        self._gate = gate
+        self._server = server
+        self._manager = manager
+        self._told_ready = False
+        self._ailment: str | None = None
+        self.every_s = LOOK_S if manager.watchdog_s is None else min(LOOK_S, manager.watchdog_s / 8)
+
+    def look(self) -> None:
+        """Look once; never raises for what ails the gate."""
+        ailment = self._gate.ailment or (None if self._server.alive else "the control server has ended")
+        if ailment != self._ailment and ailment is not None:
+            log.critical("no sign of life is given any more", why=ailment)
+        self._ailment = ailment
+        if ailment is not None:
+            self._manager.status(ailment)
+            return
+        with contextlib.suppress(GateError):  # got stuck since
+            status = self._gate.status()
+            self._manager.status(f"{status['state']}: {status['reason']}" if status["reason"] else status["state"])
+            if not self._told_ready:
+                self._told_ready = True
+                self._manager.ready()
+            self._manager.alive()
 
 
 class Stops:
@@ -114,18 +168,20 @@ def _end_with_parent(parent: int) -> bool:
     return os.getppid() == parent
 
 
-def _display(prompts: bool, stack: contextlib.ExitStack) -> TravellerDisplay:
+def _display(prompts: bool, stack: contextlib.ExitStack) -> FanOutDisplay:
     if not prompts:
         return FanOutDisplay()  # the kiosk page is fed by the events themselves
     display = BackgroundDisplay(ConsoleDisplay(sys.stdout))
     stack.callback(display.close)
-    return display
+    return FanOutDisplay(display)
 
 
-def _server(composed: ComposedGate, feed: EventFeed, passes: PassCounter) -> ControlServer:
+def _server(composed: ComposedGate, feed: EventFeed, passes: PassCounter, manager: ServiceManager) -> ControlServer:
     settings = composed.settings
     kiosk_port = settings.kiosk.port if settings.kiosk.enabled else None
-    return ControlServer(composed.gate, feed, socket_path=settings.control.socket, kiosk_port=kiosk_port, passes=passes)
+    return ControlServer(
+        composed.gate, feed, socket_path=settings.control.socket, kiosk_port=kiosk_port, passes=passes, handed_over=manager.listeners
+    )
 
 
 def _drain(wait: Callable[[float], bool], stops: Stops, limit_s: float) -> None:

@@ -57,8 +57,12 @@ class FanOutDisplay:
     """Shows every prompt on several displays; what one raises is logged once until it works again, and goes no further."""
 
     def __init__(self, *displays: TravellerDisplay) -> None:
-        self._displays = displays
+        self._displays = [*displays]
         self._failing: set[int] = set()
+
+    def add(self, display: TravellerDisplay) -> None:
+        """Show on that one, too, from the next prompt on; before anything is shown."""
+        self._displays.append(display)
 
     def show(self, prompt: Prompt) -> None:
         """See TravellerDisplay."""

@@ -1,8 +1,9 @@
 """The traveller's page on 127.0.0.1: GET only, nothing to act on, nothing that identifies or accuses anybody.
 
     GET /, /kiosk.css, /kiosk.js, /prompts.json
-    GET /events    server-sent events "prompt" {"prompt"}, "state" {"state"}, "heartbeat" {"prompt"}; nothing else ever
+    GET /events    server-sent events "prompt" {"prompt", "region"}, "state" {"state"}, "heartbeat" {"prompt"}; nothing else ever
 
+The region is that of the pass, before one was accepted that of the lane: it orders the languages, and is left out while nobody knows it.
 The stream carries the latest prompt and state, not their history, so a slow page is never behind. There is no heartbeat
 while the gate cannot say how it is; the page then shows "lane closed". Does not hold texts: prompts.json does.
 """
@@ -19,6 +20,8 @@ from gate_controller.control.feed import Event, EventFeed
 from gate_controller.control.serving import Limits, frame, name_server, stream
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.states import State
+from gate_controller.core.values import Region
+from gate_controller.ports.control import JsonObject
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -41,6 +44,7 @@ _FILES = {
 }
 _PROMPTS = frozenset(prompt.value for prompt in Prompt)
 _STATES = frozenset(state.value for state in State)
+_REGIONS = frozenset(region.value for region in Region)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -85,7 +89,7 @@ async def _add_headers(_request: web.Request, response: web.StreamResponse) -> N
 
 async def _frames(feed: EventFeed) -> AsyncGenerator[bytes, None]:
     subscription = feed.subscribe()
-    shown: tuple[str | None, str | None] = (None, None)
+    shown: tuple[JsonObject, str | None] = ({}, None)
     alive = False
     try:
         yield b"retry: 1000\n\n"
@@ -96,11 +100,13 @@ async def _frames(feed: EventFeed) -> AsyncGenerator[bytes, None]:
             if alive:
                 latest = feed.latest()
                 prompt, state = _allowed(latest.prompt, "prompt", _PROMPTS), _allowed(latest.status, "state", _STATES)
-                if prompt is not None and prompt != shown[0]:
-                    yield frame("prompt", json.dumps({"prompt": prompt}))
+                region = _allowed(latest.prompt, "region", _REGIONS) or _allowed(latest.status, "region", _REGIONS)
+                told: JsonObject = {"prompt": prompt} | ({"region": region} if region is not None else {})
+                if prompt is not None and told != shown[0]:
+                    yield frame("prompt", json.dumps(told))
                 if state is not None and state != shown[1]:
                     yield frame("state", json.dumps({"state": state}))
-                shown = prompt, state
+                shown = told, state
                 if beat:
                     yield frame("heartbeat", json.dumps({"prompt": prompt}))
             if closed:

@@ -192,6 +192,9 @@ class KioskSection(Section):
     enabled: bool = Field(False, description="Whether the page is served")
     host: str = Field(KIOSK_HOST, description=f"Address of the page: {KIOSK_HOST}, so that only this machine can see it")
     port: int = Field(8080, ge=0, le=65535, description="Port of the page; 0 takes a free one (simulation)")
+    voice: tuple[Literal["zh-Hant", "zh-Hans", "pt", "en"], ...] = Field(
+        (), description="Languages in which prompts are also said aloud, by spd-say or espeak-ng; none: no voice"
+    )
 
     @field_validator("host")
     @classmethod

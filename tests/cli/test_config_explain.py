@@ -61,7 +61,7 @@ def test_a_key_of_several_devices_is_explained_for_each() -> None:
 
 def test_a_section_is_listed() -> None:
     lines = explain("kiosk").output.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["kiosk.enabled", "kiosk.host", "kiosk.port"]
+    assert [line.split(":")[0] for line in lines] == ["kiosk.enabled", "kiosk.host", "kiosk.port", "kiosk.voice"]
 
 
 def test_all_keys_are_listed_with_their_meaning() -> None:

@@ -125,6 +125,21 @@ def test_every_prompt_in_every_language_can_be_read(page, serve, panel):
     assert page.browser.complaints == []
 
 
+@pytest.mark.parametrize(("region", "official"), [("HK", ["zh-Hant", "en"]), ("MO", ["zh-Hant", "pt"])])
+def test_the_official_languages_of_the_passs_region_come_first_unless_somebody_chose(page, serve, eventually, region, official):
+    served = serve()
+    page.open(served)
+    served.feed.publish("prompt", {"prompt": "step_in", "region": region})
+    shown = "[...document.querySelectorAll('h1, .other')].map((line) => line.lang)"
+    eventually(lambda: page.browser.evaluate(shown)[:2] == official, f"{official} come first")
+    assert page.browser.evaluate("document.querySelector('.second').lang") == official[1]
+    page.browser.evaluate("document.querySelector('nav button[lang=zh-Hans]').click()")
+    assert page.browser.evaluate(shown)[:3] == ["zh-Hans", *official]
+    for panel in PANELS.values():
+        page.browser.size(*panel[:2])
+        assert all(look["fits"] for look in page.browser.evaluate(LOOK))
+
+
 def test_pictures_tell_prompts_apart_without_colour_or_words():
     pictures = {}
     for prompt in Prompt:

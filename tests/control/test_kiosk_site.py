@@ -128,6 +128,18 @@ def test_a_new_page_is_told_prompt_and_state_at_once(serve, stream):
     assert seen == [("prompt", {"prompt": "show_code"}), ("state", {"state": "ready"}), ("heartbeat", {"prompt": "show_code"})]
 
 
+def test_the_page_is_told_the_region_of_the_pass_and_before_there_is_one_that_of_the_lane(serve, stream):
+    served = serve()
+    served.feed.publish("status", {"state": "ready", "reason": None, "region": "MO"})
+    served.feed.publish("prompt", {"prompt": "show_code", "region": None})
+    watching = stream(served)
+    assert ("prompt", {"prompt": "show_code", "region": "MO"}) in watching.until("heartbeat")
+    served.feed.publish("prompt", {"prompt": "step_in", "region": "HK"})
+    watching.until("prompt", {"prompt": "step_in", "region": "HK"})
+    served.feed.publish("prompt", {"prompt": "go_back", "region": "somebody's name"})
+    watching.until("prompt", {"prompt": "go_back", "region": "MO"})
+
+
 def test_nothing_that_accuses_or_identifies_reaches_the_page(serve, stream):
     served = serve()
     watching = stream(served)

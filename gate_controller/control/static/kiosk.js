@@ -4,6 +4,8 @@
 import prompts from "./prompts.json" with { type: "json" };
 
 const LANGUAGES = ["zh-Hant", "zh-Hans", "pt", "en"];
+// The two official languages of the pass's region come first (before there is a pass, of the lane's); the first is shown large, the second next to it.
+const OFFICIAL = { HK: ["zh-Hant", "en"], MO: ["zh-Hant", "pt"] };
 const SILENCE_MS = 3000; // three heartbeats of the daemon
 const CHECK_MS = 200;
 const RECONNECT_MS = 1000;
@@ -13,7 +15,9 @@ const body = document.body;
 const section = document.querySelector("section");
 const buttons = [...document.querySelectorAll("nav button")];
 
-let language = LANGUAGES[0];
+let chosen = null; // a language that somebody touched
+let region = null;
+let order = ""; // of the languages as they are shown
 let prompt = null; // what the daemon said last on this connection; null: nothing yet, or nothing that this page knows
 let heardAt = -Infinity;
 let languageTimer = 0;
@@ -34,14 +38,15 @@ function line(tag, className, lang, text) {
 
 function render() {
   const name = shownPrompt();
-  if (body.dataset.prompt === name && document.documentElement.lang === language) return; // a live region speaks at each change
+  const [language, ...others] = new Set([...(chosen ? [chosen] : []), ...(OFFICIAL[region] ?? []), ...LANGUAGES]);
+  if (body.dataset.prompt === name && order === [language, ...others].join()) return; // a live region speaks at each change
+  order = [language, ...others].join();
   const entry = prompts[name];
   const [title, detail] = entry[language];
-  const others = LANGUAGES.filter((other) => other !== language);
   section.replaceChildren(
     line("h1", "", language, title),
     line("p", "detail", language, detail),
-    ...others.map((other) => line("p", "other", other, entry[other][0])),
+    ...others.map((other, place) => line("p", region && place === 0 ? "other second" : "other", other, entry[other][0])),
   );
   document.documentElement.lang = language;
   document.title = title;
@@ -51,10 +56,10 @@ function render() {
   for (const button of buttons) button.setAttribute("aria-pressed", String(button.lang === language));
 }
 
-function choose(chosen) {
-  language = chosen;
+function choose(language) {
+  chosen = language;
   clearTimeout(languageTimer);
-  languageTimer = setTimeout(() => choose(LANGUAGES[0]), LANGUAGE_KEPT_MS);
+  languageTimer = setTimeout(() => choose(null), LANGUAGE_KEPT_MS);
   render();
 }
 
@@ -63,10 +68,11 @@ function connect() {
   const heard = (event) => {
     heardAt = performance.now();
     const said = JSON.parse(event.data);
+    if (event.type === "prompt") region = said.region ?? null;
     if ("prompt" in said) prompt = Object.hasOwn(prompts, said.prompt) ? said.prompt : null;
     render();
   };
-  source.addEventListener("open", () => { prompt = null; }); // what an earlier daemon said is void
+  source.addEventListener("open", () => { prompt = region = null; }); // what an earlier daemon said is void
   for (const kind of ["prompt", "state", "heartbeat"]) source.addEventListener(kind, heard);
   source.addEventListener("error", () => {
     // The browser's own reconnecting gives up on some errors; this one never does.
