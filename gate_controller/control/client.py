@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from gate_controller.ports.control import JsonObject
 from gate_controller.ports.errors import GateError, RefusedByStateError
 
 DEFAULT_SOCKET = Path("/run/gate-controller/control.sock")
+
+DEVICE_WITHIN_S = 15.0
+"""Longest time for what the gate asks of a device."""
 
 _ANSWER_BYTES = 64 * 2**20  # far above any answer; a runaway server must not fill this process
 _LINE_BYTES = 2**20
@@ -109,6 +112,60 @@ class GateClient:
         """
         return self._ask("POST", "/v1/officer", {"action": action, "identity": identity, "reason": reason})
 
+    def whoami(self) -> JsonObject:
+        """Who the gate takes this process for: {"uid", "roles"}."""
+        return self._ask("GET", "/v1/whoami")
+
+    def calls(self) -> list[JsonObject]:
+        """Calls for an officer that are not ended; see GateControl.calls(). Role: operator or officer."""
+        calls = self._ask("GET", "/v1/officer/calls").get("calls")
+        if not isinstance(calls, list):
+            raise self._strange()
+        return calls
+
+    def maintenance(self, on: bool, identity: str, reason: str) -> JsonObject:
+        """Take the lane, or give it back. Role: engineer.
+
+        Raises:
+            RequestRefusedError: Identity or reason are empty.
+            RefusedByStateError: The lane's state does not allow it; nothing was done.
+        """
+        return self._ask("POST", "/v1/maintenance", {"on": on, "identity": identity, "reason": reason})
+
+    def diagnostics(self) -> JsonObject:
+        """Devices, inputs, stores, trust and queues; see GateControl.diagnostics(). Role: engineer."""
+        return self._ask("GET", "/v1/diagnostics")
+
+    def device_test(self, device: str, reason: str) -> JsonObject:
+        """Let the gate test a device of ports.control.DEVICES; see GateControl.test_device(). Takes up to DEVICE_WITHIN_S. Role: engineer.
+
+        Raises:
+            RequestRefusedError: The reason is empty.
+            RefusedByStateError: The lane is not in maintenance.
+        """
+        return self._ask("POST", f"/v1/devices/{quote(device, safe='')}/test", {"reason": reason}, DEVICE_WITHIN_S)
+
+    def snapshot(self, camera: str) -> bytes:
+        """A JPEG of what a camera of ports.control.CAMERAS sees. Role: engineer.
+
+        Raises:
+            RefusedByStateError: The lane is not in maintenance, or its chamber is not known to be empty.
+            DaemonUnreachableError: Also when the camera gives no frame.
+        """
+        with self._exchange("GET", f"/v1/cameras/{quote(camera, safe='')}/snapshot", None, DEVICE_WITHIN_S) as response:
+            if response.status != http.client.OK:
+                self._check(response.status, self._json(response))
+            if response.headers.get_content_type() != "image/jpeg":
+                raise self._strange()
+            return response.read(_ANSWER_BYTES)
+
+    def metrics(self) -> str:
+        """The metrics in Prometheus' text format."""
+        with self._exchange("GET", "/v1/metrics") as response:
+            if response.status != http.client.OK:
+                self._check(response.status, self._json(response))
+            return response.read(_ANSWER_BYTES).decode()
+
     def events(self, after: int | None = None, *, heartbeats: bool = False) -> EventStream:
         """Events as they come: first the last status and prompt, or, with `after`, what is kept since that number."""
         query = f"?{urlencode({'after': after})}" if after is not None else ""
@@ -124,23 +181,28 @@ class GateClient:
                 connection.close()
                 raise
 
-    def _ask(self, method: str, path: str, body: JsonObject | None = None) -> JsonObject:
+    def _ask(self, method: str, path: str, body: JsonObject | None = None, least_s: float = 0.0) -> JsonObject:
+        with self._exchange(method, path, body, least_s) as response:
+            answer = self._json(response)
+            self._check(response.status, answer)
+            return answer
+
+    @contextlib.contextmanager
+    def _exchange(self, method: str, path: str, body: JsonObject | None = None, least_s: float = 0.0) -> Iterator[http.client.HTTPResponse]:
+        """One request on a connection of its own; it waits at least `least_s` for the answer."""
         with self._failures_named():
-            connection = self._connect()
+            connection = self._connect(least_s)
             try:
                 connection.request(method, path, None if body is None else json.dumps(body), {"Connection": "close"})
-                response = connection.getresponse()
-                answer = self._json(response)
+                yield connection.getresponse()
             finally:
                 connection.close()
-        self._check(response.status, answer)
-        return answer
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connect(self, least_s: float = 0.0) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection("localhost", timeout=self._timeout_s)
         connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connection.sock.settimeout(self._timeout_s)
+            connection.sock.settimeout(max(self._timeout_s, least_s))
             connection.sock.connect(str(self._path))
         except BaseException:
             connection.close()
@@ -161,6 +223,9 @@ class GateClient:
             raise RefusedByStateError(what, remedy)
         if status == http.client.FORBIDDEN:
             raise NotPermittedError(what, remedy)
+        if status == http.client.NOT_FOUND:
+            unknown = f"the gate controller at {self._path} does not know this call"
+            raise DaemonUnreachableError(unknown, "run gatectl and the daemon of one version")
         if status in {http.client.BAD_REQUEST, http.client.REQUEST_ENTITY_TOO_LARGE}:
             raise RequestRefusedError(what, remedy)
         unable = f"gate controller at {self._path}: {what}"

@@ -93,7 +93,7 @@ class EventFeed:
 
     def __init__(self, clock: Clock, *, events: int = 1024, crossings: int = 1024, run: str | None = None) -> None:
         self.run = run or uuid.uuid4().hex
-        self._clock = clock
+        self.clock = clock
         self._lock = threading.Lock()
         self._sequence = 0
         self._events: deque[Event] = deque(maxlen=events)
@@ -117,7 +117,7 @@ class EventFeed:
                 log.error("event is not JSON and was lost", kind=str(kind), error=str(error))  # noqa: TRY400 - the traceback would show the fields
                 kind, text = LOST, json.dumps({"kind": str(kind)})
             self._sequence += 1
-            event = Event(self._sequence, self._clock.wall(), kind, text)
+            event = Event(self._sequence, self.clock.wall(), kind, text)
             self._events.append(event)
             if kind == "status":
                 self._status = event
@@ -144,6 +144,11 @@ class EventFeed:
             oldest = self._crossing_count - len(self._crossings) + 1
             records = tuple(itertools.islice(self._crossings, max(0, after - oldest + 1), None))
             return Crossings(self._crossing_count, max(0, oldest - 1 - after), records)
+
+    @property
+    def subscribers(self) -> int:
+        """How many listen now."""
+        return len(self._subscribers)
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wake subscribers on `loop` from now on."""

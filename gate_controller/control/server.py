@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+from collections.abc import Callable, Mapping, MutableMapping
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -21,9 +22,10 @@ from gate_controller.control.api import control_app
 from gate_controller.control.feed import EventFeed
 from gate_controller.control.kiosk import kiosk_app
 from gate_controller.control.metrics import GateMetrics, PassCounter
+from gate_controller.control.roles import DEFAULT_GROUPS, Role
 from gate_controller.control.serving import Limits, Site
-from gate_controller.control.sockets import UnixListener, listen_loopback, listen_unix
-from gate_controller.ports.control import GateControl
+from gate_controller.control.sockets import UnixListener, adopt_loopback, adopt_unix, listen_loopback, listen_unix
+from gate_controller.ports.control import GateControl, JsonObject
 
 log = structlog.get_logger("gate.control")
 
@@ -41,6 +43,9 @@ class ControlServer:
         kiosk_port: Port of the kiosk page on 127.0.0.1; 0 takes a free one; None serves no page.
         limits: What a client may cost.
         passes: What counts the passes for the metrics.
+        groups: The machine's group of each role.
+        about: What the daemon knows of itself: members of the diagnostics.
+        handed_over: Listeners that the service manager made, "control" and "kiosk"; those that are used are taken out.
     """
 
     def __init__(
@@ -52,6 +57,9 @@ class ControlServer:
         kiosk_port: int | None,
         limits: Limits | None = None,
         passes: PassCounter | None = None,
+        groups: Mapping[Role, str] = DEFAULT_GROUPS,
+        about: Callable[[], JsonObject] = dict,
+        handed_over: MutableMapping[str, socket.socket] | None = None,
     ) -> None:
         self._gate = gate
         self._metrics = GateMetrics(gate, passes)
@@ -59,6 +67,9 @@ class ControlServer:
         self._path = socket_path
         self._port = kiosk_port
         self._limits = limits or Limits()
+        self._groups = groups
+        self._about = about
+        self._handed_over = handed_over if handed_over is not None else {}
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -70,11 +81,13 @@ class ControlServer:
         Raises:
             ListenError: The socket or the port is in use, or not permitted; nothing is left open.
         """
-        unix = listen_unix(self._path)
+        given = self._handed_over.pop("control", None)
+        unix = listen_unix(self._path) if given is None else adopt_unix(given, self._path)
         page: socket.socket | None = None
         try:
             if self._port is not None:
-                page = listen_loopback(self._port)
+                given = self._handed_over.pop("kiosk", None)
+                page = listen_loopback(self._port) if given is None else adopt_loopback(given, self._port)
                 self.kiosk_url = f"http://127.0.0.1:{page.getsockname()[1]}/"
             ready: Future[None] = Future()
             self._thread = threading.Thread(target=self._run, args=(unix, page, ready), name="control", daemon=True)
@@ -131,7 +144,8 @@ class ControlServer:
         async with contextlib.AsyncExitStack() as stack:
             self._feed.attach(self._loop)
             stack.callback(self._feed.detach)
-            sites = [(Site(control_app(self._gate, self._feed, self._metrics, self._limits), self._limits.api_connections, self._limits), unix.socket)]
+            api = control_app(self._gate, self._feed, self._metrics, self._limits, self._groups, self._about)
+            sites = [(Site(api, self._limits.api_connections, self._limits), unix.socket)]
             if page is not None:
                 app = kiosk_app(self._feed, page.getsockname()[1], self._limits)
                 sites.append((Site(app, self._limits.kiosk_connections, self._limits), page))

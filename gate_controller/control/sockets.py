@@ -1,4 +1,4 @@
-"""The two places the control server listens at, made before it starts, so that a place that is taken is one clear line.
+"""The two places the control server listens at, made or taken over before it starts, so that a place that is taken is one clear line.
 
 Does not accept connections and knows nothing of HTTP.
 """
@@ -11,8 +11,6 @@ import fcntl
 import os
 import socket
 import stat
-import struct
-from asyncio.trsock import TransportSocket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,15 +26,15 @@ class ListenError(ConfigurationError):
 
 @dataclass(frozen=True, slots=True)
 class UnixListener:
-    """A listening unix socket and the file it is known by."""
+    """A listening unix socket and the file it is known by; `device` and `inode` are None where the file is the service manager's."""
 
     socket: socket.socket
     path: Path
-    device: int
-    inode: int
+    device: int | None = None
+    inode: int | None = None
 
     def close(self) -> None:
-        """Stop listening and remove the file, unless another server has put its own there."""
+        """Stop listening and remove the file, unless it is the service manager's, or another server has put its own there."""
         self.socket.close()
         with contextlib.suppress(OSError):
             found = self.path.lstat()
@@ -93,11 +91,37 @@ def listen_loopback(port: int, backlog: int = 64) -> socket.socket:
     return listener
 
 
-def peer_uid(connection: socket.socket | TransportSocket) -> int:
-    """User id of the process at the other end of a unix socket, as it was when it connected (SO_PEERCRED, unix(7))."""
-    size = struct.calcsize("3i")
-    _pid, uid, _gid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
-    return int(uid)
+def adopt_unix(listener: socket.socket, path: Path) -> UnixListener:
+    """Take over a listener that the service manager made at `path`; who may connect is its unit's to say.
+
+    Raises:
+        ListenError: It is something else, or listens elsewhere; it is closed then.
+    """
+    name = listener.getsockname() if listener.family == socket.AF_UNIX else ""
+    found = Path(name) if isinstance(name, str) and name else None
+    if not _listens(listener) or found is None or found.resolve() != path.resolve():
+        listener.close()
+        what = f"control socket: gate-controller.socket listens at {found or 'no path'}, [control] socket says {path}"
+        raise ListenError(what, "write the same path in both")
+    return UnixListener(listener, path)
+
+
+def adopt_loopback(listener: socket.socket, port: int) -> socket.socket:
+    """Take over a listener that the service manager made at 127.0.0.1:`port`; 0 takes any.
+
+    Raises:
+        ListenError: It is something else, or listens elsewhere; it is closed then.
+    """
+    host, found = listener.getsockname()[:2] if listener.family == socket.AF_INET else ("no IPv4 address", 0)
+    if not _listens(listener) or host != "127.0.0.1" or (port and found != port):
+        listener.close()
+        what = f"kiosk page: gate-controller-kiosk.socket listens at {host}:{found}, [kiosk] says 127.0.0.1:{port}"
+        raise ListenError(what, "write the same port in both; the address is 127.0.0.1")
+    return listener
+
+
+def _listens(listener: socket.socket) -> bool:
+    return listener.type == socket.SOCK_STREAM and bool(listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
 @contextlib.contextmanager

@@ -5,9 +5,19 @@ Does not hold transport: the control package speaks HTTP, the runtime implements
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from gate_controller.ports.devices import Image  # numpy, which gatectl status has no time to import
 
 JsonObject = dict[str, Any]
+
+
+DEVICES = ("fingerprint", "face", "qr", "io")
+"""Devices that can be tested while an engineer has the lane."""
+CAMERAS = ("qr", "face")
+"""Cameras an engineer may look through."""
 
 
 class EventSink(Protocol):
@@ -57,4 +67,62 @@ class GateControl(Protocol):
             ValueError: Unknown action, or identity or (for release) reason empty.
             RefusedByStateError: The lane's state does not allow the act; nothing was done.
         """
+        ...
+
+    def calls(self) -> list[JsonObject]:
+        """Calls for an officer that are not ended: {"reason", "since_s", "acknowledged" (who, or null), "escalations", "state", "prompt"}."""
+        ...
+
+    def maintenance(self, on: bool, identity: str, uid: int | None = None) -> None:
+        """An engineer takes the lane, or gives it back.
+
+        Args:
+            on: Whether the engineer takes it.
+            identity: Who acts.
+            uid: As in officer().
+
+        Raises:
+            ValueError: The identity is empty.
+            RefusedByStateError: Somebody is inside or being dealt with, an emergency stands, or the lane is as it is asked to be.
+        """
+        ...
+
+    def diagnostics(self) -> JsonObject:
+        """What an engineer wants to know beyond status(). No personal data.
+
+        {"uptime_s", "devices": [{"device", "state", "reason", "detail", "remedy", "since_s", "info"}],
+        "inputs": {name: "clear" | "active" | "unknown", doors and occupancy by their own words}, "stores", "trust", "queues"}
+
+        Raises:
+            GateError: As status().
+        """
+        ...
+
+    def test_device(self, device: str) -> JsonObject:
+        """Let a device's own worker try it: {"device", "result": "pass" | "warn" | "fail", "findings": [line], "values": {name: number or text}}.
+
+        Blocks for some seconds. A device that does not answer is a result ("fail"), not an error.
+
+        Args:
+            device: One of DEVICES.
+
+        Raises:
+            RefusedByStateError: The lane is not in maintenance.
+        """
+        ...
+
+    def snapshot(self, camera: str) -> Image:
+        """One frame of a camera, for the engineer's eyes: height x width x 3, BGR. It is kept nowhere.
+
+        Args:
+            camera: One of CAMERAS.
+
+        Raises:
+            RefusedByStateError: The lane is not in maintenance, or its chamber is not known to be empty.
+            DeviceError: The camera gives no frame.
+        """
+        ...
+
+    def note(self, kind: str, fields: Mapping[str, str]) -> None:
+        """Put a note into the journal; returns once it is written, or kept because the journal is lost, or after some seconds."""
         ...

@@ -22,7 +22,7 @@ from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Device, Direction, EnrolmentFacts, Region
-from gate_controller.ports.control import EventSink
+from gate_controller.ports.control import EventSink, JsonObject
 from gate_controller.ports.devices import FaceModel
 from gate_controller.ports.errors import GateError, StoreError
 from gate_controller.ports.services import EnrolmentRecord, EnrolmentState, EnrolmentStore, Journal, PassAccepted, PassVerifier, ReplayMemory
@@ -50,6 +50,14 @@ class Stores:
     enrolment: EnrolmentStore
     journal: Journal
     trust: TrustMonitor
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the desk tells of itself: the stores, and how many things wait in which queue."""
+
+    stores: JsonObject
+    queues: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,6 +121,12 @@ class Desk(threading.Thread):
     def stop(self) -> None:
         """End after everything queued before has been done."""
         self._commands.put((None, threading.Event()))
+
+    def figures(self) -> Figures:
+        """What is to be known of the stores from outside. For any thread."""
+        enrolments = {region.value: dataclasses.asdict(state) for region, state in dict(self._enrolments).items()}
+        stores = {"enrolments": enrolments, "journal": {"backlog": len(self._backlog), "set_aside": len(self._refused)}}
+        return Figures(stores, {"desk": self._commands.qsize(), "journal_backlog": len(self._backlog)})
 
     def report_anew(self) -> None:
         """Report the journal ready once more as soon as it works: the decision thread has taken it for lost. For any thread."""

@@ -20,6 +20,8 @@ from gate_controller.core.values import CheckOutcome, Device, Modality
 from gate_controller.ports.devices import Camera, FaceAnalysis, FaceMatcher, FaceProbe, FaceTemplate, Frame
 from gate_controller.ports.errors import DeviceUntrustedError
 from gate_controller.ports.pad import PadChallenger, PadDecision, PadJudge
+from gate_controller.runtime.device_tests import camera_test, face_look, one_picture
+from gate_controller.runtime.errands import Turns
 from gate_controller.runtime.face_guidance import Guide, cause
 from gate_controller.runtime.face_run import FRESH_S, Run, Taken, Whose
 from gate_controller.runtime.pad_watch import PadWatch
@@ -98,6 +100,14 @@ class FaceWorker(DeviceWorker):
             msg = f"face_camera: {error}"
             raise DeviceUntrustedError(msg, "look at the camera's settings and driver") from error
         self.ready()
+
+    def examine(self) -> Turns:
+        """See DeviceWorker."""
+        return camera_test(self._camera, self.clock, face_look(self._matcher))
+
+    def picture(self) -> Turns:
+        """One frame's image."""
+        return one_picture(self._camera, self.clock)
 
     def lost(self) -> None:
         """A check that ran is aborted; it feeds no decision (TR-03135)."""
@@ -274,6 +284,8 @@ class FaceWorker(DeviceWorker):
 
     def _finish_pad(self, check: c.StartCheck, outcome: CheckOutcome, reason: Reason | None = None) -> None:
         self._pad_check = None
+        if outcome is CheckOutcome.UNDETERMINED:
+            self._pad.note_undetermined()
         self._live = check if outcome is CheckOutcome.SUCCESSFUL else None
         self.around.post(e.CheckEnded(check.crossing_id, Modality.PAD, outcome, reason))
 

@@ -16,6 +16,8 @@ from gate_controller.core.reasons import Reason
 from gate_controller.core.values import CheckOutcome, Device, Modality
 from gate_controller.ports.devices import FingerprintLight, FingerprintOutcome, FingerprintReader, FingerprintTemplate
 from gate_controller.ports.errors import DeviceRejectedError
+from gate_controller.runtime.device_tests import fingerprint_test
+from gate_controller.runtime.errands import Turns
 from gate_controller.runtime.session import Session
 from gate_controller.runtime.worker import DeviceWorker, Surroundings
 
@@ -89,6 +91,10 @@ class FingerprintWorker(DeviceWorker):
                     self._reader.wipe(self._deadline())  # while nobody waits: what comes next is loaded while its owner walks in
                 self._reader.finger_present(self._deadline())
                 self.ready()
+
+    def examine(self) -> Turns:
+        """See DeviceWorker."""
+        return fingerprint_test(self._reader, self.clock, self._deadline)
 
     def lost(self) -> None:
         """A check that ran is aborted; it feeds no decision (TR-03135)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -20,14 +20,16 @@ from gate_controller.core.machine import Controller
 from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
-from gate_controller.core.values import UNKNOWN_INPUTS, Device, Modality, TriState
+from gate_controller.core.values import UNKNOWN_INPUTS, Device, Modality, Region, TriState
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.control import EventSink, JsonObject
-from gate_controller.ports.devices import Camera, FaceMatcher, FingerprintReader, IoBoard, QrDecoder
-from gate_controller.ports.errors import GateError, RefusedByStateError
+from gate_controller.ports.devices import Camera, FaceMatcher, FingerprintReader, Image, IoBoard, QrDecoder
+from gate_controller.ports.errors import GateError
 from gate_controller.ports.pad import PadChallenger, PadJudge
 from gate_controller.ports.services import TravellerDisplay
+from gate_controller.runtime.acts import ANSWER_WITHIN_S, Acts, calls_of
 from gate_controller.runtime.desk import Desk, Stores
+from gate_controller.runtime.engineering import HUNG_S, Engineering, Workers
 from gate_controller.runtime.face_worker import FaceWorker
 from gate_controller.runtime.fingerprint_worker import FingerprintWorker
 from gate_controller.runtime.io_worker import IoWorker
@@ -40,11 +42,8 @@ from gate_controller.runtime.worker import DeviceReport, DeviceWorker, Surroundi
 
 WAKE_S = 0.2
 """The loop looks at the freshness of the inputs at least this often."""
-ANSWER_WITHIN_S = 2.0
 STUCK_S = 3.0
 """A decision thread that has not turned for this long is dead or stuck: there is no status then, and the kiosk page closes the lane."""
-HUNG_S = 10.0
-"""A worker that gave no sign for this long hangs; longer than any of its calls may take, opening (5 s) included."""
 log = structlog.get_logger("gate")
 
 
@@ -114,21 +113,27 @@ class Gate:
         self._inbox: queue.SimpleQueue[_Letter] = queue.SimpleQueue()
         self._reports = {device: DeviceReport(device, "starting") for device in Device}
         self._session = Session()
+        self._issuer: Region | None = None  # of the pass that was verified: the display speaks its region's languages
         self._stop_asked = False
         self._failure: Exception | None = None
         self._act_noted: threading.Event | None = None
         self._finished = threading.Event()
         self._closing = threading.Event()
+        self._called_at: float | None = None
+        self._reported_at = dict.fromkeys(Device, clock.monotonic())
         self._started_at = self._state_since = self._turned_at = clock.monotonic()
         around = Surroundings(clock, self._post, options)
         self._trust = stores.trust
         face_models = [matcher.model for matcher in (devices.face_matcher, devices.face_matcher_2) if matcher is not None]
+        self._acts = Acts(lambda event, answer: self._inbox.put(_Letter(event, answer=answer)), lambda: self._controller.state, clock)
         self._desk = Desk(stores, self._session, around, sink, lambda: devices.fingerprint.template_format, face_models, policy.direction)
         self._io = IoWorker(devices.io_board, around)
         self._fingerprint = FingerprintWorker(devices.fingerprint, self._session, around)
         self._face = FaceWorker(devices.face_camera, devices.face_matcher, self._session, around, devices.face_matcher_2, devices.pad, devices.pad_challenge)
         self._qr = QrWorker(devices.qr_camera, devices.qr_decoder, around, wanted=lambda: self._controller.state is State.READY)
-        self._workers: tuple[DeviceWorker, ...] = (self._io, self._fingerprint, self._face, self._qr)
+        workers = Workers(self._io, self._fingerprint, self._face, self._qr)
+        self._workers: tuple[DeviceWorker, ...] = workers.all()
+        self._engineering = Engineering(self._controller, workers, self._desk, lambda: (self._reports, self._reported_at), clock)
         self._thread = threading.Thread(target=self._run, name="decision", daemon=True)
         self._status = self._snapshot()
 
@@ -170,6 +175,20 @@ class Gate:
             return self._failure or RuntimeError("the decision thread has ended")
         return self._failure or self._controller.failure
 
+    @property
+    def ailment(self) -> str | None:
+        """What does not run any more, so that only a restart helps; None: all of it runs, as far as can be seen. Of a gate that was started.
+
+        A camera or reader that hangs closes the lane, and is no reason to end the process: it would take the doors of an emergency with it.
+        """
+        now = self._clock.monotonic()
+        if now - self._turned_at > STUCK_S:
+            return "the decision thread does not turn"
+        ended = next((thread.name for thread in (self._thread, *self._workers, self._desk) if not thread.is_alive()), None)
+        if ended is not None:
+            return f"the thread {ended} has ended"
+        return "the worker that moves the doors hangs" if now - self._io.beat > HUNG_S else None
+
     # -- GateControl ---------------------------------------------------------------------------------------------------
 
     def status(self) -> JsonObject:
@@ -189,34 +208,40 @@ class Gate:
 
     def officer(self, action: str, identity: str, reason: str, uid: int | None = None) -> None:
         """See ports.control.GateControl."""
-        if not identity.strip():
-            raise ValueError("an officer acts by identity: it must not be empty")
-        if action == "release" and not reason.strip():
-            raise ValueError("a release needs a reason")
-        crossing_id = f"officer-{int(self._clock.wall() * 1000):x}"
-        who = identity if uid is None else f"{identity} (uid {uid})"
-        acts: dict[str, e.Event] = {
-            "acknowledge": e.OfficerAcknowledged(who),
-            "assist": e.AssistanceRequested(who),
-            "release": e.OfficerReleased(crossing_id, who, reason),
-            "return": e.OfficerReturned(crossing_id, who, reason),
-            "rearm": e.Rearmed(who),
-        }
-        if action not in acts:
-            msg = f"unknown act {action!r}: one of {', '.join(acts)}"
-            raise ValueError(msg)
-        answer: Future[list[c.Command]] = Future()
-        self._inbox.put(_Letter(acts[action], answer=answer))
-        try:
-            commands = answer.result(timeout=ANSWER_WITHIN_S)
-        except TimeoutError as error:
-            if answer.cancel():
-                raise RefusedByStateError("the gate did not answer; nothing was done", "look at `gatectl status`") from error
-            commands = _late(answer)  # it is being carried out just now
-        refused = [command for command in commands if isinstance(command, c.NoteEvent) and command.kind in {"act_refused", "rearm_refused"}]
-        if refused:
-            msg = f"{action} is not possible in state {self._controller.state.value}"
-            raise RefusedByStateError(msg, "both doors must be confirmed closed and the emergency over; see `gatectl status`")
+        self._acts.officer(action, identity, reason, uid)
+
+    def calls(self) -> list[JsonObject]:
+        """See ports.control.GateControl."""
+        return calls_of(self._controller, self._called_at, self._clock.monotonic())
+
+    def maintenance(self, on: bool, identity: str, uid: int | None = None) -> None:
+        """See ports.control.GateControl."""
+        self._acts.maintenance(on, identity, uid)
+
+    def diagnostics(self) -> JsonObject:
+        """See ports.control.GateControl."""
+        status = self.status()
+        found = self._engineering.diagnostics()
+        queues = {"inbox": self._inbox.qsize(), **found["queues"]}
+        return {"uptime_s": status["uptime_s"], **found, "queues": queues, "trust": {"regions": status["trust"], "store": status["trust_store"]}}
+
+    def test_device(self, device: str) -> JsonObject:
+        """See ports.control.GateControl."""
+        return self._engineering.test_device(device)
+
+    def snapshot(self, camera: str) -> Image:
+        """See ports.control.GateControl."""
+        return self._engineering.snapshot(camera)
+
+    def note(self, kind: str, fields: Mapping[str, str]) -> None:
+        """See ports.control.GateControl."""
+        self._desk.submit(c.NoteEvent(kind, tuple(sorted(fields.items())))).wait(ANSWER_WITHIN_S)
+
+    def ailment(self) -> str | None:
+        """Why the process should be ended and started anew; None: it decides, and its threads live. For the service manager's watchdog."""
+        if self._clock.monotonic() - self._turned_at > STUCK_S:
+            return "the decision thread does not turn"
+        return self._engineering.ailment()
 
     # -- the decision thread -------------------------------------------------------------------------------------------
 
@@ -314,9 +339,7 @@ class Gate:
             self._decide(_Letter(e.DeviceLost(Device.IO_BOARD, "timeout"), report))
             self._io.report_anew()
         beats: tuple[tuple[Device, DeviceWorker | Desk], ...] = (
-            (Device.FINGERPRINT, self._fingerprint),
-            (Device.FACE_CAMERA, self._face),
-            (Device.QR_CAMERA, self._qr),
+            *((worker.device, worker) for worker in (self._fingerprint, self._face, self._qr)),
             (Device.JOURNAL, self._desk),
         )
         for device, worker in beats:
@@ -335,7 +358,7 @@ class Gate:
                 self._act_noted = self._desk.submit(command)  # who let somebody out, and why, is on record before the door opens
             case c.ShowPrompt(prompt):
                 self._display.show(prompt)
-                self._sink.publish("prompt", {"prompt": prompt.value})
+                self._sink.publish("prompt", {"prompt": prompt.value, "region": self._issuer.value if self._issuer else None})
             case c.PrepareBiometrics():
                 self._fingerprint.submit(command)
             case c.GatherPadEvidence():
@@ -346,16 +369,20 @@ class Gate:
                 self._fingerprint.submit(command)
                 self._face.submit(command)
             case c.CallOfficer(reason, escalation):
+                self._called_at = self._clock.monotonic() if self._called_at is None else self._called_at
                 self._io.submit(command)
                 self._desk.submit(c.NoteEvent("officer_called", (("escalation", str(escalation)), ("reason", reason.code))))
                 self._sink.publish("officer_called", {"reason": reason.code, "escalation": escalation})
             case c.EndOfficerCall():
+                self._called_at = None
                 self._io.submit(command)
                 self._sink.publish("officer_call_ended", {})
             case c.VerifyPass(crossing_id) | c.FindEnrolment(crossing_id):
+                self._issuer = command.issuer if isinstance(command, c.FindEnrolment) else None
                 self._session.expect(crossing_id)
                 self._desk.submit(command)
             case c.RecordCrossing(record):
+                self._issuer = None
                 self._session.forget()
                 self._desk.submit(command)
                 self._sink.publish("crossing_recorded", record_as_json(record))
@@ -363,7 +390,7 @@ class Gate:
                 self._desk.submit(command)
 
     def _note_report(self, report: DeviceReport) -> None:
-        self._reports[report.device] = report
+        self._reports[report.device], self._reported_at[report.device] = report, self._clock.monotonic()
         fields = {"device": report.device.value, "state": report.state, "code": report.code, "detail": report.detail, "remedy": report.remedy}
         (log.info if report.state == "ready" else log.warning)("device", **fields)
         self._sink.publish("device", dict(fields))
@@ -382,10 +409,3 @@ class Gate:
 def _join(thread: threading.Thread, timeout_s: float) -> None:
     if thread.is_alive():
         thread.join(timeout_s)
-
-
-def _late(answer: Future[list[c.Command]]) -> list[c.Command]:
-    try:
-        return answer.result(timeout=ANSWER_WITHIN_S)
-    except TimeoutError as error:
-        raise RefusedByStateError("the gate did not answer; the act may have been carried out", "look at the lane and at `gatectl status`") from error

@@ -12,6 +12,7 @@ position, and nowhere else. Closings are repeated until the board took them.
 from __future__ import annotations
 
 import threading
+from collections import deque
 
 import structlog
 
@@ -20,6 +21,8 @@ from gate_controller.core import events as e
 from gate_controller.core.values import UNKNOWN_INPUTS, Device, Door, DoorPosition, Lamp, LaneInputs, TriState
 from gate_controller.ports.devices import IoBoard
 from gate_controller.ports.errors import DeviceError, DeviceProtocolError, DeviceTimeoutError, DeviceUntrustedError
+from gate_controller.runtime.device_tests import board_test
+from gate_controller.runtime.errands import Turns
 from gate_controller.runtime.worker import DeviceWorker, Surroundings
 
 CALL_WITHIN_S = 2.0
@@ -60,6 +63,8 @@ class IoWorker(DeviceWorker):
         self._latest: dict[Door, tuple[c.OpenDoor, threading.Event | None]] = {}
         self._read_anew = threading.Event()
         self._may_write = True
+        self.readings: deque[float] = deque(maxlen=64)
+        """How long the last good readings took, seconds."""
 
     def opened(self) -> None:
         """Everything is sent anew to a board that was away; it counts as ready after its first good reading."""
@@ -118,6 +123,10 @@ class IoWorker(DeviceWorker):
                 super().submit(command)
             case _:
                 super().submit(command)
+
+    def examine(self) -> Turns:
+        """See DeviceWorker. Looks at the readings that are taken anyway: one more would hold up an emergency's doors."""
+        return board_test(self.readings, lambda: self._inputs)
 
     def read_anew(self) -> None:
         """Post the next reading even if it shows what the last one did: the decision thread has forgotten it. For any thread."""
@@ -213,8 +222,10 @@ class IoWorker(DeviceWorker):
     def _read(self) -> bool:
         """Read and publish; whether an emergency is new in it. One that was there before replies were lost is not."""
         before, self._may_write = self._known, True
+        began = self.clock.monotonic()
         inputs = self._board.read(self._deadline())
         self.last_read = self.clock.monotonic()
+        self.readings.append(self.last_read - began)
         self._known = inputs
         self.ready()
         if self._read_anew.is_set():

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from gate_controller.core import events as e
 from gate_controller.core.values import Device
 from gate_controller.ports.devices import Camera, QrDecoder
+from gate_controller.runtime.device_tests import camera_test, one_picture, qr_look
+from gate_controller.runtime.errands import Turns
 from gate_controller.runtime.presentations import PresentationFilter
 from gate_controller.runtime.worker import DeviceWorker, Surroundings
 
@@ -43,6 +45,14 @@ class QrWorker(DeviceWorker):
     def opened(self) -> None:
         """Ready only once a frame came."""
         self._sequence = -1
+
+    def examine(self) -> Turns:
+        """See DeviceWorker."""
+        return camera_test(self._camera, self.clock, qr_look(self._decoder))
+
+    def picture(self) -> Turns:
+        """One frame's image."""
+        return one_picture(self._camera, self.clock)
 
     def step(self) -> None:
         """One frame, decoded; every text in it that the core has not taken yet is posted."""

@@ -10,7 +10,7 @@ import contextlib
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from gate_controller.core.values import Device
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.devices import OpenableDevice
 from gate_controller.ports.errors import DeviceError, GateError
+from gate_controller.runtime.errands import Errands, Turns
 from gate_controller.runtime.options import RuntimeOptions
 
 OPEN_WITHIN_S = 5.0
@@ -97,6 +98,9 @@ class DeviceWorker(threading.Thread):
         self._told_lost = ""
         self._retry_s = around.options.retry_s[0]
         self._works_since: float | None = None
+        self.errands = Errands()
+        self.info: Mapping[str, str] = {}
+        """What the device said of itself when it last became ready. Replaced as a whole, so any thread may look."""
 
     def submit(self, command: Command) -> None:
         """Queue a command for this device."""
@@ -118,16 +122,22 @@ class DeviceWorker(threading.Thread):
                     self._is_open = True
                     self.opened()
                 self.step()
+                self.errands.turn()
             except GateError as error:
                 self._lose(error)
             except Exception as error:  # noqa: BLE001 - whatever it is, it ends as a lost device
                 self._lose(DeviceError(f"{self.device.value}: {type(error).__name__} in the worker", "this is a bug: send a support bundle"), error)
+        self.errands.fail(DeviceError("the controller is stopping", "ask again once it runs"))
         try:
             self.leave()
         except GateError as error:
             log.warning("device not left in order", device=self.device.value, code=getattr(error, "code", ""))
         finally:
             self._port.close()
+
+    def examine(self) -> Turns:
+        """The device's test, for an engineer (device_tests.py)."""
+        raise NotImplementedError
 
     def opened(self) -> None:
         """The device was opened. It counts as ready only once it has done something: a silent device can be opened, too."""
@@ -149,6 +159,7 @@ class DeviceWorker(threading.Thread):
         if not self._told_ready or self._report_anew.is_set():
             self._report_anew.clear()
             self._told_ready, self._told_lost = True, ""
+            self.info = self._port.describe()
             self.around.post(e.DeviceReady(self.device), DeviceReport(self.device, "ready"))
 
     def check_limit(self, timeout_s: float) -> float:
@@ -178,6 +189,7 @@ class DeviceWorker(threading.Thread):
             self._told_lost = code
             self.around.post(e.DeviceLost(self.device, code), DeviceReport(self.device, "lost", code, error.what, error.remedy))
         self.lost()
+        self.errands.fail(error)
         if bug is not None:
             log.error("worker failed", device=self.device.value, exc_info=bug)
         self._stopping.wait(self._retry_s)

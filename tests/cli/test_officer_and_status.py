@@ -55,6 +55,9 @@ class Gate:
             raise RefusedByStateError("rearm is not possible in state officer_referral", "wait for an emergency")
         self.acts.append((action, identity, reason))
 
+    def note(self, kind, fields):
+        pass
+
 
 class Daemon:
     def __init__(self, path):

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gate_controller.control.client import GateClient
@@ -41,6 +42,8 @@ class FakeGate:
         self.call_pending = True
         self.acts: list[tuple[str, str, str, int | None]] = []
         self.failing = False
+        self.notes: list[dict[str, str]] = []
+        self.in_maintenance = False
         self.status_calls = 0
         self.held = threading.Event()
         self.held.set()
@@ -64,6 +67,33 @@ class FakeGate:
             raise RefusedByStateError(what, "see gatectl status")
         assert self.held.wait(PATIENCE_S)
         self.acts.append((action, identity, reason, uid))
+
+    def note(self, kind: str, fields: dict[str, str]) -> None:
+        assert kind == "control_act"
+        self.notes.append(dict(fields))
+
+    def calls(self) -> list[dict[str, object]]:
+        call = {"reason": "face_mismatch", "since_s": 1.5, "acknowledged": None, "escalations": 0, "state": self.state, "prompt": None}
+        return [call] if self.call_pending else []
+
+    def maintenance(self, on: bool, identity: str, uid: int | None = None) -> None:
+        if on == self.in_maintenance:
+            raise RefusedByStateError("maintenance is not possible in this state", "see gatectl status")
+        self.in_maintenance = on
+
+    def diagnostics(self) -> dict[str, object]:
+        device = {"device": "io_board", "state": "ready", "reason": "", "detail": "", "remedy": "", "since_s": 1.0, "info": {"line": "9600 8N1"}}
+        return {"uptime_s": 1.0, "devices": [device], "inputs": {"emergency": "clear"}, "stores": {}, "trust": {}, "queues": {"inbox": 0}}
+
+    def test_device(self, device: str) -> dict[str, object]:
+        if not self.in_maintenance:
+            raise RefusedByStateError("the lane is not in maintenance", "gatectl maintenance on")
+        return {"device": device, "result": "pass", "findings": [], "values": {"frames": 10}}
+
+    def snapshot(self, camera: str) -> np.ndarray:
+        if not self.in_maintenance:
+            raise RefusedByStateError("the lane is not in maintenance", "gatectl maintenance on")
+        return np.zeros((48, 64, 3), np.uint8)
 
 
 class UnixConnection(http.client.HTTPConnection):

@@ -15,6 +15,7 @@ from gate_controller.core.prompts import Prompt
 from gate_controller.core.values import UNKNOWN_INPUTS, Device, Direction, Door, DoorPosition, LaneInputs, Occupancy, Outcome, Region, TriState
 from gate_controller.ports.errors import RefusedByStateError
 from gate_controller.ports.trust import TrustClosed
+from gate_controller.runtime import acts
 from gate_controller.runtime import gate as gate_module
 from gate_controller.runtime.desk import Stores
 from gate_controller.runtime.gate import Devices, Gate, _Letter
@@ -201,7 +202,7 @@ def test_a_decision_thread_that_died_is_a_failure(gate, monkeypatch):
 
 
 def test_an_act_whose_officer_was_told_that_it_was_not_done_is_never_done(ready, monkeypatch):
-    monkeypatch.setattr(gate_module, "ANSWER_WITHIN_S", 0.0)
+    monkeypatch.setattr(acts, "ANSWER_WITHIN_S", 0.0)
     with pytest.raises(RefusedByStateError, match="nothing was done"):
         ready.officer("acknowledge", "o7", "")
     handled = []
