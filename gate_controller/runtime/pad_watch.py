@@ -103,6 +103,11 @@ class PadWatch:
         live = (self._earned and self._decision is PadDecision.LIVE) or self._met >= self._options.pad_challenges
         return PadDecision.LIVE if live and not self._spoiled else PadDecision.UNDETERMINED
 
+    def note_undetermined(self) -> None:
+        """For the engineer: why nothing was decided. A camera or machine that gives too few frames a second shows here."""
+        if self._judge is not None and self.judges:
+            log.info("it was not told in time whether a living face is before the camera", **_numbers(self._judge.assess()))
+
     def challenge(self, now: float) -> Prompt | None:
         """Ask for something, or for the next thing, when it is time to; what to show then.
 
@@ -155,4 +160,5 @@ class PadWatch:
 def _numbers(assessment: PadAssessment) -> dict[str, object]:
     """For the engineer's log: numbers, nothing of a picture."""
     cues = {cue.name: None if cue.value is None else round(cue.value, 3) for cue in assessment.cues}
-    return {"score": assessment.score, "frames": assessment.frames, "span_s": round(assessment.span_s, 2), "cues": cues}
+    rate = assessment.frames / assessment.span_s if assessment.span_s > 0 else 0.0
+    return {"score": assessment.score, "frames": assessment.frames, "span_s": round(assessment.span_s, 2), "frames_per_s": round(rate, 1), "cues": cues}

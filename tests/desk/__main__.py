@@ -78,7 +78,7 @@ class DeskGate(SimulatedGate):
         began = time.monotonic()
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
-            sys.exit(f"the desk refused {identity.face}: {done.stdout.strip() or done.stderr.strip()}")
+            sys.exit(f"the desk refused {identity.face}: {done.stdout.strip()}\n{done.stderr.strip()}")
         self._desk_seconds.append(time.monotonic() - began)
         print(f"- desk: {done.stdout.strip()}", file=sys.stderr, flush=True)
         (file,) = out.iterdir()

@@ -392,3 +392,13 @@ def test_whatever_is_shown_in_turn_nobody_passes_by_somebody_elses_evidence(lane
             seen = [person for person, _ in shown if person][-18:]
             assert max((len(list(same)) for person, same in groupby(seen) if person != HOLDER), default=0) <= VERIFY_EVERY_S * FPS
             assert seen[-1] == HOLDER
+
+
+def test_why_nothing_was_decided_is_for_the_engineers_log(lane):
+    with capture_logs() as logs:
+        lane.check()
+        lane.show(30.0, HOLDER, 0.5)
+    assert lane.ends()[Modality.PAD] == (CheckOutcome.UNDETERMINED, Reason.PAD_UNDETERMINED)
+    (told,) = [line for line in logs if line["event"].startswith("it was not told in time")]
+    assert told["score"] == 0.5
+    assert set(told) >= {"frames", "span_s", "frames_per_s", "cues"}

@@ -210,7 +210,7 @@ class FaceTaker:
                 good.clear()
                 first = None
                 liveness.begin_anew()
-        raise self._refused(fault, liveness.decision())
+        raise self._refused(fault, liveness)
 
     def _confirm(self, liveness: Liveness, template: FaceTemplate) -> None:
         ends_at = self._clock.monotonic() + self._demands.within_s
@@ -230,7 +230,7 @@ class FaceTaker:
             self._guide.say(fault or Instruction.LOOK_HERE)
         if fault in _NOT_THE_PERSON:
             raise another_person()
-        raise self._refused(fault, liveness.decision())
+        raise self._refused(fault, liveness)
 
     def _accepted(self, good: list[FaceProbe], pad: PadDecision) -> TakenFace | None:
         """The best of the earlier frames, if all the last ones match it."""
@@ -250,19 +250,22 @@ class FaceTaker:
         if liveness.decision() is PadDecision.ATTACK:
             raise self._not_accepted("a presentation attack is suspected")
         if liveness.too_late:
-            raise self._not_accepted("it could not be decided whether the face is live")
+            raise self._undecided(liveness)
         return anew
 
-    def _refused(self, fault: Instruction | None, pad: PadDecision) -> EnrolmentRefusedError:
+    def _refused(self, fault: Instruction | None, liveness: Liveness) -> EnrolmentRefusedError:
         if fault is Instruction.ALONE_PLEASE:
             return EnrolmentRefusedError(Refusal.NOT_ALONE, "there was a second face in view", "only the person to be enrolled may be before the camera")
         if fault is Instruction.LOOK_HERE:
             return EnrolmentRefusedError(Refusal.NOBODY_THERE, "no face came before the camera in time", "begin again")
-        if fault is None and pad is PadDecision.UNDETERMINED:
-            return self._not_accepted("it could not be decided whether the face is live")
+        if fault is None and liveness.decision() is PadDecision.UNDETERMINED:
+            return self._undecided(liveness)
         cause = fault.value.replace("_", " ") if fault is not None else "its pictures differ too much"
         how = f"the face could not be taken well enough in time ({cause})"
         return EnrolmentRefusedError(Refusal.FACE_NOT_GOOD_ENOUGH, how, _CALL_AN_OFFICER)
+
+    def _undecided(self, liveness: Liveness) -> EnrolmentRefusedError:
+        return self._not_accepted(f"it could not be decided whether the face is live ({liveness.gathered})")
 
     @staticmethod
     def _not_accepted(why: str) -> EnrolmentRefusedError:

@@ -73,6 +73,15 @@ class Liveness:
         judgement = self._judgement
         return judgement is not None and not self._earned and self._unsettled_s > judgement.decide_within_s - judgement.limits.least_span_s
 
+    @property
+    def gathered(self) -> str:
+        """What the judge has seen, for the officer's log: too few frames a second decide nothing."""
+        if self._judgement is None:
+            return "nothing"
+        seen = self._judgement.judge.assess()
+        score = "none" if seen.score is None else f"{seen.score:.2f}"
+        return f"{seen.frames} frames in {seen.span_s:.1f} s, score {score}"
+
     def begin_anew(self) -> None:
         """Somebody else is before the camera, or nobody alone: what was gathered is not of one person."""
         self._earned, self._restarts = False, 0
