@@ -72,6 +72,11 @@ plug: $(dev) $(models)  ## kill -9 at every point of a crossing over wire simula
 desk: $(dev) $(models)  ## one person from a simulated enrolment desk to a crossing, over the wire (a minute); ARGS="--family zfm20 --pad"
 	@exec $(bin)/python -m tests.desk $(ARGS)
 
+.PHONY: browser
+browser: $(dev) $(models)  ## kiosk page and simulator panel in real Chromium, with axe-core (some minutes); ARGS="-k panel"; PICTURES=1 draws docs/images anew
+	@requirements/setup browser
+	@$(bin)/python -m pytest -p no:xdist -q tests/browser/browser_*.py $(ARGS)
+
 .PHONY: power
 power: $(dev)  ## cut the power at every system call of every store; e.g. ARGS="--images 30000 --seed 1"
 	@exec $(bin)/python -m tests.power $(ARGS)
