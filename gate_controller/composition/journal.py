@@ -65,11 +65,16 @@ def latched_before(path: Path) -> Reason | None:
 def _latched(path: Path) -> Reason | None:
     with JournalReader(path) as journal:
         last: Reason | None = None
-        for event in journal.latest_events("emergency", "latched", "rearmed"):
+        given_back = False
+        for event in journal.latest_events("emergency", "latched", "rearmed", "maintenance_off"):
             if event.label == "rearmed":
                 break
+            if event.label == "maintenance_off":
+                given_back = True
+                continue
             reason = _BY_CODE.get(event.body["fields"].get("reason", Reason.EMERGENCY.code), Reason.EMERGENCY)
             if reason is Reason.EMERGENCY:
                 return reason
-            last = last or reason
+            if not (given_back and reason is Reason.MAINTENANCE):
+                last = last or reason
         return Reason.RESTARTED if journal.any_open_crossing() else last

@@ -16,7 +16,7 @@ from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.table import Row
-from gate_controller.core.values import BIOMETRICS, CheckOutcome, Door, Lamp, Modality, Outcome
+from gate_controller.core.values import BIOMETRICS, CheckOutcome, Door, Lamp, Modality, Occupancy, Outcome
 
 MATCHED = frozenset(f"{modality.value}_{CheckOutcome.SUCCESSFUL.value}" for modality in BIOMETRICS)
 """Steps of checks that told it is the holder."""
@@ -262,6 +262,7 @@ class Actions(DisplayActions):
         if self._called is None:
             self.acknowledged_by = None
             self.escalation = 0
+            self.call_number = int(self.now * 1000)
         if self._called is None or self._called[0] is not reason:
             self._called = (reason, self.escalation)
             self.out.append(c.CallOfficer(reason, self.escalation))
@@ -271,11 +272,11 @@ class Actions(DisplayActions):
         return self._called is not None
 
     def call_if_needed(self) -> None:
-        """Call an officer if the reason for being out of service needs one."""
-        if self.reason in NO_CALL and not self._perhaps_inside():
-            self.end_call()
-        else:
+        """Call an officer if the reason for being out of service needs one. A counter that gives no answer ends no call (INV-3), unless an officer has looked."""
+        if self.reason not in NO_CALL or self._perhaps_inside():
             self.call()
+        elif self.inputs.occupancy is not Occupancy.UNKNOWN or isinstance(self.event, e.Rearmed):
+            self.end_call()
 
     def escalate(self) -> None:
         """Nobody came: call again, louder."""
@@ -325,6 +326,11 @@ class Actions(DisplayActions):
             self._called = None
             self.out.append(c.EndOfficerCall())
 
+    def end_call_if_empty(self) -> None:
+        """The call is over if the counter steadily shows nobody."""
+        if self.nobody_inside():
+            self.end_call()
+
     def latch(self) -> None:
         """Only an officer's re-arm brings the lane back, also after a restart. An emergency that was never re-armed stays the reason."""
         if not self.emergency_latched():
@@ -332,9 +338,13 @@ class Actions(DisplayActions):
         self._note("latched", reason=self._row_reason.code if self._row_reason else "")
 
     def note_rearmed(self) -> None:
-        """An officer re-armed the lane: nothing is latched any more."""
+        """An officer re-armed the lane: nothing is latched any more. But an emergency's re-arm takes the lane from no engineer."""
+        kept = self.latched if self.state is State.EMERGENCY and self.maintenance_latched() else None
         self.latched = None
         self._note("rearmed", identity=getattr(self.event, "identity", ""))
+        if kept is not None:
+            self.latched = kept
+            self._note("latched", reason=kept.code)
 
     def note_rearm_refused(self) -> None:
         """The emergency still stands, or the chamber is not verified empty."""
@@ -345,9 +355,15 @@ class Actions(DisplayActions):
         self._note("emergency")
 
     def note_maintenance(self) -> None:
-        """Journal who has the lane."""
-        if isinstance(self.event, e.MaintenanceSwitched):
-            self._note("maintenance_on" if self.event.on else "maintenance_off", identity=self.event.identity)
+        """Journal who has the lane. It stays theirs over an emergency and a restart: only the engineer, or an officer's re-arm, gives it back."""
+        if not isinstance(self.event, e.MaintenanceSwitched):
+            return
+        self._note("maintenance_on" if self.event.on else "maintenance_off", identity=self.event.identity)
+        if self.event.on and self.latched is None:
+            self.latched = Reason.MAINTENANCE
+            self._note("latched", reason=Reason.MAINTENANCE.code)
+        elif not self.event.on and self.maintenance_latched():
+            self.latched = None
 
     # -- helpers -------------------------------------------------------------------------------------------------------
 
@@ -387,6 +403,6 @@ ENTER: dict[State, tuple[str, ...]] = {
     State.RETURN_PATH: ("end_biometrics", "open_entry", "show_go_back"),
     State.OFFICER_REFERRAL: ("close_both", "end_biometrics", "call", "show_wait_for_officer"),
     State.EMERGENCY: ("hold_emergency_doors", "note_emergency", "end_biometrics", "finish", "call", "show_reason"),
-    State.MAINTENANCE: ("close_both", "finish", "end_call", "show_closed"),
+    State.MAINTENANCE: ("close_both", "finish", "end_call_if_empty", "show_closed"),
 }
 """What entering a state does, in this order."""

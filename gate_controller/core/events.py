@@ -112,6 +112,7 @@ class OfficerAcknowledged:
     """An officer took the call."""
 
     identity: str
+    call: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,7 @@ class AssistanceRequested:
     """Somebody who watches the lane takes over whoever is inside: the checks end, an officer is called there."""
 
     identity: str
+    call: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ class OfficerReturned:
     crossing_id: str
     identity: str
     reason: str
+    call: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,7 @@ class OfficerReleased:
     crossing_id: str
     identity: str
     reason: str
+    call: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,7 @@ class Rearmed:
     """An officer re-arms the lane after an emergency or a latched fault."""
 
     identity: str
+    call: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

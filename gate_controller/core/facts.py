@@ -39,9 +39,9 @@ DEVICE_LOST: dict[Device, Reason] = {
 }
 
 AJAR = frozenset({DoorPosition.OPEN, DoorPosition.MOVING})
+"""Known to be away from closed."""
 TAKES_BACK = frozenset({CheckOutcome.FAILED, CheckOutcome.UNDETERMINED})
 """What attack detection may end with after all, once it ended well."""
-"""Known to be away from closed."""
 
 
 @dataclass(slots=True)
@@ -93,6 +93,7 @@ class Facts:
         self.missing: dict[Device, Reason] = dict.fromkeys(DEVICE_LOST, Reason.STARTING)
         self.latched: Reason | None = None
         self.stopping = False
+        self.stop_forced = False
         self.crossing: Crossing | None = None
         self.verdict: Verdict | None = None
         self.reason: Reason | None = Reason.STARTING
@@ -107,6 +108,7 @@ class Facts:
         self.entry_passed = True
         self.acknowledged_by: str | None = None
         self.escalation = 0
+        self.call_number = 0
         self.event: e.Event = e.TimerExpired()
 
     def absorb(self, event: e.Event, now: float) -> None:
@@ -124,8 +126,9 @@ class Facts:
                 self.missing.pop(device, None)
             case e.Started(latched):
                 self.latched = latched
-            case e.StopRequested():
+            case e.StopRequested(now=forced):
                 self.stopping = True
+                self.stop_forced |= forced
             case e.CheckEnded(crossing_id, modality, outcome, reason) if self.crossing and self.crossing.crossing_id == crossing_id:
                 self._absorb_check(self.crossing, modality, outcome, reason)
             case _:

@@ -284,6 +284,10 @@ class Guards(Facts):
         """An emergency before a restart was never re-armed."""
         return self.latched is Reason.EMERGENCY
 
+    def maintenance_latched(self) -> bool:
+        """An engineer took the lane, and did not give it back."""
+        return self.latched is Reason.MAINTENANCE
+
     def verified_empty(self) -> bool:
         """The emergency loop is whole and the counter steadily shows nobody."""
         return self.emergency_over() and self.io_ready() and self.nobody_inside()
@@ -376,8 +380,8 @@ class Guards(Facts):
         return self.expired("renew")
 
     def idle(self) -> bool:
-        """No traveller is being dealt with."""
-        return self.state in {State.OUT_OF_SERVICE, State.READY, State.MAINTENANCE, State.EMERGENCY}
+        """No traveller is being dealt with, nor an emergency, which a stop waits for as for a crossing."""
+        return self.state in {State.OUT_OF_SERVICE, State.READY, State.MAINTENANCE} or (self.state is State.EMERGENCY and self.stop_forced)
 
     def _forced(self, door: Door) -> bool:
         since = self.ajar_since.get(door)

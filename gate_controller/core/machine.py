@@ -23,7 +23,7 @@ from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from gate_controller.core.table import EVALUATE, TABLE, Row
-from gate_controller.core.values import UNKNOWN_INPUTS, Device, LaneInputs, TriState
+from gate_controller.core.values import UNKNOWN_INPUTS, Device, Lamp, LaneInputs, TriState
 
 TRIGGERS: dict[type, str] = {
     e.DeviceReady: "device_ready",
@@ -66,6 +66,10 @@ def _choices(table: tuple[Row, ...]) -> dict[tuple[str, State], list[tuple[Asked
     return choices
 
 
+def _refused(event: e.Event, state: State) -> c.NoteEvent:
+    return c.NoteEvent("act_refused", (("act", TRIGGERS[type(event)]), ("identity", getattr(event, "identity", "")), ("state", state.value)))
+
+
 def _apply(row: Row, lane: Actions) -> None:
     lane.apply(row)
 
@@ -100,9 +104,9 @@ class Controller:
             if isinstance(event, e.Started):
                 lane.enter(State.OUT_OF_SERVICE)
             trigger = TRIGGERS.get(type(event))
-            taken = trigger is not None and self._try(trigger)
+            taken = trigger is not None and self._is_meant(event) and self._try(trigger)
             if isinstance(event, ACTS) and not taken:
-                lane.out.append(c.NoteEvent("act_refused", (("act", trigger or ""), ("identity", event.identity), ("state", lane.state.value))))
+                lane.out.append(_refused(event, lane.state))
             for _ in range(MOST_ROWS):
                 if not self._try(EVALUATE):
                     break
@@ -113,6 +117,11 @@ class Controller:
             return self._fail(error, event, now)
         out, lane.out = lane.out, []
         return out
+
+    def _is_meant(self, event: e.Event) -> bool:
+        """An officer's act may say which call it answers: it is for nobody else who is inside by now."""
+        call = getattr(event, "call", None)
+        return call is None or call == self.call_number
 
     def _try(self, trigger: str) -> bool:
         """Take the first row of this trigger whose guards hold; False when there is none."""
@@ -142,6 +151,7 @@ class Controller:
         if emergency and not noted:
             out.append(c.NoteEvent("emergency"))  # so that the next start waits for the re-arm
         lane.out = []
+        out.append(c.NoteEvent("latched", (("reason", Reason.INTERNAL_ERROR.code),)))  # whoever was inside may be there still; and a bug may strike again
         lane.reason = Reason.INTERNAL_ERROR
         lane.verdict = None
         if lane.crossing is not None:
@@ -151,12 +161,16 @@ class Controller:
             lane.finish()
         out += lane.out
         prompt = Prompt.EMERGENCY_EXIT if emergency else Prompt.LANE_CLOSED
+        lane._called = (Reason.INTERNAL_ERROR, 0)  # noqa: SLF001 - the status names it
+        out += [c.SetLamp(lamp, lamp is Lamp.ENTRY_RED) for lamp in Lamp]
         out += [c.CallOfficer(Reason.INTERNAL_ERROR), c.ShowPrompt(prompt), c.NoteEvent("internal_error", (("type", type(error).__name__),))]
         return out
 
     def _handle_failed(self, event: e.Event, now: float) -> list[c.Command]:
         """After a bug only an emergency is still served, until the restart: a failed core cannot be re-armed."""
         before, held_until = self._lane.inputs, self._held_until
+        if isinstance(event, ACTS):
+            return [_refused(event, self.state)]
         match event:
             case e.InputsRead(inputs):
                 self._lane.inputs = inputs
@@ -206,6 +220,11 @@ class Controller:
         """The pending call: reason, escalation, who acknowledged it."""
         called = self._lane.called
         return None if called is None else (called[0], called[1], self._lane.acknowledged_by)
+
+    @property
+    def call_number(self) -> int | None:
+        """Which call is pending: an officer's act names it, so that it is carried out for no other. None when nobody is called."""
+        return self._lane.call_number if self._lane.call_pending() else None
 
     @property
     def crossing_id(self) -> str | None:

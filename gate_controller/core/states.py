@@ -35,6 +35,6 @@ DEADLINES: dict[State, dict[str, tuple[str, ...]]] = {
     State.RETURN_PATH: {"door_moves": ("door_open_s",), "return_path": ("return_path_s",)},
     State.OFFICER_REFERRAL: {"officer": ("officer_acknowledge_s",)},
     State.EMERGENCY: {"renew": ("emergency_hold_s",), "officer": ("officer_acknowledge_s",)},
-    State.MAINTENANCE: {},
+    State.MAINTENANCE: {"officer": ("officer_acknowledge_s",)},
 }
-"""OUT_OF_SERVICE, OFFICER_REFERRAL and EMERGENCY re-arm their deadlines each time one has served."""
+"""OUT_OF_SERVICE, OFFICER_REFERRAL, EMERGENCY and MAINTENANCE re-arm their deadlines each time one has served."""

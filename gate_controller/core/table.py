@@ -55,10 +55,16 @@ TABLE: tuple[Row, ...] = (
     Row("rearmed", (S.EMERGENCY,), S.OUT_OF_SERVICE, ("verified_empty",), ("note_rearmed",), None, R.EMERGENCY),
     Row("rearmed", (S.EMERGENCY,), None, (), ("note_rearm_refused",)),
     Row("officer_acknowledged", (S.EMERGENCY,), None, (), ("acknowledge",)),
+    Row("stop_requested", (S.EMERGENCY,), None, ("forced_stop",), ("hold_emergency_doors",)),  # the board's timer has them from then on
     # Stopping and maintenance: at once when idle; a crossing is finished first unless the stop is forced.
     Row("stop_requested", NOT_EMERGENCY, S.OUT_OF_SERVICE, ("forced_stop",), (), O.ABORTED, R.STOPPING),
     Row("maintenance_switched", (S.OUT_OF_SERVICE, S.READY), S.MAINTENANCE, ("switched_on", "!somebody_inside"), ("note_maintenance",), None, R.MAINTENANCE),
     Row("maintenance_switched", (S.MAINTENANCE,), S.OUT_OF_SERVICE, ("!switched_on",), ("note_maintenance",), None, "closed_reason"),
+    Row("maintenance_switched", (S.OUT_OF_SERVICE,), None, ("!switched_on", "maintenance_latched"), ("note_maintenance",)),  # after an emergency, or a restart
+    # An engineer is there, but perhaps not with whoever was called for: a call ends when the chamber is known to be empty.
+    Row(EVALUATE, (S.MAINTENANCE,), None, ("call_pending", "nobody_inside"), ("end_call",)),
+    Row(EVALUATE, (S.MAINTENANCE,), None, ("call_pending", "expired_officer"), ("escalate",)),
+    Row("officer_acknowledged", (S.MAINTENANCE,), None, ("call_pending",), ("acknowledge",)),
     # Out of service: back when every device works and the lane is verified empty and shut.
     Row(EVALUATE, (S.OUT_OF_SERVICE,), S.RETURN_PATH, ("walked_in", "!being_stopped"), (), None, R.WALKED_IN),
     Row(EVALUATE, (S.OUT_OF_SERVICE,), S.OFFICER_REFERRAL, ("io_ready", "somebody_inside", "!being_stopped"), (), None, R.REVERSE_ENTRY),
@@ -126,19 +132,20 @@ TABLE: tuple[Row, ...] = (
     Row(EVALUATE, INSIDE, S.OFFICER_REFERRAL, ("lost_inside",), (), None, "lost_reason"),
     Row(EVALUATE, INSIDE, S.RETURN_PATH, ("many_inside", "exit_closed"), (), O.RETURNED, R.TAILGATING),
     Row(EVALUATE, (S.OCCUPANCY_CHECK,), S.CLEARING, ("nobody_inside", "entry_closed"), (), O.ABANDONED, R.BACKED_OUT),
-    Row(EVALUATE, (S.OCCUPANCY_CHECK,), S.RETURN_PATH, ("counted_before", "somebody_inside", "entry_beam_clear"), (), O.RETURNED, R.TAILGATING),
+    Row(EVALUATE, (S.OCCUPANCY_CHECK,), S.RETURN_PATH, ("counted_before", "somebody_inside", "entry_beam_clear"), (), O.RETURNED, "present_reason"),
     Row(EVALUATE, (S.OCCUPANCY_CHECK,), S.IDENTITY_CHECK, ("one_inside", "doors_closed", "entry_beam_clear", "exit_beam_clear"), ("note_entered",)),
     Row(EVALUATE, (S.OCCUPANCY_CHECK,), S.OFFICER_REFERRAL, ("expired_entry_close", "!entry_closed"), (), None, R.ENTRY_DOOR_DID_NOT_CLOSE),
     Row(EVALUATE, (S.OCCUPANCY_CHECK,), S.OFFICER_REFERRAL, ("expired_occupancy",), (), None, R.OCCUPANCY_UNKNOWN),
     Row("assistance_requested", INSIDE, S.OFFICER_REFERRAL, (), ("note_assistance",), None, R.ASSISTANCE_REQUESTED),
     # The right person. By a doorless entry they may go, and somebody else may come: whoever is inside then is not known to be who was checked.
-    Row(EVALUATE, (S.IDENTITY_CHECK,), S.OCCUPANCY_CHECK, ("doorless_entry", "entry_beam_interrupted"), ("end_biometrics",)),
+    Row(EVALUATE, (S.IDENTITY_CHECK,), S.OCCUPANCY_CHECK, ("doorless_entry", "entry_beam_interrupted"), ("end_biometrics",), None, R.TAILGATING),
+    Row(EVALUATE, (S.IDENTITY_CHECK,), S.OCCUPANCY_CHECK, ("doorless_entry", "!entry_beam_clear"), ("end_biometrics",), None, R.INPUTS_UNKNOWN),
     Row(EVALUATE, (S.IDENTITY_CHECK,), S.CLEARING, ("nobody_inside", "doorless_entry"), (), O.ABANDONED, R.BACKED_OUT),
     Row(EVALUATE, (S.IDENTITY_CHECK,), S.CLEARING, ("nobody_inside",), ("latch",), O.ABORTED, R.LEFT_UNSEEN),
     Row(EVALUATE, (S.IDENTITY_CHECK,), S.OFFICER_REFERRAL, ("check_failed",), (), None, "failed_check"),
     Row(EVALUATE, (S.IDENTITY_CHECK,), S.OFFICER_REFERRAL, ("officer_must_confirm",), (), None, R.OFFICER_CONFIRMATION),
-    Row(EVALUATE, (S.IDENTITY_CHECK,), S.EXIT_OPEN, ("release_allowed",), ("note_verified", "open_exit"), O.COMPLETED),
     Row(EVALUATE, (S.IDENTITY_CHECK,), S.OFFICER_REFERRAL, ("expired_identity",), (), None, R.IDENTITY_TIMED_OUT),
+    Row(EVALUATE, (S.IDENTITY_CHECK,), S.EXIT_OPEN, ("release_allowed",), ("note_verified", "open_exit"), O.COMPLETED),
     Row("check_progressed", (S.IDENTITY_CHECK,), None, ("mine",), ("show_progress",)),
     Row("check_ended", (S.IDENTITY_CHECK,), None, ("only_pad_missing",), ("note_pad_awaited",)),
     # The exit is open.
@@ -147,6 +154,7 @@ TABLE: tuple[Row, ...] = (
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("inputs_unknown",), ("annul",), None, "unknown_reason"),
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("entry_unconfirmed",), ("annul",), None, "doubt_reason"),
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("doorless_entry", "entry_beam_interrupted", "!by_officer"), ("annul",), None, R.TAILGATING),
+    Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("doorless_entry", "!entry_beam_clear", "!by_officer"), ("annul",), None, R.INPUTS_UNKNOWN),
     Row(EVALUATE, (S.EXIT_OPEN,), S.OFFICER_REFERRAL, ("many_inside", "!by_officer"), ("annul",), None, R.REVERSE_ENTRY),
     Row(EVALUATE, (S.EXIT_OPEN,), S.CLEARING, ("nobody_inside", "exit_beam_clear", "passed_exit_beam", "exit_was_ajar"), ("close_exit", "note_exited")),
     Row(EVALUATE, (S.EXIT_OPEN,), S.CLEARING, ("nobody_inside", "exit_beam_clear", "expired_exit_open"), ("close_exit", "latch"), O.ABORTED, R.LEFT_UNSEEN),

@@ -85,6 +85,8 @@ class Durable:
                 self.by_hand[crossing_id] = None
         elif command.kind == "rearmed":
             self.latches.clear()
+        elif command.kind == "maintenance_off":
+            self.latches = [reason for reason in self.latches if reason is not Reason.MAINTENANCE]
         elif command.kind in {"emergency", "latched"}:
             code = dict(command.fields).get("reason", Reason.EMERGENCY.code)
             self.latches.append(_BY_CODE.get(code, Reason.EMERGENCY))

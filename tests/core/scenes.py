@@ -163,6 +163,8 @@ def word(command):
             return f"records {record.outcome.value} {record.reason.code if record.reason else 'well'}"
         case c.NoteEvent(kind):
             return f"notes {kind}"
+        case c.SetLamp(lamp, on):
+            return f"lights {lamp.value} {on}"
     return {c.VerifyPass: "verifies", c.FindEnrolment: "looks up", c.RecordAdmission: "claims", c.PrepareBiometrics: "prepares", c.GatherPadEvidence: "watches", c.EndBiometrics: "forgets",
             c.EndOfficerCall: "ends the call"}[type(command)]  # fmt: skip
 

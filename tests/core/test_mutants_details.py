@@ -188,8 +188,20 @@ def test_the_record_of_a_lane_that_could_not_be_seen_empty(new_lane):
 @pytest.mark.parametrize(
     ("steps", "noted"),
     [
-        ([ENGINEER], {"maintenance_on": {"identity": "engineer 3"}}),
-        ([ENGINEER, ENGINEER_GONE], {"maintenance_on": {"identity": "engineer 3"}, "maintenance_off": {"identity": "engineer 3"}}),
+        ([ENGINEER], {"maintenance_on": {"identity": "engineer 3"}, "latched": {"reason": "maintenance"}}),
+        (
+            [ENGINEER, EMERGENCY, LOOP_WHOLE, waits(0.4), REARMED],
+            {
+                "maintenance_on": {"identity": "engineer 3"},
+                "emergency": {},
+                "rearmed": {"identity": "officer 7"},
+                "latched": {"reason": "maintenance"},
+            },
+        ),
+        (
+            [ENGINEER, ENGINEER_GONE],
+            {"maintenance_on": {"identity": "engineer 3"}, "latched": {"reason": "maintenance"}, "maintenance_off": {"identity": "engineer 3"}},
+        ),
         ([ENGINEER_GONE], {"act_refused": {"act": "maintenance_switched", "identity": "engineer 3", "state": "ready"}}),
         ([RELEASED], {"act_refused": {"act": "officer_released", "identity": "officer 7", "state": "ready"}}),
         ([EMERGENCY, TAKEN], {"emergency": {}, "officer_acknowledged": {"identity": "officer 7"}}),
@@ -334,8 +346,12 @@ def test_what_a_bug_leaves_behind(broken):
     assert [word(command) for command in out] == [
         "exit shuts",
         "entry shuts",
+        "notes latched",
         "forgets",
         "records aborted internal_error",
+        "lights entry_green False",
+        "lights entry_red True",
+        "lights exit_green False",
         "calls internal_error",
         "says lane_closed",
         "notes internal_error",
@@ -372,4 +388,4 @@ def test_a_bug_before_anybody_was_admitted_leaves_what_was_noted(new_lane):
 
     actions.many_inside = boom
     out = lane.controller.handle(e.InputsRead(lane.inputs), lane.now)
-    assert [word(command) for command in out][:4] == ["exit shuts", "entry shuts", "notes kept", "forgets"]
+    assert [word(command) for command in out][:4] == ["exit shuts", "entry shuts", "notes kept", "notes latched"]

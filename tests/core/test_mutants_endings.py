@@ -224,7 +224,7 @@ SCENES = {
     "somebody stands in the entry during the check": (
         single_identity,
         [sees(entry_beam=BROKEN), waits(1)],
-        "forgets, says wait_inside -> occupancy_check -",
+        "forgets, says wait_inside -> occupancy_check tailgating",
     ),
     "somebody stands in the entry while the exit is open": (
         single_exit_open,

@@ -151,7 +151,7 @@ SCENES = {
     "the entry beam of a doorless entry gives no answer during the check": (
         single_identity,
         [sees(entry_beam=TriState.UNKNOWN), waits(0.5)],
-        " -> identity_check -",
+        "forgets, says wait_inside -> occupancy_check inputs_unknown",
     ),
     "the exit beam gives no answer when the chamber should be clear": (
         nobody_came,

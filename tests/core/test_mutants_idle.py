@@ -88,12 +88,12 @@ SCENES = {
     "an engineer takes a lane that is ready": (
         ready,
         [ENGINEER],
-        "notes maintenance_on, exit shuts, entry shuts, says lane_closed -> maintenance maintenance",
+        "notes maintenance_on, notes latched, exit shuts, entry shuts, says lane_closed -> maintenance maintenance",
     ),
     "an engineer takes a lane that is out of service": (
         out_of_service,
         [ENGINEER],
-        "notes maintenance_on, exit shuts, entry shuts, ends the call -> maintenance maintenance",
+        "notes maintenance_on, notes latched, exit shuts, entry shuts, ends the call -> maintenance maintenance",
     ),
     "an engineer does not take a lane out of service with somebody in it": (
         out_of_service,
@@ -113,7 +113,7 @@ SCENES = {
     "an engineer gives the lane back": (
         maintenance,
         [ENGINEER_GONE, waits(STEADY)],
-        "notes maintenance_off, exit shuts, entry shuts, says starting, says show_code -> ready -",
+        "notes maintenance_off, exit shuts, entry shuts, says show_code -> ready -",
     ),
     "an engineer gives back a lane with a lost device": (
         maintenance,

@@ -149,7 +149,7 @@ SCENES = {
     "the second check ends well at the moment the time is over": (
         identity,
         [ends(Modality.FINGERPRINT), later(20.1), ends(Modality.FACE)],
-        "exit opens, forgets, says step_out -> exit_open -",
+        "exit shuts, entry shuts, forgets, calls identity_timed_out, says wait_for_officer -> officer_referral identity_timed_out",
     ),
     "the entry is forced at the moment the inputs are unknown for too long": (
         leaving,

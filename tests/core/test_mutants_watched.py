@@ -81,7 +81,7 @@ SCENES = {
     "somebody steps back in the moment the doorless entry is known again": (
         single_leaving,
         [sees(entry_beam=TriState.UNKNOWN), steadily(occupancy=NOBODY), sees(entry_beam=CLEAR), steadily(occupancy=ONE), waits(16)],
-        "exit shuts; exit shuts, calls exit_door_did_not_close, says wait_for_officer -> officer_referral exit_door_did_not_close",
+        "exit shuts, calls inputs_unknown, says wait_for_officer -> officer_referral inputs_unknown",
     ),
     "an exit that bounced during the checks has nothing to do with who goes back by the entry": (
         identity,

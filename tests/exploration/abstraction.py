@@ -34,7 +34,15 @@ PASS = PassFacts(b"p" * 16, b"e" * 16, Region.HK, 1, 1_800_000_000, 1_799_990_00
 SOME = Reason.DOOR_FORCED
 """Stands for every reason that only a record or a display would show."""
 
-NEVER_KEPT: dict[str, Any] = {"now": NOW, "acknowledged_by": None, "escalation": 0, "_prompt": None, "_row_reason": Reason.STARTING}
+NEVER_KEPT: dict[str, Any] = {
+    "now": NOW,
+    "acknowledged_by": None,
+    "escalation": 0,
+    "call_number": 0,
+    "stop_forced": False,
+    "_prompt": None,
+    "_row_reason": Reason.STARTING,
+}
 """Facts that no guard reads before they are written, or that only number a call: with what a core gets instead."""
 NOT_FACTS = {"policy", "event", "out", "armed_for"}
 OUT, READY, PASSING = State.OUT_OF_SERVICE, State.READY, State.PASS_CHECK
@@ -204,7 +212,7 @@ class Codec:
         called = lane._called
         if called is not None:
             lane._called = "same" if state in CALLING and called[0] is lane.reason else "other"
-        if lane.latched not in {None, Reason.EMERGENCY}:
+        if lane.latched not in {None, Reason.EMERGENCY, Reason.MAINTENANCE}:
             lane.reason = SOME if lane.reason is lane.latched else lane.reason
             lane.latched = SOME
         if state is State.OFFICER_REFERRAL:

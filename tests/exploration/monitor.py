@@ -152,8 +152,8 @@ class Monitor:
         self.someone |= inputs.occupancy in ONE_OR_MORE
         if inputs.emergency is TriState.ACTIVE:
             self.emergency, self.engineer = STANDS, False
-        if self.doorless and inputs.entry_beam is TriState.ACTIVE:
-            self.good = frozenset()  # they may have gone, and somebody else come
+        if self.doorless and inputs.entry_beam is not TriState.INACTIVE:
+            self.good = frozenset()  # they may have gone, and somebody else come; unknown is never clear
         if self.leaving:
             self.leaving |= (AJAR if inputs.exit_door in OPENED else 0) | (INTERRUPTED if inputs.exit_beam is TriState.ACTIVE else 0)
         self.inputs = inputs
@@ -242,6 +242,8 @@ class Monitor:
                 self.called = True
             case c.EndOfficerCall():
                 self._must(self.called, "order: a call was ended that nobody made")
+                empty = self.inputs.occupancy is Occupancy.ZERO and self.steady
+                self._must(empty or not self.engineer, "INV-4: an engineer's coming ended a call, and the chamber is not known to be empty")
                 self.called = False
             case c.SetLamp(lamp, on):
                 before = self.lit if self.lit is not None else frozenset()

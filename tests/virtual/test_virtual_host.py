@@ -174,8 +174,9 @@ def test_a_bug_in_the_core_closes_the_crossing_and_ends_the_process_which_comes_
     assert [(record.outcome, record.reason) for record in scene.host.records] == [(Outcome.ABORTED, Reason.INTERNAL_ERROR)]
     assert scene.host.reasons[Reason.INTERNAL_ERROR.code] >= 1
     assert not scene.host.break_core(rows)
-    scene.wait(20.0)
-    assert scene.host.state is State.OFFICER_REFERRAL  # somebody is inside
+    while scene.host.state is not State.OFFICER_REFERRAL:  # somebody is inside
+        assert scene.agenda.turn()
+    assert scene.started_with() is Reason.INTERNAL_ERROR
     assert not scene.monitor.violations
 
 
