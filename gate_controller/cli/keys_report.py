@@ -10,9 +10,10 @@ from gate_controller.composition.trust import TrustInForce, TrustParts, trust_in
 from gate_controller.core.values import Region
 from gate_controller.ports.errors import GateError
 from gate_controller.ports.services import VerifyingKey
+from gate_controller.ports.spans import duration
 from gate_controller.ports.trust import Freshness, TrustView
 from gate_controller.trust.floor import Floor
-from gate_controller.trust.freshness import duration, freshness_json, freshness_text
+from gate_controller.trust.freshness import freshness_json, freshness_text
 from gate_controller.trust.importing import ImportReport
 from gate_controller.trust.roles import RoleSummary, role_summaries
 from gate_controller.trust.status_list import StatusList

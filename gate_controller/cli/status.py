@@ -18,7 +18,7 @@ import click
 from gate_controller.cli.socket_option import failures_as_exit_codes, one_line, socket_option
 from gate_controller.control.client import FeedEvent, GateClient
 from gate_controller.ports.control import JsonObject
-from gate_controller.trust.freshness import duration
+from gate_controller.ports.spans import duration
 
 _AGO = re.compile(r"([0-9]{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

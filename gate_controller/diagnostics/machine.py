@@ -16,10 +16,10 @@ from gate_controller.diagnostics.answers import SUDO, failed, passed, skipped, w
 from gate_controller.diagnostics.findings import Finding
 from gate_controller.diagnostics.site import Site
 from gate_controller.ports.errors import GateError
+from gate_controller.ports.spans import duration
 from gate_controller.settings import Settings
 from gate_controller.settings.device_nodes import NodeKind, examine
 from gate_controller.trust.floor import Floor
-from gate_controller.trust.freshness import duration
 
 CLOCK_IDS = ("clock.time", "clock.behind", "clock.synchronised")
 DISK_IDS = ("disk.space", "disk.inodes", "disk.writable", "memory.free")

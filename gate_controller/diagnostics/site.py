@@ -104,7 +104,7 @@ class Site:
         if self.mode is not Mode.DAEMON:
             return {}
         with contextlib.suppress(GateError):
-            return self.client._ask("GET", "/v1/diagnostics")  # noqa: SLF001 - the client gets a call of its own for it
+            return self.client.diagnostics()
         return {}
 
     @cached_property

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from gate_controller.core.values import Door, Lamp, LaneInputs
 
-Image = NDArray[np.uint8]
+if TYPE_CHECKING:  # numpy takes a tenth of a second to import, and `gatectl status` comes by here
+    import numpy as np
+    from numpy.typing import NDArray
+
+Image: TypeAlias = "NDArray[np.uint8]"
 """Height x width x 3, BGR, uint8."""
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, fields
 
 from gate_controller.core.values import Region
 from gate_controller.ports.errors import ConfigurationError
+from gate_controller.ports.spans import duration
 from gate_controller.ports.trust import Cause, Freshness, RegionFreshness
 
 FRESH, STALE, DEGRADED, CLOSED = Freshness
@@ -286,18 +287,6 @@ def freshness_text(freshness: RegionFreshness, now: float) -> str:
         parts.append(f"closed in {duration(freshness.closed_at - now)}")
     return "; ".join([parts[0], ", ".join(parts[1:])] if parts[1:] else parts)
 
-
-def duration(seconds: float) -> str:
-    """A time span in its two largest units, rounded down: "2 d 9 h", "11 h 2 min", "3 min", "45 s"."""
-    whole = max(0, int(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    amounts = (whole // 86_400, whole // 3600 % 24, whole // 60 % 60)
-    first = next(place for place, amount in enumerate(amounts) if amount)
-    return " ".join(f"{amounts[place]} {_UNITS[place]}" for place in range(first, min(first + 2, 3)) if amounts[place])
-
-
-_UNITS = ("d", "h", "min")
 
 # Cause: (while it only warns, when it restricts or closes)
 _PHRASES = {

@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 from gate_controller.core.values import Region
 from gate_controller.ports.services import VerifyingKey
+from gate_controller.ports.spans import duration
 from gate_controller.ports.trust import Cause, Freshness, PassStatus, RegionFreshness
 from gate_controller.trust.errors import TrustError
-from gate_controller.trust.freshness import Deadlines, FreshnessBudget, Timeline, duration, timeline
+from gate_controller.trust.freshness import Deadlines, FreshnessBudget, Timeline, timeline
 from gate_controller.trust.keys import is_for_enrolments, parse_key, protected_headers
 from gate_controller.trust.repository import REGION_ROLES, Target, VerifiedRepository
 from gate_controller.trust.status_list import MAX_CONTENT_BYTES, StatusList, StatusListError, parse_status_list
