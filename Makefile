@@ -110,6 +110,14 @@ install: $(runtime) $(models)  ## put this version below DESTDIR (default: this 
 uninstall:  ## take programs, units and links away again; configuration, keys and stores stay
 	@packaging/uninstall "$(DESTDIR)"
 
+.PHONY: doctor-faults
+doctor-faults: $(dev) $(models)  ## sixty faults put into a simulated gate, and whether gatectl doctor names each cause (a quarter of an hour; root)
+	@exec $(bin)/python -m tests.doctor $(ARGS)
+
+.PHONY: reference
+reference: $(dev)  ## write docs/reference/*.md from the code; the tests see that they are current
+	@exec $(bin)/python -m tests.reference
+
 .PHONY: deb
 deb: $(runtime) $(models)  ## a Debian package with everything inside, in build/ (some minutes)
 	@packaging/deb
