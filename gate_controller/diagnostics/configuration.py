@@ -9,9 +9,9 @@ from pathlib import Path
 from gate_controller.diagnostics.answers import failed, passed
 from gate_controller.diagnostics.findings import Finding
 from gate_controller.diagnostics.site import Site
+from gate_controller.settings import InvalidConfigurationError
 
 IDS = ("configuration.file", "configuration.valid")
-_SHOWN = 3
 
 
 def check(site: Site) -> Iterator[Finding]:
@@ -28,8 +28,17 @@ def check(site: Site) -> Iterator[Finding]:
     if settings is not None:
         yield passed("configuration.valid", f"gate {settings.gate.id}, {settings.gate.mode}, {settings.gate.lane.value}")
         return
-    more = f" (and {len(site.problems) - _SHOWN} more)" if len(site.problems) > _SHOWN else ""
-    yield failed("configuration.valid", "; ".join(site.problems[:_SHOWN]) + more, "gatectl config check lists every mistake with its line")
+    yield failed("configuration.valid", "; ".join(_first_of_each_file(site)), "gatectl config check lists every mistake with its line")
+
+
+def _first_of_each_file(site: Site) -> list[str]:
+    """A file that is cut short or of another version has many mistakes, and their number tells so."""
+    if not isinstance(site.loaded, InvalidConfigurationError):
+        return list(site.problems)
+    by_file: dict[str, list[str]] = {}
+    for problem in site.loaded.problems:
+        by_file.setdefault(problem.file, []).append(str(problem))
+    return [f"{problems[0]}{f' and {len(problems) - 1} more in this file' if len(problems) > 1 else ''}" for problems in by_file.values()]
 
 
 def _unreadable(path: Path) -> str:

@@ -60,6 +60,9 @@ class Site:
             return load(self.config, self.drivers)
         except ConfigurationError as error:
             return error
+        except Exception as error:  # noqa: BLE001 - a bug in a driver's options, or ours: whatever else can be looked at still is
+            what = f"{self.config} cannot be loaded: {type(error).__name__}: {error}"
+            return ConfigurationError(what, "this is a bug: gatectl config check shows where; report it")
 
     @cached_property
     def drivers(self) -> Drivers:
