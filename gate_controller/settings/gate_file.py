@@ -18,6 +18,7 @@ from gate_controller.settings.types import DirectionName, FilePath, Section
 KIOSK_HOST = "127.0.0.1"
 
 Wait = Annotated[float, Field(gt=0, le=60)]
+GroupName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 CredentialName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
 
 DEVICE_KINDS = {
@@ -173,10 +174,20 @@ class ModelsSection(Section):
     directory: FilePath = Field(description="Directory of the weights files; each is checked by its hash")
 
 
+class RolesSection(Section):
+    """Which groups of the machine may do what at the control socket. Two roles may have one group; a group that does not exist gives nobody its role."""
+
+    read: GroupName = Field("gate-read", description="Group whose members may look at state, events and metrics; the other roles may, too")
+    operator: GroupName = Field("gate-operator", description="Group whose members may acknowledge a call and take over whoever is inside")
+    officer: GroupName = Field("gate-officer", description="Group whose members may do all that an officer does: release, return, re-arm")
+    engineer: GroupName = Field("gate-engineer", description="Group whose members may take the lane into maintenance and test its devices")
+
+
 class ControlSection(Section):
     """The control socket."""
 
     socket: FilePath = Field(Path("/run/gate-controller/control.sock"), description="Unix socket that gatectl talks to")
+    roles: RolesSection = Field(default_factory=RolesSection, description="Groups of the machine that have the roles")
 
     @field_validator("socket")
     @classmethod
@@ -202,6 +213,20 @@ class KioskSection(Section):
         if value != KIOSK_HOST:
             message = f"Input should be {KIOSK_HOST}: the page is for the gate's own display, never for a network"
             raise ValueError(message)
+        return value
+
+
+class MetricsSection(Section):
+    """Metrics for node_exporter's textfile collector. gatectl and the control socket give them in any case."""
+
+    textfile: FilePath | None = Field(None, description="File that the metrics are written to, in the collector's directory; its name ends in .prom")
+    every_s: float = Field(15.0, ge=1, le=3600, description="How often it is written")
+
+    @field_validator("textfile")
+    @classmethod
+    def _is_collected(cls, value: Path | None) -> Path | None:
+        if value is not None and value.suffix != ".prom":
+            raise ValueError("Input should be a file whose name ends in .prom: node_exporter reads no other")
         return value
 
 
@@ -243,4 +268,5 @@ class GateFile(Section):
     models: ModelsSection = Field(description="Weights of the face models")
     control: ControlSection = Field(default_factory=ControlSection, description="The control socket")
     kiosk: KioskSection = Field(default_factory=KioskSection, description="The page that the traveller's display shows")
+    metrics: MetricsSection = Field(default_factory=MetricsSection, description="Metrics for node_exporter")
     runtime: RuntimeSection = Field(default_factory=RuntimeSection, description="How often devices are asked")

@@ -35,7 +35,7 @@ class Settings:
     """A valid configuration. Paths are absolute.
 
     Attributes:
-        gate, devices, keys, sync, enrolment, journal, replay, models, control, kiosk, runtime: The tables of gate.toml.
+        gate, devices, keys, sync, enrolment, journal, replay, models, control, kiosk, metrics, runtime: The tables of gate.toml.
         policy: policy.toml, with a simulation's overrides.
         equipment: The devices with their drivers and checked options, by name; empty when loaded without drivers.
         source: Where each key stands, for messages.
@@ -51,6 +51,7 @@ class Settings:
     models: gate_file.ModelsSection
     control: gate_file.ControlSection
     kiosk: gate_file.KioskSection
+    metrics: gate_file.MetricsSection
     runtime: gate_file.RuntimeSection
     policy: PolicyFile
     equipment: Mapping[str, ConfiguredDevice]

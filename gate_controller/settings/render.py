@@ -25,6 +25,7 @@ PATHS = (
     ("replay", "path"),
     ("models", "directory"),
     ("control", "socket"),
+    ("metrics", "textfile"),
 )
 """Keys whose relative paths start from the file's directory (types.FilePath)."""
 

@@ -172,7 +172,7 @@ def test_a_complaint_never_repeats_a_value(laboratory: Any) -> None:
 def test_a_section_that_does_not_exist(laboratory: Any) -> None:
     line = laboratory.append("[kioks]\nport = 1\n")
     assert laboratory.complaints() == [
-        f'gate.toml:{line}: [kioks]: no such key (did you mean "kiosk"? known: control, devices, enrolment, gate, journal, keys, kiosk, models, replay, runtime, sync)'
+        f'gate.toml:{line}: [kioks]: no such key (did you mean "kiosk"? known: control, devices, enrolment, gate, journal, keys, kiosk, metrics, models, replay, runtime, sync)'
     ]
 
 
