@@ -125,7 +125,7 @@ class Watch:
 
     def look(self) -> None:
         """Look once; never raises for what ails the gate."""
-        ailment = self._gate.ailment or (None if self._server.alive else "the control server has ended")
+        ailment = self._gate.ailment() or (None if self._server.alive else "the control server has ended")
         if ailment != self._ailment and ailment is not None:
             log.critical("no sign of life is given any more", why=ailment)
         self._ailment = ailment
@@ -179,9 +179,7 @@ def _display(prompts: bool, stack: contextlib.ExitStack) -> FanOutDisplay:
 def _server(composed: ComposedGate, feed: EventFeed, passes: PassCounter, manager: ServiceManager) -> ControlServer:
     settings = composed.settings
     kiosk_port = settings.kiosk.port if settings.kiosk.enabled else None
-    return ControlServer(
-        composed.gate, feed, socket_path=settings.control.socket, kiosk_port=kiosk_port, passes=passes, handed_over=manager.listeners
-    )
+    return ControlServer(composed.gate, feed, socket_path=settings.control.socket, kiosk_port=kiosk_port, passes=passes, handed_over=manager.listeners)
 
 
 def _drain(wait: Callable[[float], bool], stops: Stops, limit_s: float) -> None:
