@@ -108,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, required=True, help="configuration file (gate.toml)")
     parser.add_argument("--once", action="store_true", help="fetch once, then end")
     options = parser.parse_args(arguments)
-    lines = configure_log()
+    lines = configure_log("gate-keys")
     try:
         return _serve(options.config, once=options.once)
     finally:
