@@ -298,9 +298,9 @@ def closed(machine: Booted) -> None:
     )
     machine.run("sed", "-i", 's/^region = .*/region = "MO"/', "/etc/gate-controller/gate.toml")
     machine.until("and comes back by itself once the configuration is right", lambda: machine.shows("ActiveState") == "active")
-    machine.step(
+    machine.until(
         "the closed lane has ended",
-        machine.shows("ActiveState", "gate-lane-closed.service") != "active" and machine.shows("ActiveState", "gate-controller-retry.timer") == "inactive",
+        lambda: {machine.shows("ActiveState", unit) for unit in ("gate-lane-closed.service", "gate-controller-retry.timer")} == {"inactive"},
     )
     for _ in range(6):
         pid = machine.shows("MainPID")
@@ -311,7 +311,7 @@ def closed(machine: Booted) -> None:
         "one that dies again and again is given up for a minute",
         lambda: machine.shows("ActiveState") == "failed" and machine.shows("ActiveState", "gate-controller-retry.timer") == "active",
     )
-    machine.step("and an alert says that the lane is closed", "keeps failing" in log(), log().splitlines()[-1:])
+    machine.until("and an alert says that the lane is closed", lambda: "keeps failing" in log())
     machine.run("systemctl", "stop", SERVICE)
     states = [machine.shows("ActiveState", unit) for unit in ("gate-lane-closed.service", "gate-controller-retry.timer")]
     machine.step("whoever stops it by hand ends the trying, too", "active" not in states, states)
