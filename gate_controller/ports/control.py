@@ -43,7 +43,7 @@ class GateControl(Protocol):
 
         {"gate", "region", "direction", "state", "reason", "prompt", "occupancy", "doors": {...},
         "devices": {name: {"state", "code", "detail", "remedy"}},
-        "officer_call": null | {"reason", "escalation", "acknowledged_by"}, "since_s", "uptime_s",
+        "officer_call": null | {"number", "reason", "escalation", "acknowledged_by"}, "since_s", "uptime_s",
         "trust": {region: {"state", "cause", "remedy", "next_state", "next_cause", "next_in_s", "restricted_in_s", "closed_in_s"}},
         "trust_store": {"versions": {role: version}, "problem": null | {"what", "remedy"}, "failures", "latest_seen", "clock_behind_s"}}
 
@@ -54,7 +54,7 @@ class GateControl(Protocol):
         """
         ...
 
-    def officer(self, action: str, identity: str, reason: str, uid: int | None = None) -> None:
+    def officer(self, action: str, identity: str, reason: str, uid: int | None = None, call: int | None = None) -> None:
         """An officer's act: "acknowledge", "assist", "release", "return", "rearm". The core decides whether the state allows it.
 
         Args:
@@ -62,6 +62,7 @@ class GateControl(Protocol):
             identity: Who acts, as the officer gave it.
             reason: Why; may be empty except for a release.
             uid: User id of the process that asked (SO_PEERCRED), for the journal; None when nobody but this process asked.
+            call: Number of the call that the act answers, as the officer saw it; the act is refused if another is pending by now. None: whichever is.
 
         Raises:
             ValueError: Unknown action, or identity or (for release) reason empty.
@@ -70,7 +71,7 @@ class GateControl(Protocol):
         ...
 
     def calls(self) -> list[JsonObject]:
-        """Calls for an officer that are not ended: {"reason", "since_s", "acknowledged" (who, or null), "escalations", "state", "prompt"}."""
+        """Calls for an officer that are not ended: {"number", "reason", "since_s", "acknowledged" (who, or null), "escalations", "state", "prompt"}."""
         ...
 
     def maintenance(self, on: bool, identity: str, uid: int | None = None) -> None:

@@ -34,7 +34,7 @@ class Acts:
         self._state = state
         self._clock = clock
 
-    def officer(self, action: str, identity: str, reason: str, uid: int | None) -> None:
+    def officer(self, action: str, identity: str, reason: str, uid: int | None, call: int | None = None) -> None:
         """See ports.control.GateControl."""
         if not identity.strip():
             raise ValueError("an officer acts by identity: it must not be empty")
@@ -43,16 +43,16 @@ class Acts:
         crossing_id = f"officer-{int(self._clock.wall() * 1000):x}"
         who = _who(identity, uid)
         acts: dict[str, e.Event] = {
-            "acknowledge": e.OfficerAcknowledged(who),
-            "assist": e.AssistanceRequested(who),
-            "release": e.OfficerReleased(crossing_id, who, reason),
-            "return": e.OfficerReturned(crossing_id, who, reason),
-            "rearm": e.Rearmed(who),
+            "acknowledge": e.OfficerAcknowledged(who, call),
+            "assist": e.AssistanceRequested(who, call),
+            "release": e.OfficerReleased(crossing_id, who, reason, call),
+            "return": e.OfficerReturned(crossing_id, who, reason, call),
+            "rearm": e.Rearmed(who, call),
         }
         if action not in acts:
             msg = f"unknown act {action!r}: one of {', '.join(acts)}"
             raise ValueError(msg)
-        self._ask(acts[action], action, "both doors must be confirmed closed and the emergency over; see `gatectl status`")
+        self._ask(acts[action], action, "both doors must be confirmed closed, the emergency over, and the call the one that is pending; see `gatectl status`")
 
     def maintenance(self, on: bool, identity: str, uid: int | None) -> None:
         """See ports.control.GateControl."""
@@ -84,7 +84,7 @@ def calls_of(controller: Controller, called_at: float | None, now: float) -> lis
     since_s = round(now - called_at, 1) if called_at is not None else 0.0
     prompt = controller.prompt.value if controller.prompt is not None else None
     where = {"state": controller.state.value, "prompt": prompt}
-    return [{"reason": call[0].code, "since_s": since_s, "acknowledged": call[2], "escalations": call[1], **where}]
+    return [{"number": controller.call_number, "reason": call[0].code, "since_s": since_s, "acknowledged": call[2], "escalations": call[1], **where}]
 
 
 def _who(identity: str, uid: int | None) -> str:

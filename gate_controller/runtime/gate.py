@@ -122,6 +122,7 @@ class Gate:
         self._called_at: float | None = None
         self._reported_at = dict.fromkeys(Device, clock.monotonic())
         self._started_at = self._state_since = self._turned_at = clock.monotonic()
+        self._asleep_s = 0.0
         around = Surroundings(clock, self._post, options)
         self._trust = stores.trust
         face_models = [matcher.model for matcher in (devices.face_matcher, devices.face_matcher_2) if matcher is not None]
@@ -175,20 +176,6 @@ class Gate:
             return self._failure or RuntimeError("the decision thread has ended")
         return self._failure or self._controller.failure
 
-    @property
-    def ailment(self) -> str | None:
-        """What does not run any more, so that only a restart helps; None: all of it runs, as far as can be seen. Of a gate that was started.
-
-        A camera or reader that hangs closes the lane, and is no reason to end the process: it would take the doors of an emergency with it.
-        """
-        now = self._clock.monotonic()
-        if now - self._turned_at > STUCK_S:
-            return "the decision thread does not turn"
-        ended = next((thread.name for thread in (self._thread, *self._workers, self._desk) if not thread.is_alive()), None)
-        if ended is not None:
-            return f"the thread {ended} has ended"
-        return "the worker that moves the doors hangs" if now - self._io.beat > HUNG_S else None
-
     # -- GateControl ---------------------------------------------------------------------------------------------------
 
     def status(self) -> JsonObject:
@@ -206,9 +193,9 @@ class Gate:
         times = {"since_s": round(now - self._state_since, 1), "uptime_s": round(now - self._started_at, 1)}
         return {**self._status, **self._trust.status(self._clock.wall()), **times}
 
-    def officer(self, action: str, identity: str, reason: str, uid: int | None = None) -> None:
+    def officer(self, action: str, identity: str, reason: str, uid: int | None = None, call: int | None = None) -> None:
         """See ports.control.GateControl."""
-        self._acts.officer(action, identity, reason, uid)
+        self._acts.officer(action, identity, reason, uid, call)
 
     def calls(self) -> list[JsonObject]:
         """See ports.control.GateControl."""
@@ -253,14 +240,16 @@ class Gate:
         self._turn(_Letter(e.Started(self._latched)))
         while not self._closing.is_set():
             self._turned_at = self._clock.monotonic()
-            self._turn(self._next_letter())
+            letter = self._next_letter()
+            self._asleep_s = self._clock.monotonic() - self._turned_at
+            self._turn(letter)
 
     def _turn(self, letter: _Letter | None) -> None:
-        """One turn of the loop; no exception leaves it."""
+        """One turn of the loop; no exception leaves it. First what has become stale, then what was waiting: nothing is decided on an old picture (INV-3)."""
         try:
+            self._watch_workers()
             if letter is not None:
                 self._decide(letter)
-            self._watch_workers()
         except Exception as error:  # noqa: BLE001 - any bug at all must end fail-secure
             self._fail(error)
             if letter is not None and letter.answer is not None and not letter.answer.done():
@@ -331,10 +320,11 @@ class Gate:
     def _watch_workers(self) -> None:
         """A worker that hangs must not keep an old picture of the lane alive, nor its device ready (INV-4)."""
         late = self._clock.monotonic() - self._io.last_read
-        if late > self._options.io_lost_after_s and self._controller.inputs != UNKNOWN_INPUTS:
+        # The thread itself may have stood still, with the whole process: newer readings then wait behind what else is in the inbox.
+        if max(late, self._asleep_s) > self._options.io_lost_after_s and self._controller.inputs != UNKNOWN_INPUTS:
             self._decide(_Letter(e.InputsRead(UNKNOWN_INPUTS)))
             self._io.read_anew()
-        if late > 2 * self._options.io_lost_after_s and self._reports[Device.IO_BOARD].state == "ready":
+        if late > 2 * self._options.io_lost_after_s and self._reports[Device.IO_BOARD].state != "lost":
             report = DeviceReport(Device.IO_BOARD, "lost", "timeout", "io_board: the worker does not come back from the board", "restart the controller")
             self._decide(_Letter(e.DeviceLost(Device.IO_BOARD, "timeout"), report))
             self._io.report_anew()
@@ -343,7 +333,7 @@ class Gate:
             (Device.JOURNAL, self._desk),
         )
         for device, worker in beats:
-            if self._clock.monotonic() - worker.beat > HUNG_S and self._reports[device].state == "ready":
+            if self._clock.monotonic() - worker.beat > HUNG_S and self._reports[device].state != "lost":
                 report = DeviceReport(device, "lost", "timeout", f"{device.value}: the {worker.name} worker hangs", "restart the controller")
                 self._decide(_Letter(e.DeviceLost(device, "timeout"), report))
                 worker.report_anew()

@@ -137,9 +137,10 @@ class IoWorker(DeviceWorker):
         self._doubt()
 
     def leave(self) -> None:
-        """Close both doors before letting go, if the board still listens.
+        """Before letting go, if the board still listens: close both doors, then switch the call and the lamps as they were last ordered.
 
-        A door whose last order was to open (an emergency, the way out at a stop) is left to the board's timer.
+        A door whose last order was to open (an emergency, the way out at a stop) is left to the board's timer. The call's relay stays as it is left:
+        whoever is inside of a lane without a controller is still called for (INV-4).
         """
         if self._is_open:
             self._closings = [door for door in (Door.EXIT, Door.ENTRY) if door not in self._ordered_open]
@@ -152,6 +153,9 @@ class IoWorker(DeviceWorker):
                 while self._closings:
                     self._may_write = True
                     self._close_a_door()
+                for _ in range(1 + len(self._lamps)):
+                    self._may_write = True
+                    self._send_a_wish()
             except DeviceError:
                 return  # the board's own pulse timer closes them
 
@@ -202,6 +206,8 @@ class IoWorker(DeviceWorker):
             return None
         if self.clock.monotonic() > self._ordered_at.get(command.door, 0.0) + OPEN_WITHIN_S:
             return "too late"
+        if self.clock.monotonic() > self.last_read + self.around.options.io_lost_after_s:
+            return "the lane was not seen since"
         if _in_emergency(self._known):
             return "an emergency: it opens the doors of the policy, and no other"
         if self._inputs is None or self._inputs.door(command.door.other) is not DoorPosition.CLOSED:

@@ -12,12 +12,26 @@ from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.prompts import Prompt
-from gate_controller.core.values import UNKNOWN_INPUTS, Device, Direction, Door, DoorPosition, LaneInputs, Occupancy, Outcome, Region, TriState
+from gate_controller.core.values import (
+    UNKNOWN_INPUTS,
+    CheckOutcome,
+    Device,
+    Direction,
+    Door,
+    DoorPosition,
+    LaneInputs,
+    Modality,
+    Occupancy,
+    Outcome,
+    Region,
+    TriState,
+)
 from gate_controller.ports.errors import RefusedByStateError
 from gate_controller.ports.trust import TrustClosed
 from gate_controller.runtime import acts
 from gate_controller.runtime import gate as gate_module
 from gate_controller.runtime.desk import Stores
+from gate_controller.runtime.engineering import HUNG_S
 from gate_controller.runtime.gate import Devices, Gate, _Letter
 
 EMPTY = LaneInputs(DoorPosition.CLOSED, DoorPosition.CLOSED, TriState.INACTIVE, TriState.INACTIVE, TriState.INACTIVE, TriState.INACTIVE, Occupancy.ZERO)
@@ -90,6 +104,56 @@ def test_a_pause_of_the_whole_process_closes_the_lane_only_until_the_next_readin
     assert ready._controller.inputs == EMPTY
     assert ready._status["state"] == "ready"
     assert ready._status["devices"][Device.IO_BOARD.value]["state"] == "ready"
+
+
+@pytest.mark.invariant("INV-3")
+@pytest.mark.parametrize("pause_s", [1.1, 30.0, 3600.0])
+def test_nothing_is_decided_on_the_picture_of_before_a_pause(ready, clock, pause_s):
+    """A letter that waited is taken after everything is unknown, though the worker may have read again before: its reading waits behind the letter."""
+    seen = []
+    handle = ready._controller.handle
+
+    def listen(event, now):
+        seen.append((type(event), ready._controller.inputs))
+        return handle(event, now)
+
+    ready._controller.handle = listen
+    ready._inbox.put(_Letter(e.CheckEnded("x", Modality.PAD, CheckOutcome.SUCCESSFUL)))
+    clock.now += pause_s
+    ready._io.step()  # awake before the decision thread
+    ready._asleep_s = pause_s
+    turn(ready)
+    assert next(inputs for kind, inputs in seen if kind is e.CheckEnded) == UNKNOWN_INPUTS
+
+
+def test_how_long_the_decision_thread_stood_still_is_measured_while_it_waits(gate, clock):
+    asleep = []
+    gate._turn = lambda _letter: (asleep.append(gate._asleep_s), gate._closing.set())
+
+    def pause():
+        clock.now += 7.0
+
+    gate._next_letter = pause
+    gate._run()
+    assert asleep == [0.0]  # the first turn, which begins it all
+    gate._closing.clear()
+    asleep.clear()
+    gate._closing.is_set = iter([False, True]).__next__
+    gate._run()
+    assert asleep[-1] == 7.0
+
+
+def test_a_device_that_hangs_while_it_is_opened_for_the_first_time_is_named(ready, clock):
+    report = ready._reports[Device.QR_CAMERA]
+    ready._reports[Device.QR_CAMERA] = dataclasses.replace(report, state="starting")
+    clock.now += HUNG_S + 1
+    for worker in ready._workers:
+        worker.beat = clock.now if worker is not ready._qr else worker.beat
+    ready._desk.beat = clock.now
+    ready._io.step()
+    turn(ready)
+    assert ready._status["devices"]["qr_camera"]["state"] == "lost"
+    assert ready._status["reason"] == "qr_camera_lost"
 
 
 def orders(gate) -> list[c.Command]:

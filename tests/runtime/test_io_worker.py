@@ -205,14 +205,39 @@ def test_leaving_does_not_close_a_door_that_is_open_in_an_emergency(worker, boar
     order(worker, c.CloseDoor(Door.ENTRY))
     board.log.clear()
     worker.leave()
-    assert board.log == [("close", Door.ENTRY)]
+    assert board.log == [("close", Door.ENTRY), ("call", False)]
 
 
 def test_leaving_still_carries_out_an_emergency_opening_that_waits(worker, board):
     worker.submit(c.OpenDoor(Door.EXIT, 9.0, emergency=True))
     worker.submit(c.OpenDoor(Door.ENTRY, 9.0))
     worker.leave()
-    assert board.log == [("open", Door.EXIT), ("close", Door.ENTRY)]
+    assert board.log == [("open", Door.EXIT), ("close", Door.ENTRY), ("call", False)]
+
+
+@pytest.mark.invariant("INV-4")
+def test_leaving_switches_call_and_lamps_as_they_were_ordered_last(worker, board):
+    """A controller that ends leaves whoever is inside with a call, and no lane that nobody controls with a green lamp."""
+    worker.step()
+    order(worker, c.CloseDoor(Door.EXIT))
+    worker.submit(c.CallOfficer(Reason.STOPPING))
+    for lamp in Lamp:
+        worker.submit(c.SetLamp(lamp, lamp is Lamp.ENTRY_RED))
+    board.log.clear()
+    worker.leave()
+    assert board.log[:3] == [("close", Door.EXIT), ("close", Door.ENTRY), ("call", True)]
+    assert sorted(board.log[3:], key=str) == sorted((("lamp", lamp, lamp is Lamp.ENTRY_RED) for lamp in Lamp), key=str)
+
+
+@pytest.mark.invariant("INV-3")
+def test_an_opening_waits_for_no_lane_that_was_not_seen_lately(worker, board, clock):
+    """The process stood still: the order was young when it was given, and so was the reading."""
+    worker.step()
+    clock.now += 3600
+    worker.submit(c.OpenDoor(Door.EXIT, 3.0))
+    board.log.clear()
+    worker._obey_queued()
+    assert ("open", Door.EXIT) not in board.log
 
 
 @pytest.mark.invariant("INV-4")

@@ -42,6 +42,7 @@ def test_a_worker_steps_back_before_it_begins(monkeypatch, urgent, steps):
     monkeypatch.setattr("gate_controller.runtime.worker.step_back", lambda: told.append("back"))
     monkeypatch.setattr(QrWorker, "urgent", urgent)
     worker = QrWorker.__new__(QrWorker)
+    worker.errands = type("Errands", (), {"fail": lambda _self, _error: None})()
     worker._stopping = type("Set", (), {"is_set": lambda _self: True})()
     worker._port = type("Port", (), {"close": lambda _self: told.append("closed")})()
     worker.run()
