@@ -40,6 +40,8 @@ from gate_controller.runtime.status import lane_status, record_as_json
 from gate_controller.runtime.trace import TraceRecorder
 from gate_controller.runtime.worker import DeviceReport, DeviceWorker, Surroundings
 
+ANSWERS = (e.PassVerified, e.PassRefused, e.EnrolmentFound, e.EnrolmentNotFound, e.AdmissionRecorded, e.CheckEnded, e.CheckProgressed)
+"""Events that belong to a crossing; those that are told within one are in its trace, whether they made sense or not."""
 WAKE_S = 0.2
 """The loop looks at the freshness of the inputs at least this often."""
 STUCK_S = 3.0
@@ -296,6 +298,8 @@ class Gate:
         if isinstance(event, e.PassRead) and self._controller.state is not State.READY:
             return  # a phone held up while the lane is busy; it is looked at again once the lane is ready
         before = self._controller.state
+        if isinstance(event, ANSWERS) and event.crossing_id != self._controller.crossing_id:
+            log.info("answer out of place", answer=type(event).__name__, state=before.value)  # late, or of no crossing; the core drops it
         self._recorder.before()
         commands = self._controller.handle(event, now)
         trace = self._recorder.after(event, now, commands)

@@ -7,11 +7,13 @@ import threading
 import time
 
 import pytest
+import structlog
 
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.prompts import Prompt
+from gate_controller.core.reasons import Reason
 from gate_controller.core.values import (
     UNKNOWN_INPUTS,
     CheckOutcome,
@@ -141,6 +143,24 @@ def test_how_long_the_decision_thread_stood_still_is_measured_while_it_waits(gat
     gate._closing.is_set = iter([False, True]).__next__
     gate._run()
     assert asleep[-1] == 7.0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        e.CheckEnded("gone", Modality.FACE, CheckOutcome.SUCCESSFUL),
+        e.AdmissionRecorded("gone"),
+        e.EnrolmentNotFound("gone"),
+        e.PassRefused("gone", Reason.PASS_EXPIRED),
+    ],
+    ids=lambda answer: type(answer).__name__,
+)
+def test_an_answer_that_belongs_to_no_crossing_is_on_record_and_changes_nothing(ready, answer):
+    before = {**ready._status}
+    with structlog.testing.capture_logs() as logged:
+        ready._decide(_Letter(answer))
+    assert {"event": "answer out of place", "answer": type(answer).__name__, "state": "ready", "log_level": "info"} in logged
+    assert ready._status == before
 
 
 def test_a_device_that_hangs_while_it_is_opened_for_the_first_time_is_named(ready, clock):
