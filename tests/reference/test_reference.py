@@ -1,0 +1,54 @@
+"""The reference is current, and nothing that a person can meet is left out of it."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.core.reasons import Reason
+from tests.reference import DIRECTORY
+from tests.reference.found import FEED, JOURNAL, kinds
+from tests.reference.pages import PAGES, _groups, commands, exit_meanings, told_events
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_is_current(name):
+    assert (DIRECTORY / name).read_text() == PAGES[name](), "run make reference"
+
+
+def test_every_command_and_option_says_what_it_is():
+    silent = [context.command_path for context, command in commands() if not command.help]
+    silent += [
+        f"{context.command_path} {parameter.opts[0]}"
+        for context, command in commands()
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and not parameter.help
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("where", [FEED, JOURNAL])
+def test_every_kind_of_event_is_told_and_no_other(where):
+    assert set(told_events()[where]) == {each.kind for each in kinds() if each.where == where}
+
+
+def test_fields_are_those_of_the_source():
+    told = {(where, kind): set(each["fields"]) for where, events in told_events().items() for kind, each in events.items()}
+    made = [each for each in kinds() if each.fields is not None]
+    assert [(each.kind, sorted(each.fields)) for each in made if not each.fields <= told[each.where, each.kind]] == []
+    assert len(made) > 20
+
+
+def test_every_reason_has_its_place():
+    assert [reason for _, members in _groups() for reason in members] == list(Reason)
+
+
+def test_every_exit_code_has_a_meaning():
+    assert exit_meanings().keys() == set(ExitCode)
+
+
+def test_every_key_of_the_configuration_says_what_it_is():
+    rows = [line.split(" | ") for line in (DIRECTORY / "configuration.md").read_text().splitlines() if line.startswith("| `")]
+    assert len(rows) > 100
+    assert [row[0] for row in rows if not row[1].strip() or not row[2].strip()] == []
