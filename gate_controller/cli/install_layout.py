@@ -75,6 +75,22 @@ class Layout:
             self._link("previous", before)
         self._link("current", version)
 
+    def take_back(self, version: str, previous: str | None) -> None:
+        """Put `version` in force again, as if nothing else had been: a rollback must not lead to what has just failed.
+
+        Args:
+            version: What was in force.
+            previous: What was in force before it, then.
+
+        Raises:
+            OSError: The links cannot be written.
+        """
+        self._link("current", version)
+        if previous is not None and previous in self.versions():
+            self._link("previous", previous)
+        else:
+            (self.at(HOME) / "previous").unlink(missing_ok=True)
+
     def require(self, version: str) -> None:
         """Refuse a version that is not there whole.
 

@@ -102,7 +102,7 @@ class Switch:
             raise ConfigurationError(message, "install it again; if that happens twice, check the disk (dmesg, smartctl)")
         running = self._is_running()
         wanted = running if was_running is None else was_running
-        before = self.layout.current()
+        before, earlier = self.layout.current(), self.layout.previous()
         self._require_configuration(version, wanted)
         if doctor_before is None and running and before is not None:
             doctor_before = self._doctor(before)
@@ -118,7 +118,7 @@ class Switch:
         except SwitchError as error:
             if before is None or before == version:
                 raise
-            self._go_back(before, wanted)
+            self._go_back(before, earlier, wanted)
             message = f"version {version} was taken back: {error.what}"
             raise SwitchError(message, f"{error.remedy}; version {before} is in force again") from error
 
@@ -189,10 +189,10 @@ class Switch:
         if not self._is_running():
             raise SwitchError("the lane started and ended again", "see: journalctl -u gate-controller")
 
-    def _go_back(self, before: str, wanted: bool) -> None:
+    def _go_back(self, before: str, earlier: str | None, wanted: bool) -> None:
         self.say(f"going back to version {before}")
         self._service("stop", STOP_S)
-        self.layout.point_to(before)
+        self.layout.take_back(before, earlier)
         with contextlib.suppress(SwitchError):
             self._settle(before)
         if wanted:

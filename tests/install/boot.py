@@ -15,15 +15,17 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.install import container
-from tests.install.deb import TOP, newest_package
+from tests.install.deb import TOP, newest_package, renamed, version_of
 
 ROLES = ("gate-read", "gate-operator", "gate-officer", "gate-engineer")
 SERVICE = "gate-controller.service"
+NEWER, BROKEN = "99.0.0", "99.1.0"
 WAIT_S = 180.0
 """For what a loaded machine may take its time with; nothing here is a measurement of speed but where it says so."""
 
@@ -111,14 +113,18 @@ def main(arguments: list[str] | None = None) -> int:
     if shutil.which("systemd-nspawn") is None:
         sys.exit("there is no systemd-nspawn here: apt-get install systemd-container")
     with container.system() as root:
-        shutil.copy(options.package or newest_package(), root / "root/package.deb")
+        package = options.package or newest_package()
+        shutil.copy(package, root / "root/package.deb")
+        with tempfile.TemporaryDirectory(dir=container.CACHE) as scratch:
+            shutil.copy(renamed(package, NEWER, Path(scratch)), root / "root/newer.deb")
+            shutil.copy(renamed(package, BROKEN, Path(scratch), spoil), root / "root/broken.deb")
         done = container.run(root, "sh", "-c", PREPARE)
         if done.returncode:
             print(f"FAILED preparing: {done.stdout}{done.stderr}")
             return 1
         with booted(root) as machine:
             try:
-                walk(machine)
+                walk(machine, version_of(package))
             finally:
                 if options.keep or machine.failed:
                     print(machine.says("journalctl", "--no-pager", "-n", "120", "-o", "short-monotonic", "-u", "gate-*"))
@@ -127,7 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def walk(machine: Booted) -> None:
+def walk(machine: Booted, version: str) -> None:
     machine.until(
         "systemd is up",
         lambda: machine.says("systemctl", "is-system-running") in {"running", "degraded"},
@@ -141,6 +147,7 @@ def walk(machine: Booted) -> None:
     hardening(machine)
     watchdog(machine)
     stop(machine)
+    upgrade(machine, version)
     closed(machine)
 
 
@@ -279,6 +286,36 @@ def stop(machine: Booted) -> None:
     code = machine.run("runuser", "-u", "person-gate-read", "--", "gatectl", "status").returncode
     page = machine.run("python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/', timeout=5)").returncode
     machine.step("nobody who connects starts it", code == 4 and page == 1 and machine.shows("ActiveState") == "inactive", f"gatectl status: exit code {code}")
+
+
+def upgrade(machine: Booted, version: str) -> None:
+    """dpkg over a lane that runs: the new version, and back where it does not come up."""
+    machine.run("systemctl", "start", SERVICE)
+    in_force = lambda: machine.says("readlink", "/opt/gate-controller/current")  # noqa: E731
+    done = machine.run("dpkg", "-i", "/root/newer.deb")
+    machine.step(
+        "an upgrade stops the lane, switches, and starts it", done.returncode == 0 and in_force() == NEWER and machine.shows("ActiveState") == "active"
+    )
+    maps = f"/proc/{machine.shows('MainPID')}/maps"
+    machine.step("what runs is the new version", machine.run("grep", "-q", f"/opt/gate-controller/{NEWER}/", maps).returncode == 0)
+    done = machine.run("dpkg", "-i", "/root/broken.deb")
+    said = [line for line in (done.stdout + done.stderr).splitlines() if "taken back" in line]
+    machine.step(
+        "a version that does not start is taken back, and dpkg says why",
+        done.returncode != 0 and in_force() == NEWER and bool(said),
+        said or done.stderr[-300:],
+    )
+    machine.step("the lane runs with the version before", machine.shows("ActiveState") == "active")
+    machine.run("dpkg", "-i", "/root/package.deb")
+    machine.step("the first package again, over both", in_force() == version and machine.shows("ActiveState") == "active", in_force())
+    machine.run("systemctl", "stop", SERVICE)
+
+
+def spoil(tree: Path) -> None:
+    """A version whose controller ends at once."""
+    program = tree / "bin/gatectl"
+    lines = program.read_text().splitlines()
+    program.write_text("\n".join([lines[0], "import sys", "if sys.argv[1:2] == ['run']:", "    sys.exit(3)", *lines[1:]]) + "\n")
 
 
 def closed(machine: Booted) -> None:

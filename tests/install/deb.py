@@ -151,8 +151,8 @@ def version_of(package: Path) -> str:
     return subprocess.run(["dpkg-deb", "-f", str(package), "Version"], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def renamed(package: Path, version: str, scratch: Path) -> Path:
-    """The same package with another version number, everywhere the number counts."""
+def renamed(package: Path, version: str, scratch: Path, spoil: Callable[[Path], None] = lambda _tree: None) -> Path:
+    """The same package with another version number, everywhere the number counts; `spoil` may change programs in its bin."""
     old = version_of(package)
     tree = scratch / "tree"
     subprocess.run(["dpkg-deb", "-R", str(package), str(tree)], check=True)
@@ -163,6 +163,7 @@ def renamed(package: Path, version: str, scratch: Path) -> Path:
         if script.parent.name == "DEBIAN":
             text = text.replace(f'"{old}"', f'"{version}"').replace(f"/{old}/", f"/{version}/").replace(f"Version: {old}\n", f"Version: {version}\n")
         script.write_text(text)
+    spoil(home / version)
     manifest = home / version / "share/manifest.sha256"
     lines = [line for line in manifest.read_text().splitlines(keepends=True) if not line.split("  ")[1].startswith("./bin/gat")]
     hashed = subprocess.run(["sh", "-c", "sha256sum ./bin/gat*"], cwd=home / version, capture_output=True, text=True, check=True).stdout

@@ -162,7 +162,7 @@ def test_a_version_that_does_not_start_is_taken_back(layout, switch, running):
     running.does_not_start.add("0.10.0")
     with pytest.raises(SwitchError, match="taken back: the lane does not start"):
         switch.activate("0.10.0")
-    assert (layout.current(), running.running) == ("0.9.0", True)
+    assert (layout.current(), layout.previous(), running.running) == ("0.9.0", None, True)  # a rollback does not lead to what has failed
 
 
 def test_a_check_that_fails_only_with_the_new_version_takes_it_back(layout, switch, running):
