@@ -15,6 +15,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.ports.errors import GateError
@@ -69,6 +70,11 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, what) for name, (_, _, what) in COMMANDS.items()])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names of commands, without loading any: somebody waits for the answer to a key."""
+        names = [CompletionItem(name, help=what) for name, (_, _, what) in COMMANDS.items() if name.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with the nearest names for one that does not exist."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
@@ -86,6 +92,7 @@ def gatectl() -> None:
 
 def main(arguments: list[str] | None = None, run: Callable[..., object] = gatectl) -> int:
     """Entry point of `gatectl`; the exit code is documented in the module."""
+    stdout = sys.stdout
     try:
         result = run(args=arguments, prog_name="gatectl", standalone_mode=False, **_colour())
         code = result if isinstance(result, int) else 0
@@ -107,6 +114,11 @@ def main(arguments: list[str] | None = None, run: Callable[..., object] = gatect
     except BrokenPipeError:
         # Whoever read our output (head, a pager) has gone; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.OK
+    except SystemExit:
+        if sys.stdout is stdout:
+            raise
+        # click has put another in its place, as it does when the reader has gone, and would end with 1.
         code = ExitCode.OK
     except Exception:  # noqa: BLE001 - the one place where a bug becomes an exit code
         traceback.print_exc()

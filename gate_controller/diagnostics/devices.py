@@ -162,7 +162,7 @@ def _before(site: Site, settings: Settings, name: str) -> Iterator[Finding]:
         return  # a driver that does not tell: its own errors do
     kind = examine(endpoint)
     path = Path(endpoint)
-    if kind is NodeKind.ABSENT:
+    if kind is NodeKind.ABSENT or not path.exists():  # a pseudo-terminal is known by its name, also when it has gone
         leads = f", which leads to {os.path.realpath(endpoint)}," if path.is_symlink() else ""
         yield failed(f"{name}.node", f"{endpoint}{leads} is not there", _PLUG)
         return

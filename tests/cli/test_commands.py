@@ -1,0 +1,215 @@
+"""What holds for every command: it is listed, documented, has JSON where it prints data, and behaves in a narrow, plain or deaf terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.failures import exit_code_of
+from gate_controller.cli.main import COMMANDS, gatectl, main
+from gate_controller.control.client import DaemonUnreachableError, NotPermittedError, RequestRefusedError
+from gate_controller.ports.errors import (
+    ConfigurationError,
+    DeviceAbsentError,
+    DevicePermissionError,
+    DeviceTimeoutError,
+    GateError,
+    RefusedByStateError,
+    StoreError,
+)
+from tests.cli.stub_daemon import STATUS, StubDaemon
+
+ROOT = Path(__file__).parents[2]
+NO_DATA = {
+    "run": "becomes the daemon",
+    "diagram": "prints Mermaid text",
+    "completion": "prints what a shell reads",
+    "install devices": "prints udev rules",
+    "install versions": "one version a line",
+    "install activate": "acts",
+    "install rollback": "acts",
+}
+ERRORS = [
+    (GateError("x"), ExitCode.CHECK_FAILED),
+    (DeviceTimeoutError("x"), ExitCode.CHECK_FAILED),
+    (RequestRefusedError("x"), ExitCode.USAGE),
+    (DaemonUnreachableError("x"), ExitCode.DAEMON_UNREACHABLE),
+    (NotPermittedError("x"), ExitCode.NOT_PERMITTED),
+    (DevicePermissionError("x"), ExitCode.NOT_PERMITTED),
+    (DeviceAbsentError("x"), ExitCode.DEVICE_ABSENT),
+    (RefusedByStateError("x"), ExitCode.REFUSED_BY_STATE),
+    (ConfigurationError("x"), ExitCode.CONFIGURATION),
+    (StoreError("x"), ExitCode.CONFIGURATION),
+]
+
+
+def commands(group=gatectl, path=()):
+    """Every command that does something, by its words."""
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            yield " ".join((*path, name)), command
+
+
+ALL = dict(commands())
+
+
+def run(*arguments, code=None, **environment):
+    done = subprocess.run(
+        [sys.executable, "-m", "gate_controller.cli.main", *arguments], check=False, capture_output=True, env={**os.environ, **environment}, timeout=120
+    )
+    if code is not None:
+        assert done.returncode == code, done.stderr
+    return done
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_command_says_what_it_does_and_explains_each_option(name):
+    command = ALL[name]
+    assert command.help
+    assert all(each.help for each in command.params if isinstance(each, click.Option))
+
+
+@pytest.mark.parametrize("name", sorted(ALL.keys() - NO_DATA.keys()))
+def test_every_command_that_prints_data_prints_it_as_json(name):
+    assert "--json" in {option for each in ALL[name].params for option in each.opts}
+
+
+def test_the_exceptions_are_commands():
+    assert NO_DATA.keys() <= ALL.keys()
+
+
+@pytest.mark.parametrize(("error", "code"), ERRORS)
+def test_each_error_has_its_exit_code(error, code, capsys):
+    def raises(**_: object) -> None:
+        raise error
+
+    assert exit_code_of(error) is code
+    assert main([], raises) == code
+    assert "gatectl: x" in capsys.readouterr().err
+
+
+def test_a_bug_is_exit_code_70_with_a_traceback(capsys):
+    def raises(**_: object) -> None:
+        raise ZeroDivisionError
+
+    assert main([], raises) == ExitCode.BUG
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_every_exit_code_is_used():
+    elsewhere = {ExitCode.OK, ExitCode.NOTHING_TO_DO, ExitCode.BUG}
+    assert {code for _, code in ERRORS} | elsewhere == set(ExitCode)
+
+
+@pytest.mark.parametrize("words", [["statu"], ["--nonsense"], ["officer", "fire"], ["door", "cycle", "window"], ["events", "--since", "never"]])
+def test_a_mistake_of_usage_is_exit_code_2_without_a_traceback(words, capsys):
+    assert main(words) == ExitCode.USAGE
+    said = capsys.readouterr().err
+    assert "Error" in said
+    assert "Traceback" not in said
+
+
+def test_a_command_that_does_not_exist_is_told_the_nearest(capsys):
+    main(["docter"])
+    assert "did you mean doctor?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell, capsys):
+    assert main(["completion", shell]) == ExitCode.OK
+    assert "_GATECTL_COMPLETE" in capsys.readouterr().out
+
+
+def test_completion_completes():
+    done = run(_GATECTL_COMPLETE="bash_complete", COMP_WORDS="gatectl doc", COMP_CWORD="1", code=0)
+    assert b"doctor" in done.stdout
+
+
+# --- terminals ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    stub = StubDaemon(tmp_path / "c.sock")
+    trouble = {"state": "lost", "code": "absent", "detail": "the module at /dev/gate/fingerprint \u2013 is gone " * 3, "remedy": "plug it in " * 12}
+    stub.answers["GET /v1/status"] = (200, {**STATUS, "devices": {**STATUS["devices"], "fingerprint": trouble}})
+    with stub.served():
+        yield str(stub.path)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["status"]])
+def test_sixty_columns_are_enough(daemon, words):
+    done = run(*words, *(["--socket", daemon] if words == ["status"] else []), code=0, COLUMNS="60", PYTHONUTF8="1")
+    assert max(map(len, done.stdout.decode().splitlines())) <= 60
+
+
+@pytest.mark.parametrize(("encoding", "dash"), [("latin-1", rb"\u2013"), ("ascii", b" is gone")])
+def test_a_terminal_without_utf8_is_no_crash(daemon, encoding, dash):
+    done = run("status", "--socket", daemon, code=0, PYTHONUTF8="0", LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONIOENCODING=encoding)
+    assert dash in done.stdout
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_no_colour_where_none_is_wanted_or_nobody_looks(daemon, environment):
+    assert b"\x1b" not in run("status", "--socket", daemon, code=0, **environment).stdout
+
+
+@pytest.mark.parametrize("command", ["diagram", "status --socket {daemon}"])
+def test_a_pipe_that_closes_early_is_no_error(daemon, command):
+    script = f"{sys.executable} -m gate_controller.cli.main {command.format(daemon=daemon)} | true; echo code ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], check=False, capture_output=True, text=True, timeout=120)
+    assert done.stderr == ""
+    assert done.stdout == "code 0\n"
+
+
+# --- daemons --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", [b"", b"<html>", b"[]", b"\xff\xfe", b"{" * 5000, b"null"])
+def test_a_daemon_of_another_kind_is_told_apart(tmp_path, answer, capsys):
+    stub = StubDaemon(tmp_path / "c.sock")
+    stub.answers["GET /v1/status"] = (200, answer)
+    with stub.served():
+        assert main(["status", "--socket", str(stub.path)]) == ExitCode.DAEMON_UNREACHABLE
+    assert "one version" in capsys.readouterr().err
+
+
+def test_a_daemon_of_another_version_that_lacks_a_call_is_told(tmp_path, capsys):
+    stub = StubDaemon(tmp_path / "c.sock")
+    del stub.answers["GET /v1/officer/calls"]
+    with stub.served():
+        assert main(["officer", "calls", "--socket", str(stub.path)]) == ExitCode.DAEMON_UNREACHABLE
+    assert "one version" in capsys.readouterr().err
+
+
+def test_a_status_of_another_version_still_prints(tmp_path, capsys):
+    stub = StubDaemon(tmp_path / "c.sock")
+    stub.answers["GET /v1/status"] = (200, {"state": {"new": 1}, "doors": None, "devices": [1], "officer_call": "yes", "trust_store": 7})
+    with stub.served():
+        assert main(["status", "--socket", str(stub.path)]) == ExitCode.OK
+        assert main(["status", "--socket", str(stub.path), "--json"]) == ExitCode.OK
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["trust_store"] == 7
+
+
+def test_help_and_status_load_nothing_heavy():
+    heavy = "{'numpy', 'cv2', 'pydantic', 'aiohttp', 'rich', 'nacl', 'tuf', 'structlog', 'yaml'}"
+    script = f"import sys, gate_controller.cli.main as m, gate_controller.cli.status; m.main(['--help']); sys.exit(repr({heavy} & sys.modules.keys() or ''))"
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=120)
+    assert done.stderr.strip() in {"", "''"}
+
+
+def test_the_list_names_every_command(capsys):
+    assert main(["--help"]) == ExitCode.OK
+    out = capsys.readouterr().out
+    assert all(f"  {name} " in out for name in COMMANDS)
