@@ -12,7 +12,7 @@ from gate_controller.cli.simulation import Plan, SimulatedGate, Visit
 from gate_controller.ports.control import JsonObject
 
 MODELS = Path(__file__).parents[2] / "var" / "models"
-GENEROUS_S = 60.0
+GENEROUS_S = 240.0
 HURRY = 2.0
 """Doors and people are twice as fast as usual; everything else takes as long as it takes."""
 
