@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import time
@@ -31,6 +32,9 @@ from simulators.enrolment_intake import intake_key, kid_of, take_in
 from simulators.lane.wire import Endpoints
 from simulators.travellers.cast import Identity, Kind, build_cast
 from simulators.travellers.enrolment import PortraitEncoder, enrol
+
+NEEDED_PER_S = 11
+"""Frames a second, by docs/pad.md."""
 
 
 class DeskGate(SimulatedGate):
@@ -78,7 +82,7 @@ class DeskGate(SimulatedGate):
         began = time.monotonic()
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
-            sys.exit(f"the desk refused {identity.face}: {done.stdout.strip()}\n{done.stderr.strip()}")
+            sys.exit(f"the desk refused {identity.face}: {done.stdout.strip()}\n{done.stderr.strip()}{too_slow(done.stderr)}")
         self._desk_seconds.append(time.monotonic() - began)
         print(f"- desk: {done.stdout.strip()}", file=sys.stderr, flush=True)
         (file,) = out.iterdir()
@@ -88,6 +92,15 @@ class DeskGate(SimulatedGate):
         config = super()._configure(endpoints, audience)
         config.write_text(derive(config, {"policy": {"admission": {"registered_min_s": 0}}}), encoding="utf-8")
         return config
+
+
+def too_slow(log: str) -> str:
+    """What to say of a machine that gave the judge too few frames, from the desk's log; "" when it was something else."""
+    gathered = re.search(r"\((\d+) frames in ([\d.]+) s, score", log)
+    if gathered is None or int(gathered[1]) >= NEEDED_PER_S * float(gathered[2]):
+        return ""
+    rate = int(gathered[1]) / max(float(gathered[2]), 0.1)
+    return f"\nthis machine gave the judge {rate:.1f} frames a second, and it needs {NEEDED_PER_S}: run it where nothing else runs"
 
 
 def first_good(people: int) -> int:
