@@ -23,15 +23,18 @@ from types import FrameType
 import structlog
 
 from gate_controller.composition.compose import ComposedGate, compose
+from gate_controller.control.about import About
+from gate_controller.control.counting import PassCounter
 from gate_controller.control.displays import BackgroundDisplay, ConsoleDisplay, FanOutDisplay
 from gate_controller.control.feed import EventFeed
-from gate_controller.control.metrics import PassCounter
+from gate_controller.control.roles import Role
 from gate_controller.control.server import ControlServer
+from gate_controller.control.textfile import TextFile
 from gate_controller.control.texts import Language
 from gate_controller.control.voice import VoiceDisplay, find_speaker
 from gate_controller.ports.clock import SystemClock
 from gate_controller.ports.errors import GateError
-from gate_controller.runtime.background_log import configure_log
+from gate_controller.runtime.background_log import BackgroundLog, configure_log
 from gate_controller.runtime.gate import Gate
 from gate_controller.runtime.service_manager import ServiceManager
 
@@ -60,12 +63,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         manager = ServiceManager.of_this_process(SystemClock())
         with contextlib.closing(manager):
-            return _serve(options.config, options.prompts, manager)
+            return _serve(options.config, options.prompts, manager, lines)
     finally:
         lines.flush(LOG_WITHIN_S)
 
 
-def _serve(config: Path, prompts: bool, manager: ServiceManager) -> int:
+def _serve(config: Path, prompts: bool, manager: ServiceManager, lines: BackgroundLog) -> int:
     stops = Stops()
     feed = EventFeed(SystemClock())
     passes = PassCounter(feed)
@@ -77,12 +80,14 @@ def _serve(config: Path, prompts: bool, manager: ServiceManager) -> int:
                 voice = VoiceDisplay([Language(tag) for tag in composed.settings.kiosk.voice], find_speaker())
                 stack.callback(voice.close)
                 display.add(voice)
-            server = stack.enter_context(_server(composed, feed, passes, manager))
+            server = stack.enter_context(_server(composed, config, feed, passes, manager, lines))
         except GateError as error:
             _complain(error)
             return EXIT_CONFIGURATION
         gate, drain_s = composed.gate, composed.settings.gate.stop_drain_s
         gate.start()
+        if composed.settings.metrics.textfile is not None:
+            stack.enter_context(TextFile(composed.settings.metrics.textfile, composed.settings.metrics.every_s, server.metrics.text))
         log.info("serving", gate=composed.settings.gate.id, kiosk=server.kiosk_url)
         manager.close()  # of what it handed over, all that is used is taken
         watch = Watch(gate, server, manager)
@@ -176,10 +181,26 @@ def _display(prompts: bool, stack: contextlib.ExitStack) -> FanOutDisplay:
     return FanOutDisplay(display)
 
 
-def _server(composed: ComposedGate, feed: EventFeed, passes: PassCounter, manager: ServiceManager) -> ControlServer:
+def _server(composed: ComposedGate, config: Path, feed: EventFeed, passes: PassCounter, manager: ServiceManager, lines: BackgroundLog) -> ControlServer:
     settings = composed.settings
     kiosk_port = settings.kiosk.port if settings.kiosk.enabled else None
-    return ControlServer(composed.gate, feed, socket_path=settings.control.socket, kiosk_port=kiosk_port, passes=passes, handed_over=manager.listeners)
+    groups = {role: getattr(settings.control.roles, role.value) for role in Role}
+    about = About(
+        config.absolute(),
+        drivers={name: device.driver_name for name, device in settings.equipment.items()},
+        paths={"journal": settings.journal.path, "replay": settings.replay.path, "enrolment": settings.enrolment.store, "keys": settings.keys.floor},
+        queues={"log_lines_dropped": lambda: lines.dropped_total},
+    )
+    return ControlServer(
+        composed.gate,
+        feed,
+        socket_path=settings.control.socket,
+        kiosk_port=kiosk_port,
+        passes=passes,
+        groups=groups,
+        about=about,
+        handed_over=manager.listeners,
+    )
 
 
 def _drain(wait: Callable[[float], bool], stops: Stops, limit_s: float) -> None:

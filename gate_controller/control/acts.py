@@ -14,7 +14,7 @@ from aiohttp import web
 
 from gate_controller.control.act_log import DENIED, DONE, FAILED, REFUSED, Act, ActLog
 from gate_controller.control.feed import EventFeed
-from gate_controller.control.requests import IDENTITY_LENGTH, REASON_LENGTH, DeniedError, RequestError, answer, line_of, read_act
+from gate_controller.control.requests import COUNTERS, IDENTITY_LENGTH, REASON_LENGTH, DeniedError, RequestError, answer, line_of, read_act
 from gate_controller.control.roles import Caller, Role
 from gate_controller.control.routes import OPERATORS_ACTS
 from gate_controller.control.schemas import ACTIONS
@@ -62,8 +62,11 @@ class Acts:
 
     async def officer(self, asked: Asked) -> web.Response:
         """See routes.ROUTES."""
-        body = await read_act(asked.request, self._limits.request_s, ("action", "identity", "reason"))
+        body = await read_act(asked.request, self._limits.request_s, ("action", "identity", "reason", "call"))
         action, identity, reason = (line_of(body, name, limit) for name, limit in (("action", 16), ("identity", IDENTITY_LENGTH), ("reason", REASON_LENGTH)))
+        call = body.get("call")
+        if call is not None and (type(call) is not int or not 0 <= call < COUNTERS):
+            raise RequestError("call is not the number of a call", "leave it out, or take it from gatectl officer calls")
         if action not in ACTIONS:
             raise RequestError("unknown action", f"one of {', '.join(ACTIONS)}")
         name, uid = f"officer.{action}", asked.caller.uid
@@ -72,7 +75,7 @@ class Acts:
         role = Role.OFFICER if Role.OFFICER in asked.caller.roles else asked.role
 
         def act_now() -> None:
-            self._gate.officer(action, identity, reason, uid)
+            self._gate.officer(action, identity, reason, uid, **({} if call is None else {"call": call}))
             self._feed.publish("officer_acted", {"action": action, "uid": uid})  # identity and reason go to the journal only
 
         try:

@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from gate_controller.control import openapi
 from gate_controller.control.act_log import ActLog
@@ -28,6 +29,8 @@ from gate_controller.ports.control import GateControl, JsonObject
 from gate_controller.ports.errors import GateError, RefusedByStateError
 
 log = structlog.get_logger("gate.control")
+_CALLS = {(route.method, route.path): route.name for route in ROUTES}
+_Plain = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _Handler = Callable[[Asked], Awaitable[web.StreamResponse]]
 
 
@@ -49,10 +52,11 @@ def control_app(
         groups: The machine's group of each role.
         about: What the daemon knows of itself: members of the diagnostics.
     """
+    counted = _counting(metrics)
     acts = Acts(gate, feed, ActLog(gate, feed.clock), limits, about)
     reads = _Reads(gate, feed, metrics, limits)
     callers = _Callers(groups)
-    app = web.Application(client_max_size=limits.body_bytes, middlewares=[_errors_as_json])
+    app = web.Application(client_max_size=limits.body_bytes, middlewares=[counted, _errors_as_json])
     app.on_response_prepare.append(name_server)
     for route in ROUTES:
         handler: _Handler = getattr(reads if hasattr(reads, route.name) else acts, route.name)
@@ -173,8 +177,19 @@ def _event_frame(event: Event, event_id: str | None = None) -> bytes:
     return frame(event.kind, f'{{"sequence": {event.sequence}, "at": {event.at!r}, "fields": {event.fields}}}', event_id)
 
 
+def _counting(metrics: GateMetrics) -> Middleware:
+    @web.middleware
+    async def count(request: web.Request, handler: _Plain) -> web.StreamResponse:
+        response = await handler(request)
+        resource = request.match_info.route.resource  # None for a path that there is not
+        metrics.requested(_CALLS.get((request.method, resource.canonical if resource is not None else ""), "none"), response.status)
+        return response
+
+    return count
+
+
 @web.middleware
-async def _errors_as_json(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+async def _errors_as_json(request: web.Request, handler: _Plain) -> web.StreamResponse:
     try:
         refuse_body(request)
         return await handler(request)

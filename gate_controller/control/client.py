@@ -103,14 +103,15 @@ class GateClient:
         except (KeyError, TypeError, ValueError) as error:
             raise self._strange() from error
 
-    def officer(self, action: str, identity: str, reason: str = "") -> JsonObject:
-        """An officer's act; see GateControl.officer().
+    def officer(self, action: str, identity: str, reason: str = "", call: int | None = None) -> JsonObject:
+        """An officer's act; see GateControl.officer(). `call`: number of the call that it answers, if it must be that one.
 
         Raises:
             RequestRefusedError: Unknown action, empty identity, or a release without a reason.
             RefusedByStateError: The lane's state does not allow it; nothing was done.
         """
-        return self._ask("POST", "/v1/officer", {"action": action, "identity": identity, "reason": reason})
+        answered = {} if call is None else {"call": call}
+        return self._ask("POST", "/v1/officer", {"action": action, "identity": identity, "reason": reason, **answered})
 
     def whoami(self) -> JsonObject:
         """Who the gate takes this process for: {"uid", "roles"}."""

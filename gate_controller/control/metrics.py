@@ -1,16 +1,7 @@
-"""The gate's metrics in Prometheus' text format: the trust and its countdown, and what was decided of the passes shown.
+"""The gate's metrics in Prometheus' text format: the lane, its devices, the trust and its countdown, what was decided, and the process.
 
-    gate_trust_state{region,state}                 1 for the state that holds, 0 for the three others
-    gate_trust_seconds_until_restricted{region}    until the first travellers are refused; 0: they are; +Inf: never as things are
-    gate_trust_seconds_until_closed{region}        until all are refused; the same
-    gate_trust_version{role}                       version of the role's metadata in force
-    gate_trust_reload_failures_total               imported trust that could not be used
-    gate_trust_latest_seen_seconds                 the latest time seen, seconds since the epoch
-    gate_trust_clock_behind_seconds                how far the gate's clock is behind it; 0: it is not
-    gate_passes_total{reason}                      crossings that ended, by reason of refusal; "accepted": somebody was let in
-    gate_checks_total{check,outcome}               checks that ended inside; check "pad", outcome "not_supported": nobody judged whether the face was live
-
-Labels are codes, roles and regions: no id of a pass, a crossing or a person. Does not listen anywhere; the control API hands them out.
+Names have base units and the prefix gate_ (those of the process are the ones that every exporter has); docs/reference lists them. Labels are codes, roles and
+regions: no id of a pass, a crossing or a person. Does not listen anywhere: the control API hands them out, textfile.py writes them.
 """
 
 from __future__ import annotations
@@ -18,73 +9,46 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Metric, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Metric, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from gate_controller.control.feed import CROSSING
-from gate_controller.core.values import Outcome
-from gate_controller.ports.control import EventSink, GateControl, JsonObject
+from gate_controller.control.counting import PassCounter
+from gate_controller.core.states import State
+from gate_controller.core.values import DoorPosition, Occupancy
+from gate_controller.ports.control import GateControl, JsonObject
 from gate_controller.ports.trust import Freshness
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-ACCEPTED = "accepted"
-
-
-class PassCounter:
-    """A `ports.control.EventSink` that counts crossings and their checks, and hands every event on.
-
-    Args:
-        sink: Where the events go on to.
-    """
-
-    def __init__(self, sink: EventSink) -> None:
-        self._sink = sink
-        self._lock = threading.Lock()
-        self._passes: Counter[str] = Counter()
-        self._checks: Counter[tuple[str, str]] = Counter()
-
-    def publish(self, kind: str, fields: JsonObject) -> None:
-        """See EventSink."""
-        if kind == CROSSING:
-            reason = ACCEPTED if fields["admitted"] else fields["reason"] if fields["outcome"] == Outcome.REFUSED.value else None
-            with self._lock:
-                self._passes.update([reason] if reason is not None else [])
-                self._checks.update(fields["checks"].items())
-        self._sink.publish(kind, fields)
-
-    @property
-    def passes(self) -> dict[str, int]:
-        """How many passes were decided on, by reason."""
-        with self._lock:
-            return dict(self._passes)
-
-    @property
-    def checks(self) -> dict[tuple[str, str], int]:
-        """How many checks ended, by check and outcome."""
-        with self._lock:
-            return dict(self._checks)
 
 
 class GateMetrics(Collector):
-    """The metrics of one gate; in a registry of their own, so that nothing of the process or the library is told.
+    """The metrics of one gate, in a registry of their own: what a library registers for itself is not told.
 
     Args:
-        gate: The gate, whose status has the trust.
-        counter: What counts the passes; None: nothing does.
+        gate: The gate, whose status has the lane and the trust.
+        counter: What counts the events; None: nothing does.
     """
 
     def __init__(self, gate: GateControl, counter: PassCounter | None) -> None:
         self._gate = gate
         self._counter = counter
+        self._requests: Counter[tuple[str, ...]] = Counter()
+        self._lock = threading.Lock()
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def requested(self, route: str, status: int) -> None:
+        """Count a request to the control API: the route's name, and what it was answered with."""
+        with self._lock:
+            self._requests[route, str(status)] += 1
 
     def text(self) -> bytes:
-        """All metrics, as they are now.
+        """All metrics, as they are now. For any thread.
 
         Raises:
             GateError: The gate gives no status.
@@ -98,29 +62,97 @@ class GateMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """See prometheus_client.registry.Collector."""
         status = self._gate.status()
-        state = GaugeMetricFamily("gate_trust_state", "Freshness of what is known of the region's keys and passes", labels=["region", "state"])
-        restricted = GaugeMetricFamily("gate_trust_seconds_until_restricted", "Seconds until the region's first travellers are refused", labels=["region"])
-        closed = GaugeMetricFamily("gate_trust_seconds_until_closed", "Seconds until all of the region's travellers are refused", labels=["region"])
-        for region, trust in status["trust"].items():
-            for each in Freshness:
-                state.add_metric([region, each.value], float(trust["state"] == each.value))
-            restricted.add_metric([region], _seconds(trust["restricted_in_s"]))
-            closed.add_metric([region], _seconds(trust["closed_in_s"]))
-        version = GaugeMetricFamily("gate_trust_version", "Version of the role's metadata in force", labels=["role"])
-        for role, number in status["trust_store"]["versions"].items():
-            version.add_metric([role], number)
-        failures = CounterMetricFamily("gate_trust_reload_failures", "Imported trust that could not be used", value=status["trust_store"]["failures"])
-        latest = GaugeMetricFamily("gate_trust_latest_seen_seconds", "Latest time seen, seconds since the epoch", value=status["trust_store"]["latest_seen"])
-        behind = GaugeMetricFamily(
-            "gate_trust_clock_behind_seconds", "How far the clock is behind the latest time seen", value=status["trust_store"]["clock_behind_s"]
-        )
-        passes = CounterMetricFamily("gate_passes", "Passes decided on, by reason of refusal or accepted", labels=["reason"])
-        for reason, count in (self._counter.passes if self._counter else {}).items():
-            passes.add_metric([reason], count)
-        checks = CounterMetricFamily("gate_checks", "Checks that ended inside, by outcome", labels=["check", "outcome"])
-        for (check, outcome), count in (self._counter.checks if self._counter else {}).items():
-            checks.add_metric([check, outcome], count)
-        return state, restricted, closed, version, failures, latest, behind, passes, checks
+        yield GaugeMetricFamily("gate_up", "Whether the gate decides: 1; without a status the text file says 0, and the control API answers 503", value=1)
+        yield from _lane(status)
+        yield from _trust(status)
+        if self._counter is not None:
+            yield from _counted(self._counter)
+        requests = CounterMetricFamily("gate_control_requests", "Requests to the control API, by call and HTTP status", labels=["call", "status"])
+        with self._lock:
+            counted = dict(self._requests)
+        yield _add(requests, counted)
+
+
+def _lane(status: JsonObject) -> Iterable[Metric]:
+    up = GaugeMetricFamily("gate_up", "Whether the gate decides: 1; the text file has 0 when it does not")
+    up.add_metric([], 1.0)
+    yield up
+    state = GaugeMetricFamily("gate_state", "State of the lane: 1 for the one that holds, 0 for the others", labels=["state"])
+    for each in State:
+        state.add_metric([each.value], float(status["state"] == each.value))
+    yield state
+    since = GaugeMetricFamily("gate_state_seconds", "How long the lane has been in its state")
+    since.add_metric([], float(status.get("since_s", 0.0)))
+    yield since
+    uptime = GaugeMetricFamily("gate_uptime_seconds", "How long the gate has been running")
+    uptime.add_metric([], float(status.get("uptime_s", 0.0)))
+    yield uptime
+    ready = GaugeMetricFamily("gate_device_ready", "Whether a device or store works: 1, or 0 when it does not", labels=["device"])
+    for device, report in status.get("devices", {}).items():
+        ready.add_metric([device], float(report["state"] == "ready"))
+    yield ready
+    occupancy = GaugeMetricFamily("gate_occupancy", "People in the chamber by the counter: 1 for what it says, 0 for the others", labels=["occupancy"])
+    for count in Occupancy if "occupancy" in status else ():
+        occupancy.add_metric([count.value], float(status["occupancy"] == count.value))
+    yield occupancy
+    door = GaugeMetricFamily("gate_door", "Position of a door: 1 for what its contacts say, 0 for the others", labels=["door", "position"])
+    for name, position in status.get("doors", {}).items():
+        for place in DoorPosition:
+            door.add_metric([name, place.value], float(position == place.value))
+    yield door
+    call = status.get("officer_call")
+    pending = GaugeMetricFamily("gate_officer_call_pending", "Whether an officer is called: 1, or 0")
+    pending.add_metric([], float(call is not None))
+    yield pending
+    escalations = GaugeMetricFamily("gate_officer_call_escalations", "How often the pending call was repeated because nobody acknowledged it")
+    escalations.add_metric([], float(call["escalation"]) if call is not None else 0.0)
+    yield escalations
+
+
+def _trust(status: JsonObject) -> Iterable[Metric]:
+    state = GaugeMetricFamily("gate_trust_state", "Freshness of what is known of the region's keys and passes", labels=["region", "state"])
+    restricted = GaugeMetricFamily("gate_trust_seconds_until_restricted", "Seconds until the region's first travellers are refused", labels=["region"])
+    closed = GaugeMetricFamily("gate_trust_seconds_until_closed", "Seconds until all of the region's travellers are refused", labels=["region"])
+    for region, trust in status["trust"].items():
+        for each in Freshness:
+            state.add_metric([region, each.value], float(trust["state"] == each.value))
+        restricted.add_metric([region], _seconds(trust["restricted_in_s"]))
+        closed.add_metric([region], _seconds(trust["closed_in_s"]))
+    yield from (state, restricted, closed)
+    store = status["trust_store"]
+    version = GaugeMetricFamily("gate_trust_version", "Version of the role's metadata in force", labels=["role"])
+    for role, number in store["versions"].items():
+        version.add_metric([role], number)
+    yield version
+    yield CounterMetricFamily("gate_trust_reload_failures", "Imported trust that could not be used", value=store["failures"])
+    yield GaugeMetricFamily("gate_trust_latest_seen_seconds", "Latest time seen, seconds since the epoch", value=store["latest_seen"])
+    yield GaugeMetricFamily("gate_trust_clock_behind_seconds", "How far the clock is behind the latest time seen", value=store["clock_behind_s"])
+
+
+def _counted(counter: PassCounter) -> Iterable[Metric]:
+    passes = CounterMetricFamily("gate_passes", "Passes decided on, by reason of refusal or accepted", labels=["reason"])
+    yield _add(passes, counter.counts("passes"))
+    checks = CounterMetricFamily("gate_checks", "Checks that ended inside, by outcome", labels=["check", "outcome"])
+    yield _add(checks, counter.counts("checks"))
+    crossings = CounterMetricFamily("gate_crossings", "Crossings that ended, by outcome", labels=["outcome"])
+    yield _add(crossings, counter.counts("crossings"))
+    calls = CounterMetricFamily("gate_officer_calls", "Calls for an officer, by reason", labels=["reason"])
+    yield _add(calls, counter.counts("calls"))
+    losses = CounterMetricFamily("gate_device_losses", "How often a device or store was lost, by code", labels=["device", "code"])
+    yield _add(losses, counter.counts("losses"))
+    crossing, decision = counter.crossing, counter.decision
+    took = HistogramMetricFamily("gate_crossing_seconds", "From the pass read to the chamber empty, of completed crossings")
+    took.add_metric([], crossing.buckets(), crossing.sum_s)
+    yield took
+    decided = HistogramMetricFamily("gate_decision_seconds", "From the traveller inside to the decision that the exit may open, of completed crossings")
+    decided.add_metric([], decision.buckets(), decision.sum_s)
+    yield decided
+
+
+def _add(family: CounterMetricFamily, counts: Mapping[tuple[str, ...], int]) -> Metric:
+    for labels, count in counts.items():
+        family.add_metric(labels, count)
+    return family
 
 
 def _seconds(left: float | None) -> float:

@@ -79,7 +79,10 @@ STATUS = object_of(
     doors=map_of(one_of(*(each.value for each in DoorPosition))),
     devices=map_of(object_of("A device or store", state=TEXT, code=TEXT, detail=TEXT, remedy=TEXT)),
     officer_call={
-        "anyOf": [{"type": "null"}, object_of("The pending call for an officer", reason=TEXT, escalation=COUNT, acknowledged_by=MAYBE_TEXT)],
+        "anyOf": [
+            {"type": "null"},
+            object_of("The pending call for an officer", ("number",), number=COUNT, reason=TEXT, escalation=COUNT, acknowledged_by=MAYBE_TEXT),
+        ],
     },
     since_s=SECONDS,
     uptime_s=SECONDS,
@@ -101,6 +104,8 @@ CALLS = object_of(
     calls=list_of(
         object_of(
             "One call",
+            ("number",),
+            number=COUNT,
             reason={**TEXT, "description": "code of the reason"},
             since_s=SECONDS,
             acknowledged={**MAYBE_TEXT, "description": "who acknowledged it"},
@@ -144,11 +149,12 @@ TESTED = object_of(
 
 OFFICER = object_of(
     "An officer's act; a release and a return of somebody need a reason",
-    ("reason",),
+    ("reason", "call"),
     closed=True,
     action=one_of(*ACTIONS),
     identity=IDENTITY,
     reason=REASON,
+    call={**COUNTER, "description": "Number of the call that is answered; the act is refused if another is pending by now"},
 )
 MAINTENANCE = object_of("An engineer takes the lane, or gives it back", closed=True, on=FLAG, identity=IDENTITY, reason=NEEDED_REASON)
 TEST = object_of("Why a device is tested", closed=True, reason=NEEDED_REASON)

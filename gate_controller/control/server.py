@@ -19,9 +19,10 @@ from typing import Self
 import structlog
 
 from gate_controller.control.api import control_app
+from gate_controller.control.counting import PassCounter
 from gate_controller.control.feed import EventFeed
 from gate_controller.control.kiosk import kiosk_app
-from gate_controller.control.metrics import GateMetrics, PassCounter
+from gate_controller.control.metrics import GateMetrics
 from gate_controller.control.roles import DEFAULT_GROUPS, Role
 from gate_controller.control.serving import Limits, Site
 from gate_controller.control.sockets import UnixListener, adopt_loopback, adopt_unix, listen_loopback, listen_unix
@@ -62,7 +63,7 @@ class ControlServer:
         handed_over: MutableMapping[str, socket.socket] | None = None,
     ) -> None:
         self._gate = gate
-        self._metrics = GateMetrics(gate, passes)
+        self.metrics = GateMetrics(gate, passes)
         self._feed = feed
         self._path = socket_path
         self._port = kiosk_port
@@ -144,7 +145,7 @@ class ControlServer:
         async with contextlib.AsyncExitStack() as stack:
             self._feed.attach(self._loop)
             stack.callback(self._feed.detach)
-            api = control_app(self._gate, self._feed, self._metrics, self._limits, self._groups, self._about)
+            api = control_app(self._gate, self._feed, self.metrics, self._limits, self._groups, self._about)
             sites = [(Site(api, self._limits.api_connections, self._limits), unix.socket)]
             if page is not None:
                 app = kiosk_app(self._feed, page.getsockname()[1], self._limits)
