@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import click
 import pytest
 
+from gate_controller.cli.main import gatectl
 from gate_controller.core.reasons import Reason
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -38,3 +40,16 @@ def test_links_lead_somewhere(page):
         found = DOCS / file if file else DOCS / page
         assert found.is_file(), target
         assert not anchor or anchor in anchors(found.read_text()), target
+
+
+@pytest.mark.parametrize("page", ["handbook.md", "installing.md"])
+def test_every_command_that_it_gives_exists(page):
+    text = (DOCS / page).read_text()
+    code = "\n".join([*re.findall(r"```\n(.*?)```", text, re.DOTALL), *re.findall(r"`([^`\n]+)`", text)])
+    given = set(re.findall(r"\bgatectl ([a-z]+)(?: ([a-z-]+))?", code)) | {("enrolment", sub) for sub in re.findall(r"\brun enrolment ([a-z]+)", code)}
+    assert len(given) > 10
+    for name, sub in given:
+        command = gatectl.get_command(None, name)
+        assert command is not None, name
+        if sub and not sub.startswith("-") and isinstance(command, click.Group):
+            assert sub in command.commands, f"{name} {sub}"
