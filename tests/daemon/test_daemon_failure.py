@@ -20,6 +20,9 @@ class FakeGate:
     def start(self) -> None:
         self.failure = RuntimeError("the decision thread has ended")
 
+    def ailment(self) -> str:
+        return str(self.failure)
+
 
 class FakeServer:
     kiosk_url = None
@@ -27,7 +30,7 @@ class FakeServer:
 
 @pytest.fixture
 def serving(monkeypatch):
-    settings = SimpleNamespace(gate=SimpleNamespace(id="gate-test", stop_drain_s=0.0))
+    settings = SimpleNamespace(gate=SimpleNamespace(id="gate-test", stop_drain_s=0.0), kiosk=SimpleNamespace(voice=()), metrics=SimpleNamespace(textfile=None))
     composed = SimpleNamespace(gate=FakeGate(), settings=settings)
     monkeypatch.setattr(daemon, "compose", lambda *_arguments: contextlib.nullcontext(composed))
     monkeypatch.setattr(daemon, "_server", lambda *_arguments: contextlib.nullcontext(FakeServer()))
