@@ -217,7 +217,7 @@ class SimulatedGate:
             doors=plan.doors,
         )
         self._watch_gate()
-        thread = LaneThread(self.simulation, self._on_bug)
+        thread = LaneThread(self.simulation, lambda error: self._put("bug", error))
         thread.start()
         self._stack.callback(thread.stop)
         self._await_ready()
@@ -311,9 +311,6 @@ class SimulatedGate:
         watcher.start()
         self._stack.callback(watcher.stop)
 
-    def _on_bug(self, error: BaseException) -> None:
-        self._put("bug", error)
-
     def _put(self, kind: str, what: object) -> None:
         self._seen.put((kind, what))
 
@@ -329,7 +326,7 @@ class SimulatedGate:
             yield self._await_visit(self._visits.setdefault(member.name, Visit(number, member)))
 
     def happenings(self) -> Iterator[tuple[str, object]]:
-        """What is seen of gate and world, as it happens and without end: "event" (kind, fields), "record" (name, record), "truth", "violation".
+        """What is seen of gate and world, without end: "event" (kind, fields), "record" (name, record), "truth", "violation".
 
         Belongs to the thread that set the checkpoint up: it starts a daemon again that was crashed, as systemd would.
 
@@ -339,6 +336,7 @@ class SimulatedGate:
         while True:
             if self._restart_at is not None and time.monotonic() >= self._restart_at:
                 self._restart_at = None
+                self._stop_daemon()  # it was killed; now it is buried
                 self._start_daemon(self.config)
             if self._restart_at is None and self._daemon is not None and self._daemon.poll() is not None:
                 raise GateError(f"the daemon ended: {self._last_words()}", "run again with --log - and look at its log")  # noqa: EM102

@@ -89,7 +89,7 @@ def play(gate: SimulatedGate, site: PanelSite, report: Callable[[JsonObject], No
     for kind, what in gate.happenings():
         match kind, what:
             case "event", ("status", dict() as fields):
-                site.tell("status", {**fields, "advice": _ADVICE.get(fields.get("reason") or "", "")})
+                site.tell("status", {**fields, "attack_detection": gate.plan.pad})
                 site.tell("gate", {"answers": True})
             case "event", ("gone", _):
                 site.tell("gate", {"answers": False})

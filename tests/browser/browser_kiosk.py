@@ -45,6 +45,7 @@ def shown(chromium, played, language):
 
 
 def in_order(wanted, seen):
+    """Whether these came in this order; one that lasts milliseconds may be overtaken by the next before the page hears of it."""
     rest = iter(seen)
     return all(prompt in rest for prompt in wanted)
 
@@ -53,12 +54,12 @@ def test_a_whole_crossing(shown, played):
     record = played.crossing("a", "none")
     assert record["outcome"] == "completed"
     prompts = shown(Prompt.STEP_OUT)
-    assert in_order([Prompt.SHOW_CODE, Prompt.CHECKING_CODE, Prompt.STEP_IN, Prompt.FINGER_AND_FACE, Prompt.STEP_OUT], prompts), prompts
+    assert in_order([Prompt.SHOW_CODE, Prompt.STEP_IN, Prompt.FINGER_AND_FACE, Prompt.STEP_OUT], prompts), prompts
 
 
 def test_a_refusal_says_what_to_do_and_accuses_nobody(shown, played):
     assert played.crossing("b", "revoked")["reason"] == "pass_revoked"
-    assert in_order([Prompt.SHOW_CODE, Prompt.CHECKING_CODE, Prompt.GO_TO_COUNTER], shown(Prompt.GO_TO_COUNTER))
+    assert in_order([Prompt.SHOW_CODE, Prompt.GO_TO_COUNTER], shown(Prompt.GO_TO_COUNTER))
 
 
 def test_an_emergency_and_its_end(shown, played):
@@ -83,7 +84,11 @@ def test_a_lost_daemon_closes_the_lane_and_its_return_opens_it(shown, played, ch
     played.free()
 
 
-@pytest.mark.parametrize("size", [(1080, 1920), (1280, 800)], ids=["upright", "10 inch"])
+@pytest.mark.parametrize(
+    ("size", "language"),
+    [*(((1080, 1920), language) for language in Language), ((1280, 800), Language.PORTUGUESE)],  # Portuguese is the longest
+    ids=lambda value: getattr(value, "value", str(value)),
+)
 def test_axe_finds_nothing_against_any_prompt(chromium, serve, eventually, size, language):
     served = serve()
     chromium.size(*size)

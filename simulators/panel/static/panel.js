@@ -127,6 +127,7 @@ function drawLane(lane) {
 
 function drawStatus(status) {
   document.body.dataset.state = status.state;
+  $("#no-pad").toggleAttribute("hidden", status.attack_detection);
   for (const item of document.querySelectorAll("#states li")) {
     if (item.dataset.state === status.state) item.setAttribute("aria-current", "step");
     else item.removeAttribute("aria-current");

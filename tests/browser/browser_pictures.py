@@ -1,0 +1,101 @@
+"""Draws the pictures of docs/images: `make browser PICTURES=1 ARGS="-k pictures"`. Skipped otherwise."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from gate_controller.control.texts import Language
+from gate_controller.core.prompts import Prompt
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+SHOWN = {
+    "kiosk-languages": [
+        (Prompt.SHOW_CODE, Language.TRADITIONAL_CHINESE, "HK"),
+        (Prompt.STEP_IN, Language.SIMPLIFIED_CHINESE, "HK"),
+        (Prompt.FINGER_AND_FACE, Language.PORTUGUESE, "MO"),
+        (Prompt.COME_CLOSER, Language.ENGLISH, "HK"),
+    ],
+    "kiosk-endings": [
+        (Prompt.STEP_OUT, Language.TRADITIONAL_CHINESE, "MO"),
+        (Prompt.GO_BACK, Language.ENGLISH, "HK"),
+        (Prompt.WAIT_FOR_OFFICER, Language.PORTUGUESE, "MO"),
+        (Prompt.EMERGENCY_EXIT, Language.TRADITIONAL_CHINESE, "HK"),
+    ],
+}
+pytestmark = pytest.mark.skipif(not os.environ.get("PICTURES"), reason="PICTURES=1 draws docs/images anew")
+
+
+def shoot(chromium, path):
+    chromium.picture(path)
+    return cv2.imread(str(path))
+
+
+def kiosk(chromium, served, eventually, prompt, language, region):
+    served.feed.publish("prompt", {"prompt": prompt.value, "region": region})
+    eventually(lambda: chromium.evaluate("document.body.dataset.prompt") == prompt.value, f"the page shows {prompt.value}")
+    chromium.evaluate(f"document.querySelector('nav button[lang={language.value}]').click()")
+
+
+def save(name, picture):
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(IMAGES / f"{name}.png"), picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+
+
+@pytest.fixture
+def page(chromium, serve, eventually):
+    served = serve()
+    chromium.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
+    chromium.size(360, 640)
+    chromium.open(served.server.kiosk_url)
+    eventually(lambda: chromium.evaluate("document.readyState") == "complete" and chromium.evaluate("!!document.querySelector('h1')"), "the page is loaded")
+    return served
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_pictures_of_the_kiosk(page, chromium, eventually, tmp_path, name):
+    rows = []
+    for prompt, language, region in SHOWN[name]:
+        kiosk(chromium, page, eventually, prompt, language, region)
+        rows += [shoot(chromium, tmp_path / "one.png"), np.full((640, 12, 3), 255, np.uint8)]
+    save(name, np.hstack(rows[:-1]))
+
+
+def test_pictures_of_all_prompts(page, chromium, eventually, tmp_path):
+    """A sheet of every pictogram, for docs/kiosk.md and for whoever changes one."""
+    tiles = []
+    for prompt in Prompt:
+        kiosk(chromium, page, eventually, prompt, Language.ENGLISH, "HK")
+        whole = shoot(chromium, tmp_path / "one.png")
+        tile = cv2.resize(whole[: 640 * 57 // 100 - 20], (168, 162), interpolation=cv2.INTER_AREA)
+        tiles.append(
+            cv2.putText(cv2.copyMakeBorder(tile, 0, 22, 2, 2, cv2.BORDER_CONSTANT, value=(255,) * 3), prompt.value, (4, 178), 0, 0.38, (0,) * 3, 1, 16)
+        )
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % 8)
+    save("kiosk-pictograms", np.vstack([np.hstack(tiles[at : at + 8]) for at in range(0, len(tiles), 8)]))
+
+
+def test_pictures_of_the_panel(chromium, played, tmp_path):
+    chromium.call("Emulation.setEmulatedMedia", features=[])
+    chromium.size(1440, 900)
+    chromium.open(played.url)
+    for trick in ("screenshot", "wrong_finger", "tailgate", "none"):
+        played.crossing("b", trick)
+    played.free()
+    name = played.post("play", traveller="c", trick="none")["name"]
+    played.until(
+        lambda: (
+            chromium.evaluate("document.querySelector('iframe').contentDocument.body.dataset.prompt") == "finger_and_face"
+            and (here := next((each for each in played.gate.simulation.world.bodies() if each.name == name), None)) is not None
+            and here.finger
+        ),
+        "they stand inside",
+    )
+    save("simulator-panel", shoot(chromium, tmp_path / "panel.png"))
+    played.post("mishap", name="fire_alarm", on=True)
+    played.until(lambda: chromium.evaluate("document.body.dataset.state") == "emergency", "the emergency shows")
+    played.until(lambda: len(played.gate.simulation.world.bodies()) == 1 and played.gate.simulation.world.bodies()[0].position_m < 0.3, "they walk out")
+    save("simulator-panel-emergency", shoot(chromium, tmp_path / "panel.png"))
+    played.post("mishap", name="fire_alarm", on=False)
