@@ -1,11 +1,10 @@
-"""Writes docs/reference/*.md anew."""
+"""python -m tests.reference: writes docs/reference anew."""
 
 from __future__ import annotations
 
-from tests.reference.pages import DIRECTORY, pages
+from tests.reference import DIRECTORY
+from tests.reference.pages import PAGES
 
-for name, text in pages().items():
-    path = DIRECTORY / name
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
-        print(f"written: {path}")
+DIRECTORY.mkdir(exist_ok=True)
+for name, make in PAGES.items():
+    (DIRECTORY / name).write_text(make(), encoding="utf-8")
