@@ -26,7 +26,7 @@ class EventSink(Protocol):
     def publish(self, kind: str, fields: JsonObject) -> None:
         """Publish one event.
 
-        Kinds: "status" (the whole of `GateControl.status()`), "prompt" {"prompt"}, "crossing_recorded" {"crossing_id",
+        Kinds: "status" (the whole of `GateControl.status()`), "prompt" {"prompt", "region" of the pass, or null}, "crossing_recorded" {"crossing_id",
         "outcome", "reason", "steps": [[name, at_s]], ...}, "device" {"device", "state", "code", "detail", "remedy"},
         "officer_called" {"reason", "escalation"}, "officer_call_ended" {}, "freshness" {"region", "from", "to", "cause", "reminder",
         "next_state", "next_in_s", "restricted_in_s", "closed_in_s"}, "trust_taken" {"versions"}, "trust_refused" {"what", "remedy"}.
