@@ -169,7 +169,7 @@ def renamed(package: Path, version: str, scratch: Path, spoil: Callable[[Path], 
     hashed = subprocess.run(["sh", "-c", "sha256sum ./bin/gat*"], cwd=home / version, capture_output=True, text=True, check=True).stdout
     manifest.write_text("".join(lines) + hashed)
     made = scratch / package.name.replace(f"_{old}_", f"_{version}_")
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", str(tree), str(made)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", str(tree), str(made)], check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["rm", "-rf", str(tree)], check=True)
     return made
 
