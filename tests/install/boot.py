@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -143,6 +144,7 @@ def walk(machine: Booted, version: str) -> None:
     machine.step("keys, users, floor", done.returncode == 0, done.stderr.strip())
     sync(machine)
     ready(machine)
+    looked_at(machine)
     permissions(machine)
     hardening(machine)
     watchdog(machine)
@@ -205,6 +207,23 @@ def ready(machine: Booted) -> None:
         "host" not in links and len(machine.says("nsenter", "--target", pid, "--net", "sh", "-c", "sed 1,2d /proc/net/dev").splitlines()) == 1,
         links.split()[-1],
     )
+
+
+def looked_at(machine: Booted) -> None:
+    """What the installation's own check and the doctor say of it: nothing but that there are no devices."""
+    machine.run("systemctl", "enable", "gate-controller", "gate-kiosk", "gate-keys-sync.timer")
+    failing = _failing(machine.run("gatectl", "install", "--check", "--json").stdout)
+    machine.step("gatectl install --check misses the devices' names and nothing else", failing == {"devices"}, failing)
+    failing = _failing(machine.run("runuser", "-u", "person-gate-engineer", "--", "gatectl", "doctor", "--json").stdout)
+    away = {name for name in failing if re.match(r"(qr_camera|face_camera|fingerprint|io_board|enrolment|udev|service\.lane|lane)", name)}
+    machine.step("gatectl doctor misses devices and enrolments and nothing else", bool(failing) and failing == away, failing)
+
+
+def _failing(answer: str) -> set[str]:
+    try:
+        return {check["id"] for check in json.loads(answer)["checks"] if check["result"] == "fail"}
+    except ValueError:
+        return {f"no JSON: {answer[-200:]}"}
 
 
 def permissions(machine: Booted) -> None:

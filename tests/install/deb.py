@@ -80,6 +80,8 @@ def walk(root: Path, first: str, newer: str, version: str) -> None:
     step("the template says what is missing", "gatectl", "config", "check", code=8, says="pinned_root_sha256")
     step("what is missing yet is told with a remedy", "gatectl", "install", "--check", "--json", code=1, says='"id": "configuration"')
     step("a simulated configuration is accepted", "gatectl", "config", "check", "--config", "/opt/gate-controller/current/share/config/simulated.toml")
+    step("the services can be enabled", "systemctl", "enable", "gate-controller", "gate-kiosk", "gate-keys-sync.timer")
+    holds("and are", lambda: len([*(root / "etc/systemd/system").glob("*.wants/gate-*")]) >= 3)
     doctor(step, root)
     step(
         "each program's libraries are there",
@@ -119,6 +121,7 @@ def walk(root: Path, first: str, newer: str, version: str) -> None:
         "programs and links are gone, configuration is not",
         lambda: not opt.exists() and not (root / "usr/bin/gatectl").is_symlink() and (etc / "gate.toml").exists(),
     )
+    holds("no service is enabled any more", lambda: not [*(root / "etc/systemd/system").glob("*.wants/gate-*")])
     step("purge", "dpkg", "-P", "gate-controller")
     holds("configuration and stores are gone", lambda: not etc.exists() and not (root / "var/lib/gate-trust").exists())
     step(
