@@ -13,6 +13,7 @@ from gate_controller.journal.merkle import Frontier, Tree, leaf_hash
 from gate_controller.journal.notes import Signer
 
 CHECKPOINT_ROWS = 100
+"""So many rows after a checkpoint there is another, in the same transaction: where it is missing, somebody took it away (verify.py, store.py)."""
 CHECKPOINT_MS = 60_000
 
 
@@ -50,11 +51,13 @@ class Batch:
     Args:
         connection: In a transaction.
         head: Grown as rows are added; the caller takes it over once the transaction is durable.
+        signer: Signs the checkpoints.
     """
 
-    def __init__(self, connection: sqlite3.Connection, head: Head) -> None:
+    def __init__(self, connection: sqlite3.Connection, head: Head, signer: Signer) -> None:
         self.head = head
         self._connection = connection
+        self._signer = signer
 
     def add(self, row: rows.Row) -> None:
         """Append a row; before one of an earlier time than the last, a row that says so."""
@@ -64,18 +67,17 @@ class Batch:
             self._append(rows.event(schema.WENT_BACK, fields, head.latest_ms / 1000))
         self._append(row)
 
-    def sign_if_due(self, signer: Signer, wall_ms: int) -> None:
-        """Sign a checkpoint if enough rows, or enough time with any row, have passed since the last."""
-        new = self.head.size - self.head.signed
+    def sign_if_due(self, wall_ms: int) -> None:
+        """Sign a checkpoint if enough time has passed since the last, and there is any row."""
         # A clock that was set back must not put the next checkpoint off.
-        if new >= CHECKPOINT_ROWS or (new and abs(wall_ms - self.head.signed_ms) >= CHECKPOINT_MS):
-            self.sign(signer)
+        if abs(wall_ms - self.head.signed_ms) >= CHECKPOINT_MS:
+            self.sign()
 
-    def sign(self, signer: Signer) -> None:
+    def sign(self) -> None:
         """Sign a checkpoint if there is any row since the last."""
         head = self.head
         if head.size > head.signed:
-            self._connection.execute(schema.APPEND_CHECKPOINT, (head.size, signer.sign(head.size, head.frontier.root())))
+            self._connection.execute(schema.APPEND_CHECKPOINT, (head.size, self._signer.sign(head.size, head.frontier.root())))
             head.signed, head.signed_ms = head.size, head.latest_ms
 
     def _append(self, row: rows.Row) -> None:
@@ -90,6 +92,8 @@ class Batch:
         if number == 1:
             head.signed_ms = row.wall_ms
         head.latest_ms = row.wall_ms
+        if head.size - head.signed >= CHECKPOINT_ROWS:  # not at the end of the transaction: one with several rows must not leave more unsigned
+            self.sign()
 
 
 def stored_tree(connection: sqlite3.Connection) -> Tree:

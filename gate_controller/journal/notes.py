@@ -147,6 +147,15 @@ def open_checkpoint(note: str, key: VerifierKey) -> Checkpoint:
     return checkpoint
 
 
+def checkpoint_size(note: str) -> int:
+    """How many rows a note says it is of; whoever acts by it opens the note first.
+
+    Raises:
+        NoteError: Not a checkpoint.
+    """
+    return _parse_text(_split(note)[0]).size
+
+
 def _split(note: str) -> tuple[str, list[tuple[str, bytes]]]:
     """Text and signatures of a note."""
     end = note.rfind("\n\n")

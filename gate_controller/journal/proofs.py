@@ -1,7 +1,7 @@
 """What is handed to a third party: rows with inclusion proofs, and proofs that one checkpoint continues another.
 
-    export lines   {"verifier_key", "checkpoint"}, then {"leaf": {...}, "salt": hexadecimal, "body": {...}, "proof": [base64, ...]} a row;
-                   salt and body are null where retention deleted them
+    export lines   {"verifier_key", "checkpoint", "deletion"}, then {"leaf": {...}, "salt": hexadecimal, "body": {...}, "proof": [base64, ...]} a row;
+                   salt and body are null where retention deleted them, and "deletion" is the row that says so last, as such a line, or null
     inclusion      c2sp.org/tlog-proof@v1, with the leaf's bytes as extra data
     consistency    what c2sp.org/tlog-witness takes: "old SIZE", the proof's hashes, an empty line, the newer checkpoint
 
@@ -16,10 +16,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from gate_controller.journal import rows
+from gate_controller.journal import rows, schema
+from gate_controller.journal.merkle import Tree
 from gate_controller.journal.notes import Checkpoint
 from gate_controller.journal.reader import JournalReader
-from gate_controller.journal.store import EXAMINE, WHAT
+from gate_controller.journal.store import EXAMINE, WHAT, through_of
 from gate_controller.ports import sqlite
 from gate_controller.ports.errors import GateError
 
@@ -34,21 +35,38 @@ def export(reader: JournalReader, first: int = 1, last: int | None = None) -> It
     """The lines of an export, as objects; rows behind the newest checkpoint are left out.
 
     Raises:
-        NoProofError: Nothing is signed yet.
+        NoProofError: Nothing is signed yet, or a body is gone that no signed row says was deleted.
         StoreError: The journal cannot be read, or a row is not what the gate wrote.
     """
     size, note = _newest(reader)
-    yield {"verifier_key": reader.verifier_key(), "checkpoint": note}
     tree = reader.tree()
+    with _readable(reader):
+        deletion = reader.connection.execute(schema.LAST_DELETION, (size,)).fetchone()
+        through = 0 if deletion is None else through_of(deletion)
+        told = None if deletion is None else _exported(tree, deletion, size)
+    yield {"verifier_key": reader.verifier_key(), "checkpoint": note, "deletion": told}
     for columns in reader.columns(first - 1):
-        number, salt = columns[0], columns[7]
+        number = columns[0]
         if number > min(size, size if last is None else last):
             return
-        body = None if columns[8] is None else json.loads(columns[8])
+        if columns[8] is None and number > through:
+            raise NoProofError(f"row {number} lost its body while it was exported, or without a word", "export again; else: gatectl journal verify")  # noqa: EM102
         with _readable(reader):
-            rows.entry_of(columns)
-            path = tree.inclusion(number - 1, size)
-        yield {"leaf": json.loads(_leaf(columns)), "salt": None if salt is None else salt.hex(), "body": body, "proof": [_base64(node) for node in path]}
+            line = _exported(tree, columns, size)
+        yield line
+
+
+def _exported(tree: Tree, columns: tuple[Any, ...], size: int) -> dict[str, Any]:
+    """A row as a line of an export; ValueError or sqlite3.Error where it cannot be read."""
+    salt, body = columns[7:9]
+    rows.entry_of(columns)
+    path = tree.inclusion(columns[0] - 1, size)
+    return {
+        "leaf": json.loads(_leaf(columns)),
+        "salt": None if salt is None else salt.hex(),
+        "body": None if body is None else json.loads(body),
+        "proof": [_base64(node) for node in path],
+    }
 
 
 def inclusion(reader: JournalReader, number: int) -> str:

@@ -150,7 +150,7 @@ class JournalReader:
         with sqlite.store_errors(self.path, WHAT):
             try:
                 return deleted_through(self._connection)
-            except (ValueError, KeyError, TypeError) as error:
+            except ValueError as error:
                 raise sqlite.store_error(self.path, WHAT, "its last deletion cannot be read", EXAMINE) from error
 
     def tree(self) -> Tree:

@@ -122,4 +122,12 @@ OLDEST = f"""
 """  # noqa: S608 - constants only
 """Number, time, personal, and whether a restart needs the row because its crossing has not ended."""
 LEAVES = "SELECT id, kind, label, crossing_id, personal, wall_ms, commitment FROM entries WHERE id > ? AND id <= ? ORDER BY id"
-LAST_DELETION = f"{ROWS} WHERE label = 'contents_deleted' ORDER BY id DESC LIMIT 1"
+CHECKPOINT_GAP = """
+    SELECT before, size FROM (
+        SELECT size, lag(size, 1, 0) OVER (ORDER BY size) AS before FROM (SELECT size FROM checkpoints UNION SELECT ?1 + 1)
+    ) WHERE size - before > ?2 ORDER BY size LIMIT 1
+"""
+"""The first two neighbours that are further apart than checkpoints may be; behind the last row the next one is thought, which is how few may be unsigned."""
+EVERY_ROW = (1 << 63) - 1
+LAST_DELETION = f"{ROWS} WHERE label = 'contents_deleted' AND id <= ? ORDER BY id DESC LIMIT 1"
+"""Among the rows up to a number, which may be EVERY_ROW."""

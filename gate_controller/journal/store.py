@@ -1,6 +1,7 @@
 """The journal as the gate writes it (ports.services.Journal).
 
-Every row becomes a leaf of a hash tree whose root is signed every 100 rows or 60 s (appending.py, notes.py). Does not send anything anywhere. One process
+Every row becomes a leaf of a hash tree whose root is signed every 100 rows or 60 s (appending.py, notes.py); what was signed last is kept beside the file,
+too (last_signed.py). Does not send anything anywhere. One process
 writes: a second one would end the first one's crossing as interrupted, so it is refused by a lock that the operating system releases
 however the process ends.
 """
@@ -21,16 +22,15 @@ from gate_controller.core.commands import CrossingRecord
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Direction, Outcome, Region
 from gate_controller.journal import rows, schema
-from gate_controller.journal.appending import Batch, Head, stored_tree
+from gate_controller.journal.appending import CHECKPOINT_ROWS, Batch, Head, stored_tree
 from gate_controller.journal.key_file import signer_beside
+from gate_controller.journal.last_signed import LastSigned, last_signed_beside, read_last_signed, write_last_signed
 from gate_controller.journal.notes import NoteError, Signer, open_checkpoint
 from gate_controller.ports import sqlite
 from gate_controller.ports.errors import StoreError, StoreHeldError
 
 WHAT = "journal"
-
-
-EXAMINE = "put the file aside for examination (gatectl journal verify names the place) and restart the gate"
+EXAMINE = "put the file and the .last-signed beside it aside for examination (gatectl journal verify names the place) and restart the gate"
 RETENTION_EVERY_MS = 600_000
 RETENTION_ROWS = 1000
 """At most so many rows are looked at each time, so that an admission never waits long for a deletion."""
@@ -41,7 +41,7 @@ class SqliteJournal:
     """Append-only journal. Every call that returned survives a power cut. Safe to use from several threads.
 
     Args:
-        path: The database; made when it is missing, in a directory that exists. `PATH.lock` lies beside it.
+        path: The database; made when it is missing, in a directory that exists. `PATH.lock` and `PATH.last-signed` lie beside it.
         signer: Signs the checkpoints; None: with a key of the journal's own, made and kept beside it (simulations, tests).
         retention_days: Personal bodies are deleted this many days after they were written; None: never.
 
@@ -55,18 +55,21 @@ class SqliteJournal:
         self._retention_ms = None if retention_days is None else retention_days * DAY_MS
         self._retained_at: int | None = None
         self._guard = threading.Lock()
+        self._keeping = threading.Lock()
         self._lock_file = _lock(path)
         try:
             self._signer = signer_beside(path) if signer is None else signer
+            last = read_last_signed(path)  # first of all: it is never ahead of the file
             if not os.path.lexists(path):
-                _create(path, self._signer)
+                _create(path, self._signer, last)
             sqlite.settle_log(path, WHAT)
             self._connection = sqlite.connect(path, WHAT, "write")
             try:
                 check_schema(self._connection, path)
                 with sqlite.store_errors(path, WHAT):
                     self._connection.execute("PRAGMA secure_delete=ON").fetchall()  # what retention deletes is overwritten
-                    self._head = self._found_head()
+                    self._head = self._found_head(last)
+                self._kept = 0 if last is None else last.size
                 self._file = _identity(path)
             except BaseException:
                 self._connection.close()
@@ -132,7 +135,7 @@ class SqliteJournal:
         return closed
 
     def tend(self, wall: float) -> None:
-        """See ports.services.Journal: a checkpoint if one is due, and what retention asks for, a piece at a time.
+        """See ports.services.Journal: a checkpoint if one is due, what was signed last beside the file, and what retention asks for, a piece at a time.
 
         Raises:
             StoreError: It could not be made durable.
@@ -142,15 +145,18 @@ class SqliteJournal:
             unsigned = self._head.size > self._head.signed
         if unsigned:
             with self._appending() as batch:
-                batch.sign_if_due(self._signer, wall_ms)
+                batch.sign_if_due(wall_ms)
+        self._keep_last_signed()
         due = self._retained_at is None or abs(wall_ms - self._retained_at) >= RETENTION_EVERY_MS
         if self._retention_ms is not None and due and not self._forget(wall_ms - self._retention_ms, wall):
             self._retained_at = wall_ms
 
     def close(self) -> None:
         """See ports.services.Journal. Signs what is not signed yet, where that is still possible."""
-        with contextlib.suppress(StoreError), self._appending() as batch:
-            batch.sign(self._signer)
+        with contextlib.suppress(StoreError):
+            with self._appending() as batch:
+                batch.sign()
+            self._keep_last_signed()
         with self._guard:
             self._connection.close()
             if self._lock_file >= 0:
@@ -178,6 +184,7 @@ class SqliteJournal:
             self._connection.execute(
                 "DELETE FROM contents WHERE id > ? AND id <= ? AND (SELECT personal FROM entries WHERE entries.id = contents.id)", (begin, through)
             )
+            batch.sign()  # so that an export can always prove the row that says so
         with self._guard, sqlite.store_errors(self._path, WHAT):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # the log holds the old pages, too
         return True
@@ -186,16 +193,34 @@ class SqliteJournal:
     def _appending(self) -> Iterator[Batch]:
         """A transaction; the head moves on only once it is durable."""
         with self._guard, sqlite.store_errors(self._path, WHAT):
-            if self._lock_file >= 0 and _identity(self._path) != self._file:
-                raise sqlite.store_error(self._path, WHAT, "the file was moved or replaced while in use", "put it back and restart the gate")
+            self._require_same_file()
             with sqlite.transaction(self._connection):
-                batch = Batch(self._connection, self._head.copy())
+                batch = Batch(self._connection, self._head.copy(), self._signer)
                 yield batch
-                batch.sign_if_due(self._signer, batch.head.latest_ms)
+                batch.sign_if_due(batch.head.latest_ms)
             self._head = batch.head
 
-    def _found_head(self) -> Head:
-        """Where the file stands. What is already there must be this gate's and fit the last checkpoint, else nothing is signed on top of it."""
+    def _require_same_file(self) -> None:
+        if self._lock_file >= 0 and _identity(self._path) != self._file:
+            raise sqlite.store_error(self._path, WHAT, "the file was moved or replaced while in use", "put it back and restart the gate")
+
+    def _keep_last_signed(self) -> None:
+        """Write the newest checkpoint beside the file, where it is not there yet. Never while a row waits: that costs three more syncs."""
+        with self._keeping:
+            with self._guard, sqlite.store_errors(self._path, WHAT):
+                signed, signed_ms = self._head.signed, self._head.signed_ms
+                if signed == self._kept:
+                    return
+                self._require_same_file()
+                note = self._connection.execute("SELECT note FROM checkpoints WHERE size = ?", (signed,)).fetchone()[0]
+            write_last_signed(self._path, LastSigned(note, signed, signed_ms))
+            self._kept = signed
+
+    def _found_head(self, last: LastSigned | None) -> Head:
+        """Where the file stands. What is already there must be this gate's and fit what was signed last, else nothing is signed on top of it.
+
+        After a kill or a loss of power there are at most CHECKPOINT_ROWS - 1 rows that nothing has signed, and before the first checkpoint, too.
+        """
         key, connection = self._signer.key, self._connection
         found = connection.execute("SELECT verifier_key FROM identity").fetchone()
         if found is None or found[0] != str(key):
@@ -205,9 +230,15 @@ class SqliteJournal:
             "SELECT coalesce(max(id), 0), coalesce((SELECT wall_ms FROM entries ORDER BY id DESC LIMIT 1), 0) FROM entries"
         ).fetchone()
         signed, note = connection.execute("SELECT coalesce(max(size), 0), note FROM checkpoints").fetchone()
+        gap = connection.execute(schema.CHECKPOINT_GAP, (size, CHECKPOINT_ROWS)).fetchone()
         try:
             tree = stored_tree(connection)
             frontier = tree.frontier(size)
+            if last is not None:
+                kept = open_checkpoint(last.note, key)
+                if kept.size > size or kept.root != tree.root(kept.size):
+                    how = f"{size} rows, which are not those that {last_signed_beside(self._path).name} says were signed: {kept.size}, the last of {last.at()}"
+                    raise sqlite.store_error(self._path, WHAT, how, EXAMINE)
             if signed:
                 checkpoint = open_checkpoint(note, key)
                 if signed > size or (checkpoint.size, checkpoint.root) != (signed, tree.root(signed)):
@@ -215,14 +246,24 @@ class SqliteJournal:
                     raise sqlite.store_error(self._path, WHAT, how, EXAMINE)
         except (NoteError, ValueError) as error:
             raise sqlite.store_error(self._path, WHAT, f"its last checkpoint, of {signed} rows: {error}", EXAMINE) from error
+        if gap is not None:
+            raise sqlite.store_error(self._path, WHAT, f"rows {gap[0] + 1} to {min(gap[1], size)} have no checkpoint: it was taken away", EXAMINE)
         at = connection.execute("SELECT wall_ms FROM entries WHERE id = ?", (max(signed, 1),)).fetchone()
         return Head(frontier, latest_ms, signed, at[0] if at else 0)
 
 
 def deleted_through(connection: sqlite3.Connection) -> int:
     """The row up to which personal bodies are deleted, by the last event that says so; 0 when there is none."""
-    found = connection.execute(schema.LAST_DELETION).fetchone()
-    return 0 if found is None else int(json.loads(found[-1])["fields"]["through"])
+    found = connection.execute(schema.LAST_DELETION, (schema.EVERY_ROW,)).fetchone()
+    return 0 if found is None else through_of(found)
+
+
+def through_of(deletion: tuple[Any, ...]) -> int:
+    """The row up to which personal bodies are deleted, by that event, as schema.COLUMNS gives it; ValueError if it does not say."""
+    try:
+        return int(json.loads(deletion[-1])["fields"]["through"])
+    except (KeyError, TypeError) as error:
+        raise ValueError("the last deletion cannot be read") from error
 
 
 def _while_before(found: list[tuple[int, int, int, int]], before_ms: int) -> Iterator[tuple[int, int]]:
@@ -249,7 +290,10 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> None:
         raise sqlite.store_error(path, WHAT, f"version {version}, this program writes {schema.VERSION}", remedy)
 
 
-def _create(path: Path, signer: Signer) -> None:
+def _create(path: Path, signer: Signer, last: LastSigned | None) -> None:
+    if last is not None:
+        how = f"is gone, of which {last.size} rows were signed, the last of {last.at()}"
+        raise sqlite.store_error(path, WHAT, how, f"restore it; if it was put aside, put {last_signed_beside(path).name} there, too")
     with (
         sqlite.created(path, WHAT) as draft,
         contextlib.closing(sqlite.connect(draft, WHAT, "write")) as connection,

@@ -1,6 +1,7 @@
 """Is this journal whole, unchanged, and the one that was signed? Reads everything once and names the first place where it is not.
 
-What it cannot see: rows cut off behind the last checkpoint that anybody has kept. So checkpoints belong elsewhere, too, and are handed in as `kept`.
+What it cannot see: rows cut off, or the fewer than 100 behind, the last checkpoint that anybody has kept. So checkpoints belong elsewhere, too, and are handed in
+as `kept`; the one that the gate keeps beside the file (last_signed.py) is compared where it is there.
 Repairs nothing.
 """
 
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gate_controller.journal import rows, schema
+from gate_controller.journal.appending import CHECKPOINT_ROWS
+from gate_controller.journal.last_signed import last_signed_beside, read_last_signed
 from gate_controller.journal.merkle import Frontier, leaf_hash
 from gate_controller.journal.notes import NoteError, VerifierKey, open_checkpoint
 from gate_controller.journal.reader import JournalReader
@@ -85,6 +88,12 @@ class _Verification:
 
     def run(self, kept: Sequence[Kept]) -> Verified:
         connection = self._reader.connection
+        try:
+            last = read_last_signed(self._reader.path)  # before the file, which is never behind it
+        except StoreError as error:
+            raise BrokenJournalError(error.what, error.remedy) from error
+        if last is not None:
+            kept = [*kept, Kept(last_signed_beside(self._reader.path).name, last.note)]
         connection.execute("BEGIN")  # one moment of a journal that may be growing
         try:
             return self._run(kept)
@@ -110,6 +119,9 @@ class _Verification:
             if size in checkpoints:
                 self._check_root(size, checkpoints[size], f"the checkpoint of {size} rows")
                 self._good = size
+            if size - self._good >= CHECKPOINT_ROWS:
+                where = f"rows {self._good + 1} to {size}"
+                raise self._broken(where, "they have no checkpoint: it was taken away")
         found.rows, found.root, found.checkpoints, found.signed = self._frontier.size, self._frontier.root(), len(checkpoints), max(checkpoints, default=0)
         for size, each in ((size, each) for size, group in others.items() for each in group):
             if size > found.rows:

@@ -3,12 +3,13 @@
     python tests/journal/independent.py KEY EXPORT.jsonl [CHECKPOINT ...]
 
 Written from RFC 6962 and 9162, RFC 8785, c2sp.org/signed-note, c2sp.org/tlog-checkpoint, c2sp.org/tlog-proof and docs/journal.md. It can be handed to
-whoever is handed an export. Everything wrong ends as Refused.
+whoever is handed an export. Everything wrong ends as Refused (exit code 1).
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 import sqlite3
@@ -26,6 +27,22 @@ class Refused(Exception):  # noqa: N818 - what it says
 def must(holds, what):
     if not holds:
         raise Refused(what)
+
+
+def refusing(check):
+    """What reads a stranger's bytes: whatever they make fail is a refusal. The one place for it."""
+
+    @functools.wraps(check)
+    def checked(*arguments):
+        try:
+            return check(*arguments)
+        except Refused:
+            raise
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, sqlite3.Error) as error:
+            message = f"not of the form that it must have ({type(error).__name__})"
+            raise Refused(message) from None
+
+    return checked
 
 
 # -- RFC 8785, for what a journal holds --------------------------------------------------------------------------------
@@ -119,6 +136,7 @@ def check_consistency(old, old_root, new, new_root, path):
 # -- signed notes --------------------------------------------------------------------------------------------------------
 
 
+@refusing
 def opened(note, key):
     """Origin, size and root of a checkpoint that `key` signed."""
     name, key_hash, data = key.strip().split("+", 2)
@@ -131,8 +149,9 @@ def opened(note, key):
     text += "\n"
     good = 0
     for line in signatures[:-1].split("\n"):
-        dash, signer, encoded = line.split(" ")
-        must(dash == "—", "not a signature line")
+        words = line.split(" ")
+        must(len(words) == 3 and words[0] == "—", "not a signature line")
+        _, signer, encoded = words
         signature = base64.b64decode(encoded, validate=True)
         if (signer, signature[:4]) == (name, key_id):
             try:
@@ -161,26 +180,76 @@ def check_row(leaf, salt, body):
     must(leaf["label"] == body.get("event", body.get("outcome", "")), "body and leaf differ")
 
 
+def check_place(line, size, root):
+    """That a row of an export is under the checkpoint; returns its number."""
+    check_row(line["leaf"], line["salt"], line["body"])
+    number = line["leaf"]["number"]
+    must(type(number) is int, "a row without a number")
+    path = [base64.b64decode(node, validate=True) for node in line["proof"]]
+    check_inclusion(hash_of_leaf(canonical(line["leaf"]).encode()), number - 1, size, path, root)
+    return number
+
+
+def check_time(leaf, before, said):
+    """A row's time against that of the row before it, whose body is `said`."""
+    if before is not None and leaf["wall_ms"] < before["wall_ms"]:
+        announced = before["label"] == "time_went_back" and said["fields"]["to_ms"] == str(leaf["wall_ms"])
+        must(announced, f"time goes back at row {leaf['number']}, and no row says to when")
+
+
+def check_deleted(leaf, body, gone):
+    """That a body is missing if, and only if, a row says that it was deleted."""
+    due = leaf["personal"] and leaf["number"] <= gone
+    must(body is not None or due, f"a body is gone without a word: row {leaf['number']}")
+    must(body is None or not due, f"a body that was deleted is there: row {leaf['number']}")
+
+
+def deleted_through(leaf, body):
+    """Up to which row the bodies are deleted, by the row that says so."""
+    must(leaf["label"] == "contents_deleted" and leaf["kind"] == "event", "not a row that says what was deleted")
+    text = body["fields"]["through"]
+    must(text.isascii() and text.isdecimal() and 0 < int(text) < leaf["number"], "a row deletes what was not yet written")
+    return int(text)
+
+
+@refusing
 def check_export(lines, key, kept=()):
-    """An export's lines; returns the rows that it proves, by number."""
+    """An export's lines: rows without a gap, up to any row. Returns what it proves, by number.
+
+    An export from another row than the first can only be compared with a kept checkpoint of its own size; check_continuation() does the rest.
+    """
     head, *exported = (json.loads(line) for line in lines)
+    must(head.keys() == {"verifier_key", "checkpoint", "deletion"}, "a first line of another form")
+    must(head["verifier_key"] == key.strip(), "the export of another gate, by its first line")
+    must(exported, "no rows")
     size, root = opened(head["checkpoint"], key)
-    found = {}
+    gone, found, before = 0, {}, None
+    if head["deletion"] is not None:
+        check_place(head["deletion"], size, root)
+        gone = deleted_through(head["deletion"]["leaf"], head["deletion"]["body"])
     for line in exported:
-        number = line["leaf"]["number"]
-        check_row(line["leaf"], line["salt"], line["body"])
-        path = [base64.b64decode(node, validate=True) for node in line["proof"]]
-        check_inclusion(hash_of_leaf(canonical(line["leaf"]).encode()), number - 1, size, path, root)
-        found[number] = line
+        must(line.keys() == {"leaf", "salt", "body", "proof"}, "a line of another form")
+        leaf, body = line["leaf"], line["body"]
+        number = check_place(line, size, root)
+        must(before is None or number == before["leaf"]["number"] + 1, f"row {number} does not follow the one before it")
+        check_deleted(leaf, body, gone)
+        check_time(leaf, before and before["leaf"], before and before["body"])
+        if leaf["label"] == "contents_deleted":
+            must(head["deletion"] is not None and number <= head["deletion"]["leaf"]["number"], "the first line does not name the last deletion")
+        found[number] = before = line
     for note in kept:
         old, old_root = opened(note, key)
         must(old <= size, "rolled back behind a checkpoint that was kept")
-        if all(number in found for number in range(1, old + 1)):
-            leaves = [hash_of_leaf(canonical(found[number]["leaf"]).encode()) for number in range(1, old + 1)]
-            must(tree_hash(leaves) == old_root, "forked from a checkpoint that was kept")
+        if old == size:
+            must(old_root == root, "forked from a checkpoint that was kept")
+            continue
+        must(1 in found and old in found, f"rows 1 to {old} are needed to compare it with the checkpoint that was kept; or a proof: prove --since")
+        leaves = [hash_of_leaf(canonical(found[number]["leaf"]).encode()) for number in range(1, old + 1)]
+        must(tree_hash(leaves) == old_root, "forked from a checkpoint that was kept")
     return found
 
 
+@refusing
 def check_proof(text, key):
     """A tlog-proof; returns the leaf that it proves."""
     proof, _, note = text.partition("\n\n")
@@ -192,6 +261,7 @@ def check_proof(text, key):
     return json.loads(leaf)
 
 
+@refusing
 def check_continuation(text, old_note, key):
     """That the checkpoint in `text` continues `old_note`."""
     proof, _, note = text.partition("\n\n")
@@ -202,41 +272,66 @@ def check_continuation(text, old_note, key):
     check_consistency(old, old_root, size, root, [base64.b64decode(node, validate=True) for node in path])
 
 
+@refusing
 def check_file(path, key, kept=()):
-    """A journal's file, whole; returns the number of rows."""
+    """A journal's file, whole; returns the number of rows. A checkpoint that the gate keeps beside it counts as kept."""
+    beside = Path(f"{path}.last-signed")
+    if beside.exists():  # first, since the file is never behind it
+        kept = [*kept, json.loads(beside.read_text(encoding="utf-8"))["checkpoint"]]
+    database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
     try:
-        database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
+        database.execute("BEGIN")  # rows and checkpoints of one moment
+        names = database.execute("SELECT verifier_key FROM identity").fetchall()
         rows = database.execute(
             "SELECT id, kind, label, crossing_id, personal, wall_ms, commitment, salt, body FROM entries LEFT JOIN contents USING (id) ORDER BY id"
         ).fetchall()
         checkpoints = database.execute("SELECT size, note FROM checkpoints ORDER BY size").fetchall()
+    finally:
         database.close()
-    except sqlite3.Error as error:
-        message = f"cannot be read: {type(error).__name__}"
-        raise Refused(message) from None
+    must(names == [(key.strip(),)], "the journal of another gate, by its own word")
     must([row[0] for row in rows] == list(range(1, len(rows) + 1)), "rows are missing")
-    hashes, before, gone = [], None, 0
+    leaves, bodies, gone = [], [], 0
     for number, kind, label, crossing_id, personal, wall_ms, commitment, salt, body in rows:
         leaf = {"number": number, "kind": kind, "label": label, "crossing_id": crossing_id, "personal": bool(personal), "wall_ms": wall_ms}
         leaf["commitment"] = commitment.hex()
         value = None if body is None else json.loads(body)
         must(body is None or canonical(value) == body, f"row {number} is not canonical")
         check_row(leaf, salt.hex() if salt else None, value)
-        announced = before is not None and before.get("label") == "time_went_back"
-        must(before is None or wall_ms >= before["wall_ms"] or announced, f"time goes back at row {number}")
-        hashes.append(hash_of_leaf(canonical(leaf).encode()))
-        gone = int(value["fields"]["through"]) if label == "contents_deleted" else gone
-        before = leaf
-    must(all(row[8] is not None or row[0] <= gone for row in rows), "a body is gone without a word")
+        check_time(leaf, leaves[-1] if leaves else None, bodies[-1] if bodies else None)
+        gone = deleted_through(leaf, value) if label == "contents_deleted" else gone
+        leaves.append(leaf)
+        bodies.append(value)
+    for leaf, value in zip(leaves, bodies, strict=True):
+        check_deleted(leaf, value, gone)
+    hashes = [hash_of_leaf(canonical(leaf).encode()) for leaf in leaves]
     for size, root in [opened(note, key) for note in (*(note for _, note in checkpoints), *kept)]:
         must(size <= len(rows), f"{size} rows were signed, {len(rows)} are there")
         must(tree_hash(hashes[:size]) == root, f"the {size} rows are not those that were signed")
-    must([size for size, _ in checkpoints] == [opened(note, key)[0] for _, note in checkpoints], "checkpoints in the wrong place")
+    sizes = [size for size, _ in checkpoints]
+    must(sizes == [opened(note, key)[0] for _, note in checkpoints], "checkpoints in the wrong place")
+    for low, high in zip([0, *sizes], [*sizes, len(rows) + 1], strict=True):
+        must(high - low <= 100, f"rows {low + 1} to {min(high, len(rows))} have no checkpoint: it was taken away")
     return len(rows)
 
 
+def main(key, export, *kept):
+    """Exit code 0: all that is printed holds; 1: refused."""
+    try:
+        lines, notes = read(export).splitlines(), [read(name) for name in kept]
+        found = check_export(lines, key, notes)
+    except (Refused, OSError, UnicodeDecodeError) as error:
+        print(f"refused: {error}", file=sys.stderr)
+        return 1
+    size = opened(json.loads(lines[0])["checkpoint"], key)[0]
+    print(f"rows {min(found)} to {max(found)} are under the checkpoint, of {size} rows; {len(notes)} checkpoints kept elsewhere fit it")
+    return 0
+
+
+def read(name):
+    return Path(name).read_text(encoding="utf-8")
+
+
 if __name__ == "__main__":
-    found = check_export(
-        Path(sys.argv[2]).read_text(encoding="utf-8").splitlines(), sys.argv[1], [Path(name).read_text(encoding="utf-8") for name in sys.argv[3:]]
-    )
-    print(f"{len(found)} rows are under the checkpoint")
+    if len(sys.argv) < 3:
+        sys.exit("usage: independent.py KEY EXPORT.jsonl [CHECKPOINT ...]")
+    sys.exit(main(*sys.argv[1:]))

@@ -13,6 +13,7 @@ from gate_controller.core.commands import CrossingRecord
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Direction, Outcome, Region
 from gate_controller.journal import Entry, EntryKind, JournalReader, Signer, SqliteJournal
+from gate_controller.journal.last_signed import last_signed_beside
 from gate_controller.ports.errors import StoreError
 from gate_controller.ports.services import Journal
 
@@ -291,6 +292,9 @@ def test_a_lost_journal_with_its_log_left_behind_is_not_started_over(journal: Sq
     journal.close()
     journal_path.unlink()
     journal_path.with_name("journal.db-wal").write_bytes(log)
+    with pytest.raises(StoreError, match=r"is gone, of which 1 rows were signed, the last of 1970-01-01 00:00:01Z"):
+        SqliteJournal(journal_path, SIGNER)
+    last_signed_beside(journal_path).unlink()
     with pytest.raises(StoreError, match=r"is gone, but its journal.db-wal is there"):
         SqliteJournal(journal_path, SIGNER)
 
