@@ -62,7 +62,10 @@ def test_with_synchronous_full_nothing_is_found_lost_at_the_same_moments() -> No
         assert not cut_at_marks(workload, record(workload)).violations
 
 
-@pytest.mark.parametrize(("store", "left_out"), [("replay memory", "the database"), ("journal", "the log"), ("journal", "make_key")])
+@pytest.mark.parametrize(
+    ("store", "left_out"),
+    [("replay memory", "the database"), ("journal", "the log"), ("journal", "make_key"), ("journal", "write_new < write_last_signed")],
+)
 def test_without_one_kind_of_sync_acknowledged_data_is_found_lost(store: str, left_out: str) -> None:
     workload = SMALL[list(LOST).index(store)](random.Random(1))
     log = record(workload)
