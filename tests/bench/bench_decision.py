@@ -96,7 +96,9 @@ class DecisionLane(Lane):
         realtime: bool = False,
         judge: bool = False,
         start: Callable[[Files], Controlled] | None = None,
+        baud: int = BAUD,
     ) -> None:
+        self.baud = baud
         self.qr = PreparedCamera(fps=fps)
         self.faces = PreparedCamera(fps=fps, width=640, height=480)
         self.reader = reader
@@ -112,7 +114,7 @@ class DecisionLane(Lane):
         }
         required = {"pad_rule": "required", "pad_decide_within_s": JUDGED_WITHIN_S}
         judged: dict[str, Any] = {"pad": {"driver": "passive"}} if judge else {}
-        super().__init__(site, both=False, realtime=realtime, devices=devices | judged, biometrics=required if judge else None, start=start)
+        super().__init__(site, both=False, realtime=realtime, devices=devices | judged, biometrics=required if judge else None, start=start, baud=baud)
         self._face = self.faces.prepare(FaceScene(person=self.member.face))
 
     def close(self) -> None:
@@ -179,7 +181,7 @@ class DecisionLane(Lane):
         """When the door's opening was written, its frame's time on the line included."""
         self.pulsed(door, began)
         written = min(at for at, coil, opens in list(self.board.written) if at >= began and coil is door and opens)
-        return written + line_time_s(FRAME, BAUD)
+        return written + line_time_s(FRAME, self.baud)
 
 
 @dataclass(frozen=True)

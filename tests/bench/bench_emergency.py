@@ -116,6 +116,7 @@ class Lane:
         biometrics: What else of the policy's biometrics.
         slow: Points at which a thread of the daemon is held up, and for how many seconds.
         start: Starts the daemon in another way than the site does.
+        baud: Speed of the board's line.
     """
 
     def __init__(
@@ -128,12 +129,13 @@ class Lane:
         biometrics: dict[str, Any] | None = None,
         slow: dict[str, float] | None = None,
         start: Callable[[Files], Controlled] | None = None,
+        baud: int = BAUD,
     ) -> None:
         self.site = site
         self.doors = (Coil.ENTRY_DOOR, Coil.EXIT_DOOR) if both else (Coil.ENTRY_DOOR,)
         self.board = TimedBoard()
         link = site.directory / "board"
-        self.wire = WireBoard(link, baud=BAUD, paced=True, board=self.board)
+        self.wire = WireBoard(link, baud=baud, paced=True, board=self.board)
         self._thread = threading.Thread(target=self.wire.run, name="board", daemon=True)
         self._thread.start()
         if realtime:  # this process is the hardware: it waits for nobody, nor does any thread of it that may have the interpreter
@@ -142,7 +144,7 @@ class Lane:
         long = dict.fromkeys(("entry_open_s", "entry_close_s", "exit_open_s", "clearing_s", "return_path_s", "identity_s"), 30.0) | {"door_open_s": 20.0}
         admission = {"attempts": 100, "attempts_within_s": 1.0}  # one pass, many crossings that end in the hall
         policy = {"admission": admission, "times": long, "emergency": {"emergency_opens_exit": both, "emergency_hold_s": 4.0}, "biometrics": biometrics or {}}
-        board = {"io_board": {"port": str(link), "reply_timeout_s": REPLY_TIMEOUT_S, "locks": LOCKS}}
+        board = {"io_board": {"port": str(link), "baud": baud, "reply_timeout_s": REPLY_TIMEOUT_S, "locks": LOCKS}}
         self.files = site.new_files({"devices": board | (devices or {}), "policy": policy})
         self.controller: Controlled = start(self.files) if start else site.start(self.files, armed=True, slow=slow or {}, realtime=realtime)
         self.member = site.member(Kind.GOOD)

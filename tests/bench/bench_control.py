@@ -1,0 +1,220 @@
+"""What 50 readers of the control socket cost the travellers: the time to a decision with and without them.
+
+    python tests/bench/bench_control.py [--crossings 200] [--readers 50] [--block 5] [--realtime] [--json FILE]
+
+Two moments are measured as in bench_decision.py: from a fresh pass in view to the entry's opening at the board, and from finger and face to the exit's. Doors,
+board line and reader are ten times as fast as real ones, so that nothing but the gate's own work is left in the figures, and more crossings fit into the time.
+
+Half of the readers follow the events; the others ask for status, crossings and metrics in turn, each ten times a second on connections of their own: as many
+screens and scrapers as nobody has. They are threads of a process of its own, on the same machine. Load is on and off in turn, some crossings each (--block),
+so that whatever else the machine does falls on both alike. The target is the ratio of the two 95th percentiles, of each moment: at most 1.3.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from gate_controller.control.client import GateClient
+from gate_controller.ports.devices import Family
+from gate_controller.ports.errors import GateError
+from simulators.fingerprint.process import FingerprintProcess
+from simulators.wiring import Coil
+from tests.bench.bench_decision import EXTRACTION_MS, IMAGING_MS, DecisionLane
+from tests.plug.site import Site
+
+TIMES_FASTER = 10
+BAUD = 115_200
+"""The nearest that a serial line has to ten times 9600."""
+TARGET_RATIO = 1.3
+ASKING_EVERY_S = 0.1
+SETTLE_S = 0.5
+PASS, IDENTITY = "pass in view to entry command", "finger and face to exit command"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; times in milliseconds."""
+
+    what: str
+    n_off: int
+    n_on: int
+    p50_off_ms: float
+    p50_on_ms: float
+    p95_off_ms: float
+    p95_on_ms: float
+
+    @property
+    def ratio(self) -> float:
+        """Of the 95th percentiles, with load to without."""
+        return self.p95_on_ms / self.p95_off_ms
+
+
+class Readers:
+    """The readers' process; off at first. It prints what it did when it ends."""
+
+    def __init__(self, socket: Path, count: int) -> None:
+        command = [sys.executable, str(Path(__file__)), "--read", str(socket), "--readers", str(count)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def switch(self, on: bool) -> None:
+        """Begin or stop to read; returns when it is so."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("on\n" if on else "off\n")
+        self._process.stdin.flush()
+        self._process.stdout.readline()
+        time.sleep(SETTLE_S)
+
+    def end(self) -> dict[str, int]:
+        """How many events and answers they had, and how many failed."""
+        out, _ = self._process.communicate(timeout=30)
+        return json.loads(out.splitlines()[-1])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+
+def read(socket: Path, count: int) -> int:
+    """The readers' process: obeys "on" and "off" on standard input."""
+    tally = {"events": 0, "answers": 0, "failures": 0}
+    lock = threading.Lock()
+    reading = threading.Event()
+
+    def add(what: str) -> None:
+        with lock:
+            tally[what] += 1
+
+    def follow() -> None:
+        while True:
+            reading.wait()
+            try:
+                with GateClient(socket).events(heartbeats=True) as stream:
+                    for _ in stream:
+                        add("events")
+                        if not reading.is_set():
+                            break
+            except GateError:
+                add("failures")
+
+    def ask(number: int) -> None:
+        client = GateClient(socket)
+        calls = (client.status, client.crossings, client.metrics)
+        while True:
+            reading.wait()
+            try:
+                calls[number % len(calls)]()
+                add("answers")
+            except GateError:
+                add("failures")
+            number += 1
+            time.sleep(ASKING_EVERY_S)
+
+    for number in range(count):
+        target, arguments = (follow, ()) if number % 2 else (ask, (number,))
+        threading.Thread(target=target, args=arguments, daemon=True).start()
+    for line in sys.stdin:
+        (reading.set if line.strip() == "on" else reading.clear)()
+        print("done", flush=True)
+    reading.clear()
+    print(json.dumps(tally), flush=True)
+    return 0
+
+
+def crossing(lane: DecisionLane) -> dict[str, float]:
+    """One crossing; seconds to each decision."""
+    lane.board.written.clear()
+    shown = lane.show_fresh_pass()
+    entry = lane.opened(Coil.ENTRY_DOOR, shown)
+    lane.walk_in()
+    presented = lane.show_finger_and_face()
+    left = lane.opened(Coil.EXIT_DOOR, presented)
+    lane.walk_out()
+    return {PASS: entry - shown, IDENTITY: left - presented}
+
+
+def percentile(seconds: Sequence[float], share: float) -> float:
+    """In milliseconds."""
+    times = sorted(seconds)
+    return round(1000 * times[min(len(times) - 1, int(len(times) * share))], 1)
+
+
+def rows(found: dict[bool, list[dict[str, float]]]) -> list[Row]:
+    """The lines of the table, from the crossings with load (True) and without."""
+    table = []
+    for what in (PASS, IDENTITY):
+        off, on = ([each[what] for each in found[loaded]] for loaded in (False, True))
+        table.append(Row(what, len(off), len(on), percentile(off, 0.5), percentile(on, 0.5), percentile(off, 0.95), percentile(on, 0.95)))
+    return table
+
+
+def measure(options: argparse.Namespace) -> tuple[list[Row], dict[str, int]]:
+    """Cross with and without load in turn."""
+    own = ["--imaging-s", str(IMAGING_MS / 1000 / TIMES_FASTER), "--extraction-s", str(EXTRACTION_MS / 1000 / TIMES_FASTER)]
+    found: dict[bool, list[dict[str, float]]] = {False: [], True: []}
+    with Site() as site, FingerprintProcess(Family.R503, site.directory, paced=True, arguments=own) as reader:
+        lane = DecisionLane(site, reader, options.fps, realtime=options.realtime, baud=BAUD)
+        try:
+            lane.back()
+            crossing(lane)  # the models' first run is slower
+            with Readers(lane.files.socket, options.readers) as readers:
+                loaded = False
+                while len(found[False]) + len(found[True]) < options.crossings:
+                    readers.switch(loaded)
+                    found[loaded] += [crossing(lane) for _ in range(options.block)]
+                    loaded = not loaded
+                return rows(found), readers.end()
+        finally:
+            lane.close()
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--crossings", type=int, default=200, help="with and without load together")
+    parser.add_argument("--readers", type=int, default=50, help="at the control socket")
+    parser.add_argument("--block", type=int, default=5, help="crossings before load is switched")
+    parser.add_argument("--fps", type=float, default=30.0, help="of both cameras")
+    parser.add_argument("--realtime", action="store_true", help="run daemon and board before all other programs (SCHED_RR): on a busy machine, as root")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--read", type=Path, metavar="SOCKET", help=argparse.SUPPRESS)  # the readers' own process
+    options = parser.parse_args()
+    if options.read is not None:
+        return read(options.read, options.readers)
+    if options.crossings < 2 * options.block:
+        parser.error("at least two blocks of crossings are needed: one with load, one without")
+    table, tally = measure(options)
+    print(f"{options.readers} readers in turn with none; milliseconds")
+    print(f"{'':<34}{'n':>5}{'p50':>8}{'loaded':>8}{'p95':>8}{'loaded':>8}  ratio of p95")
+    for each in table:
+        met = "met" if each.ratio <= TARGET_RATIO else "NOT MET"
+        figures = f"{each.p50_off_ms:>8.1f}{each.p50_on_ms:>8.1f}{each.p95_off_ms:>8.1f}{each.p95_on_ms:>8.1f}"
+        print(f"{each.what:<34}{each.n_off + each.n_on:>5}{figures}  {each.ratio:.2f}, at most {TARGET_RATIO}: {met}")
+    print(f"the readers had {tally['events']} events and {tally['answers']} answers; {tally['failures']} failures")
+    if options.json:
+        lines = [{**asdict(each), "ratio": round(each.ratio, 3)} for each in table]
+        options.json.write_text(
+            json.dumps({"bench": "control", "readers": options.readers, "realtime": options.realtime, "tally": tally, "rows": lines}, indent=2) + "\n"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(BrokenPipeError):
+        sys.exit(main())
