@@ -18,6 +18,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from gate_controller.cli.config_diff import HIDDEN, values_of
 from gate_controller.diagnostics import Report, Site, all_groups, examine
 from gate_controller.journal import JournalReader
 from gate_controller.ports.errors import GateError
+from gate_controller.settings import InvalidConfigurationError
 
 SCHEMA = 1
 EVENTS = 2000
@@ -111,7 +113,9 @@ def _about(site: Site) -> str:
 
 
 def _doctor(site: Site) -> str:
-    findings = tuple(examine(all_groups(site)))
+    mistakes = "; ".join(_places(site))
+    # What is wrong with a file may be anything that somebody wrote into it: only where it stands goes in.
+    findings = tuple(replace(each, value=mistakes) if each.id == "configuration.valid" and mistakes else each for each in examine(all_groups(site)))
     gate = site.settings.gate.id if site.settings is not None else ""
     return json.dumps(Report(gate, version("gate-controller"), site.mode.value, round(site.clock.wall()), findings).as_json(), indent=1)
 
@@ -166,22 +170,26 @@ def _configuration(site: Site) -> str:
     known = {key_name(each) for _, each in known_keys(site.drivers)}
     patterns = [re.compile(re.escape(key).replace(r"\*", "[^.]+")) for key in known if "*" in key]
     shown: dict[str, Any] = {}
+    unknown = 0
     for key, value in values_of(site.config).items():
         allowed = key in known or any(pattern.fullmatch(key) for pattern in patterns) or key.endswith(".driver")
-        shown[key] = HIDDEN if key.endswith("password") else value if allowed else "(not a known key)"
-    return json.dumps({"values": shown, "problems": [_without_values(each) for each in site.problems]}, indent=1)
+        if allowed:
+            shown[key] = HIDDEN if key.endswith("password") else value
+        else:
+            unknown += 1
+    return json.dumps({"values": shown, "unknown_keys": unknown, "mistakes": _places(site)}, indent=1)
 
 
-def _without_values(problem: str) -> str:
-    """A problem without what the file said: a value may be anything."""
-    return re.sub(r"'[^']*'|\"[^\"]*\"", "...", problem)
+def _places(site: Site) -> list[str]:
+    """File and line of each mistake."""
+    if isinstance(site.loaded, InvalidConfigurationError):
+        return [f"{Path(each.file).name}:{each.line}" for each in site.loaded.problems]
+    return [type(site.loaded).__name__] if isinstance(site.loaded, GateError) else []
 
 
 def _journal(site: Site) -> str:
-    settings = site.settings
-    if settings is None:
-        return json.dumps({"not_collected": "no configuration"})
-    with JournalReader(settings.journal.path) as reader:
+    named = values_of(site.config).get("journal.path")  # a configuration that is not valid names it, too
+    with JournalReader(site.config.absolute().parent / str(named)) as reader:
         counted = reader.connection.execute("SELECT kind, coalesce(label, ''), count(*) FROM entries GROUP BY 1, 2").fetchall()
         known = {"rows": reader.last_id(), "checkpoints": len(reader.checkpoints())}
     return json.dumps({**known, "counts": [{"kind": kind, "label": label, "count": count} for kind, label, count in counted]}, indent=1)

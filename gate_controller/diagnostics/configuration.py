@@ -11,6 +11,8 @@ from gate_controller.diagnostics.findings import Finding
 from gate_controller.diagnostics.site import Site
 from gate_controller.settings import InvalidConfigurationError
 
+_SHOWN = 3
+"""Of one file. A misspelt key makes two mistakes: one that is unknown, one that is missing."""
 IDS = ("configuration.file", "configuration.valid")
 
 
@@ -38,7 +40,8 @@ def _first_of_each_file(site: Site) -> list[str]:
     by_file: dict[str, list[str]] = {}
     for problem in site.loaded.problems:
         by_file.setdefault(problem.file, []).append(str(problem))
-    return [f"{problems[0]}{f' and {len(problems) - 1} more in this file' if len(problems) > 1 else ''}" for problems in by_file.values()]
+    shown = (f"{'; '.join(each[:_SHOWN])}{f' and {len(each) - _SHOWN} more in this file' if len(each) > _SHOWN else ''}" for each in by_file.values())
+    return list(shown)
 
 
 def _unreadable(path: Path) -> str:

@@ -25,6 +25,7 @@ from gate_controller.ports.control import JsonObject
 from gate_controller.ports.errors import ConfigurationError, GateError
 from gate_controller.settings import InvalidConfigurationError, Settings, load
 from gate_controller.settings.devices import Drivers
+from gate_controller.settings.documents import read_document
 
 SERVICE_USER = "gate-controller"
 
@@ -86,7 +87,15 @@ class Site:
         """Where the daemon listens."""
         if self.socket_path is not None:
             return self.socket_path
-        return self.settings.control.socket if self.settings is not None else DEFAULT_SOCKET
+        return self.settings.control.socket if self.settings is not None else self._named_socket()
+
+    def _named_socket(self) -> Path:
+        """What a configuration that is not valid names: somebody may have edited it beside a gate controller that runs."""
+        with contextlib.suppress(ConfigurationError, KeyError, TypeError):
+            named = read_document(self.config).data["control"]["socket"]
+            if isinstance(named, str):
+                return self.config.absolute().parent / named
+        return DEFAULT_SOCKET
 
     @cached_property
     def client(self) -> GateClient:

@@ -1,0 +1,79 @@
+"""The doctor always reaches its end, with one finding for each check, whatever a check does."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from gate_controller.diagnostics import Finding, Group, examine
+from gate_controller.diagnostics.catalogue import CHECKS, check_of
+from gate_controller.diagnostics.groups import all_groups
+from gate_controller.diagnostics.site import Site
+from gate_controller.ports import errors
+
+IDS = ("clock.time", "clock.behind", "clock.synchronised")
+
+
+def results(run, limit_s=30.0):
+    return [(each.id, each.result, each.value) for each in examine([Group(IDS, run, limit_s)])]
+
+
+def passed(check):
+    return Finding(check, "pass", "fine")
+
+
+def test_what_is_not_told_is_skipped():
+    assert results(lambda: [passed("clock.behind")]) == [
+        ("clock.time", "skip", "not looked at here"),
+        ("clock.behind", "pass", "fine"),
+        ("clock.synchronised", "skip", "not looked at here"),
+    ]
+
+
+def test_a_bug_blames_the_check_that_was_due_and_no_other():
+    def run():
+        yield passed("clock.time")
+        raise ZeroDivisionError
+
+    said = results(run)
+    assert [result for _, result, _ in said] == ["pass", "fail", "skip"]
+    assert "ZeroDivisionError" in said[1][2]
+    assert said[2][2] == "clock.behind comes first"
+
+
+def test_an_error_is_a_finding_with_its_remedy():
+    def run():
+        raise errors.StoreError("the file\x1b is\ngone", "bring it back")
+
+    finding = next(iter(examine([Group(IDS, run)])))
+    assert (finding.result, finding.value, finding.remedy) == ("fail", "the file? is gone", "bring it back")
+
+
+def test_a_check_that_hangs_is_left_behind():
+    release = threading.Event()
+
+    def run():
+        yield passed("clock.time")
+        release.wait()
+
+    try:
+        said = results(run, limit_s=0.2)
+    finally:
+        release.set()
+    assert [result for _, result, _ in said] in (["pass", "fail", "skip"], ["fail", "skip", "skip"])  # the second on a machine that stood still
+
+
+def test_every_check_belongs_to_one_group_and_the_other_way_round(tmp_path):
+    ids = [check for group in all_groups(Site(tmp_path / "gate.toml")) for check in group.ids]
+    assert sorted(ids) == sorted(CHECKS)
+
+
+def test_every_check_says_what_it_is_about():
+    assert all(meaning.endswith(".") and "{" not in meaning for meaning in CHECKS.values())
+
+
+@pytest.mark.parametrize("device", ["fingerprint", "io_board", "qr_camera", "face_camera"])
+@pytest.mark.parametrize("error", [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.DeviceError)])
+def test_every_error_of_a_device_is_some_checks_matter(device, error):
+    assert check_of(device, error.code) in CHECKS
