@@ -105,11 +105,10 @@ def main(arguments: list[str] | None = None, run: Callable[..., object] = gatect
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except GateError as error:
-        for line in (error.what, f"remedy: {error.remedy}" if error.remedy else ""):
-            if line:
-                click.echo(f"gatectl: {line}", err=True)
-        from gate_controller.cli.failures import exit_code_of
+        from gate_controller.cli.failures import exit_code_of, lines_of
 
+        for line in lines_of(error):
+            click.echo(f"gatectl: {line}", err=True)
         code = exit_code_of(error)
     except BrokenPipeError:
         # Whoever read our output (head, a pager) has gone; Python would complain once more at exit.

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from gate_controller.cli.officer import identity_option, json_option, not_empty
-from gate_controller.cli.socket_option import failures_as_exit_codes, socket_option
+from gate_controller.cli.socket_option import socket_option
 from gate_controller.control.client import GateClient
 
 reason_option = click.option("--reason", required=True, callback=not_empty, help="Why.")
@@ -46,6 +46,5 @@ def off_command(socket_path: Path, identity: str, reason: str, as_json: bool) ->
 
 
 def _ask(socket_path: Path, *, on: bool, identity: str, reason: str, as_json: bool) -> None:
-    with failures_as_exit_codes():
-        answer = GateClient(socket_path).maintenance(on, identity, reason)
+    answer = GateClient(socket_path).maintenance(on, identity, reason)
     click.echo(json.dumps(answer) if as_json else f"maintenance {'on' if on else 'off'}: accepted")

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from gate_controller.cli.socket_option import failures_as_exit_codes, one_line, socket_option
+from gate_controller.cli.socket_option import one_line, socket_option
 from gate_controller.control.client import GateClient
 
 
@@ -38,8 +38,7 @@ json_option = click.option("as_json", "--json", is_flag=True, help="Print the ga
 @click.option("as_json", "--json", is_flag=True, help='One JSON object: {"calls": [{"reason", "since_s", "acknowledged", "escalations", "state", "prompt"}]}.')
 def calls_command(socket_path: Path, as_json: bool) -> None:
     """The calls that are not ended: why, since when, and who has taken them."""
-    with failures_as_exit_codes():
-        calls = GateClient(socket_path).calls()
+    calls = GateClient(socket_path).calls()
     if as_json:
         click.echo(json.dumps({"calls": calls}))
         return
@@ -53,8 +52,7 @@ def calls_command(socket_path: Path, as_json: bool) -> None:
 
 def _act(action: str, *, reason_required: bool, help_text: str) -> None:
     def command(socket_path: Path, identity: str, reason: str, as_json: bool) -> None:
-        with failures_as_exit_codes():
-            answer = GateClient(socket_path).officer(action, identity, reason)
+        answer = GateClient(socket_path).officer(action, identity, reason)
         click.echo(json.dumps(answer) if as_json else f"{action}: accepted")
 
     options: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [

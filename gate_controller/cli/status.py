@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from gate_controller.cli.socket_option import failures_as_exit_codes, one_line, socket_option
+from gate_controller.cli.socket_option import one_line, socket_option
 from gate_controller.control.client import FeedEvent, GateClient
 from gate_controller.ports.control import JsonObject
 from gate_controller.ports.spans import duration
@@ -30,18 +30,17 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 @click.option("as_json", "--json", is_flag=True, help="Print the daemon's answer as one JSON object (with --watch one a line).")
 def status_command(socket_path: Path, watch: bool, as_json: bool) -> None:
     """Show the state of the lane, its doors and its devices, and for how long what is known of the passes is good enough."""
-    with failures_as_exit_codes():
-        if not watch:
-            _show(GateClient(socket_path).status(), as_json)
-            return
-        with GateClient(socket_path).events() as stream:
-            for event in stream:
-                if event.kind == "status":
-                    if sys.stdout.isatty() and not as_json:
-                        click.clear()
-                    elif not as_json:
-                        click.echo("-" * 13)
-                    _show(event.fields, as_json)
+    if not watch:
+        _show(GateClient(socket_path).status(), as_json)
+        return
+    with GateClient(socket_path).events() as stream:
+        for event in stream:
+            if event.kind == "status":
+                if sys.stdout.isatty() and not as_json:
+                    click.clear()
+                elif not as_json:
+                    click.echo("-" * 13)
+                _show(event.fields, as_json)
 
 
 def _show(status: JsonObject, as_json: bool) -> None:
@@ -62,7 +61,7 @@ def _show(status: JsonObject, as_json: bool) -> None:
 def events_command(socket_path: Path, follow: bool, since: str | None, as_json: bool) -> None:
     """Show the events that the daemon still holds in memory, oldest first. What is older is in the journal: gatectl journal show."""
     earliest = None if since is None else moment(since, time.time())
-    with failures_as_exit_codes(), GateClient(socket_path).events(after=0) as stream:
+    with GateClient(socket_path).events(after=0) as stream:
         newest = 0
         for event in stream:
             if event.kind == "connected":
@@ -145,5 +144,14 @@ def _event_as_line(event: FeedEvent) -> str:
     if event.kind == "lagged":
         return f"({event.fields.get('missed')} events are no longer held in memory)"
     at = time.strftime("%H:%M:%S", time.localtime(event.at)) if event.at is not None else "--:--:--"
-    fields = " ".join(f"{one_line(name)}={one_line(json.dumps(value))}" for name, value in event.fields.items())
+    shown = _brief(event.fields) if event.kind == "status" else {name: json.dumps(value) for name, value in event.fields.items()}
+    fields = " ".join(f"{one_line(name)}={one_line(value)}" for name, value in shown.items())
     return f"{at} {one_line(event.kind)} {fields}".rstrip()
+
+
+def _brief(status: JsonObject) -> JsonObject:
+    """What of a status fits into a line: where the lane is, and what is not as it should be. The whole is told by --json."""
+    known = {name: status[name] for name in ("state", "reason", "prompt", "occupancy") if status.get(name)}
+    troubles = {name: device["state"] for name, device in _entries(status, "devices") if isinstance(device, dict) and device.get("state", "ready") != "ready"}
+    call = status.get("officer_call")
+    return known | dict(_entries(status, "doors")) | troubles | ({"officer_call": call.get("reason")} if isinstance(call, dict) else {})

@@ -4,12 +4,14 @@ import json
 import socket
 import threading
 import time
+from dataclasses import dataclass
 
 import pytest
 import structlog
 from click.testing import CliRunner
 
 from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.main import main
 from gate_controller.cli.officer import officer_group
 from gate_controller.cli.status import events_command, status_command
 from gate_controller.control.feed import EventFeed
@@ -59,6 +61,13 @@ class Gate:
         pass
 
 
+@dataclass
+class Ended:
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
 class Daemon:
     def __init__(self, path):
         self.path = path
@@ -67,7 +76,9 @@ class Daemon:
         self.server = ControlServer(self.gate, self.feed, socket_path=path, kiosk_port=None, limits=Limits(heartbeat_s=0.02))
 
     def run(self, command, *arguments):
-        return CliRunner().invoke(command, [*arguments, "--socket", str(self.path)])
+        with CliRunner().isolation() as (out, err, _):
+            code = main([*arguments, "--socket", str(self.path)], command)
+            return Ended(code, out.getvalue().decode(), err.getvalue().decode())
 
 
 @pytest.fixture
@@ -94,8 +105,8 @@ def assert_failed(result, code):
     assert result.exit_code == code
     assert result.stdout == ""
     lines = result.stderr.splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["Error", "Remedy"]
-    assert isinstance(result.exception, SystemExit)
+    assert [line.startswith("gatectl: ") for line in lines] == [True, True]
+    assert lines[1].startswith("gatectl: remedy: ")
 
 
 @pytest.mark.parametrize(("command", "arguments"), COMMANDS)
@@ -176,6 +187,13 @@ def test_events_prints_what_the_daemon_holds_and_ends(daemon):
         (2, "device", {"n": 1}),
         (3, "device", {"n": 2}),
     ]
+
+
+def test_a_status_among_the_events_is_one_short_line(daemon):
+    daemon.feed.publish("status", STATUS)
+    (line,) = daemon.run(events_command).stdout.splitlines()
+    told = "state=officer_referral reason=face_mismatch prompt=wait_for_officer occupancy=one entry_door=closed exit_door=closed fingerprint=lost"
+    assert line.partition(" status ")[2] == f"{told} officer_call=face_mismatch"
 
 
 def test_events_of_a_quiet_daemon_are_none(daemon):

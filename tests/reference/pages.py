@@ -61,8 +61,6 @@ def commands_page() -> str:
     for context, command in commands():
         if _runs(command):
             parts += _command(context, command)
-    parts += ["## The doctor's checks", "A check's id never changes. Which ones apply depends on the configuration."]
-    parts.append(_table(("check", "what passes, and what it means if it does not"), ((f"`{check}`", meaning) for check, meaning in CHECKS.items())))
     return _page(parts)
 
 
@@ -179,6 +177,12 @@ def _words() -> Iterator[Row]:
         yield re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower(), ", ".join(f"`{each.value}`" for each in getattr(values, name))
 
 
+def checks_page() -> str:
+    """checks.md."""
+    parts = ["# Checks of gatectl doctor", _HEAD, "A check's id never changes. Which ones apply depends on the configuration."]
+    return _page([*parts, _table(("check", "what passes, and what it means if it does not"), ((f"`{check}`", meaning) for check, meaning in CHECKS.items()))])
+
+
 def exit_codes_page() -> str:
     """exit-codes.md."""
     rows = [(str(code.value), f"`{code.name.lower()}`", meaning, ", ".join(_errors(code))) for code, meaning in exit_meanings().items()]
@@ -230,6 +234,7 @@ def _anchor(heading: str) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands_page,
+    "checks.md": checks_page,
     "configuration.md": configuration_page,
     "reason-codes.md": reasons_page,
     "events.md": events_page,
