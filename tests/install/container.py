@@ -69,6 +69,7 @@ def system() -> Iterator[Path]:
         yield root
     finally:
         subprocess.run(["rm", "-rf", "--one-file-system", str(root)], check=False)
+        (CACHE / f".#{root.name}.lck").unlink(missing_ok=True)  # systemd-nspawn's
 
 
 _ENTER = """
