@@ -60,6 +60,11 @@ fuzz: $(runtime)  ## coverage-guided fuzzing; TARGET=pass|status_list|repository
 	@requirements/setup fuzz
 	@exec .venv-fuzz/bin/python tests/fuzz/run.py $(or $(TARGET),pass) $(ARGS)
 
+.PHONY: fuzz-api
+fuzz-api: $(dev) $(models)  ## the control API of a running daemon as every role: schemathesis, then 100,000 requests and its memory (root; half an hour)
+	@requirements/setup api-fuzz
+	@exec $(bin)/python -m tests.fuzz.api $(ARGS)
+
 .PHONY: kill
 kill: $(runtime)  ## kill -9 during pass use, key import and enrolment import, over and over; e.g. ARGS="--loops 10000 --seed 1"
 	@exec $(bin)/python tests/kill/kill_loop.py $(ARGS)
