@@ -56,6 +56,7 @@ class SqliteJournal:
         self._retained_at: int | None = None
         self._guard = threading.Lock()
         self._keeping = threading.Lock()
+        self._owed = False
         self._lock_file = _lock(path)
         try:
             self._signer = signer_beside(path) if signer is None else signer
@@ -153,6 +154,7 @@ class SqliteJournal:
 
     def close(self) -> None:
         """See ports.services.Journal. Signs what is not signed yet, where that is still possible."""
+        self._owed = False
         with contextlib.suppress(StoreError):
             with self._appending() as batch:
                 batch.sign()
@@ -192,6 +194,8 @@ class SqliteJournal:
     @contextlib.contextmanager
     def _appending(self) -> Iterator[Batch]:
         """A transaction; the head moves on only once it is durable."""
+        if self._owed:  # else a journal that is lost for that would be found again by its next row, and lost again, each second
+            self._keep_last_signed()
         with self._guard, sqlite.store_errors(self._path, WHAT):
             self._require_same_file()
             with sqlite.transaction(self._connection):
@@ -213,8 +217,9 @@ class SqliteJournal:
                     return
                 self._require_same_file()
                 note = self._connection.execute("SELECT note FROM checkpoints WHERE size = ?", (signed,)).fetchone()[0]
+            self._owed = True
             write_last_signed(self._path, LastSigned(note, signed, signed_ms))
-            self._kept = signed
+            self._kept, self._owed = signed, False
 
     def _found_head(self, last: LastSigned | None) -> Head:
         """Where the file stands. What is already there must be this gate's and fit what was signed last, else nothing is signed on top of it.

@@ -91,6 +91,8 @@ class _Verification:
         try:
             last = read_last_signed(self._reader.path)  # before the file, which is never behind it
         except StoreError as error:
+            if isinstance(error.__cause__, OSError):
+                raise
             raise BrokenJournalError(error.what, error.remedy) from error
         if last is not None:
             kept = [*kept, Kept(last_signed_beside(self._reader.path).name, last.note)]

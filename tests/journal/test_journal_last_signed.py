@@ -11,7 +11,7 @@ from copy import copy
 
 import pytest
 
-from gate_controller.core.values import Direction, Region
+from gate_controller.core.values import Direction
 from gate_controller.journal import JournalReader, SqliteJournal
 from gate_controller.journal.last_signed import last_signed_beside, read_last_signed
 from gate_controller.journal.verify import BrokenJournalError
@@ -179,15 +179,34 @@ def test_one_that_nobody_signed_is_refused(filled, verified):
         verified(filled)
 
 
-def test_where_it_cannot_be_written_the_journal_says_so_and_a_row_can_still_be(journal, journal_path, days):
+def test_where_it_cannot_be_written_the_journal_is_lost_until_it_can(journal, journal_path, days):
     last_signed_beside(journal_path).with_name("journal.db.last-signed.new").mkdir()
     days.fill(journal, 100)
     with pytest.raises(StoreError, match=r"journal.db.last-signed: .*must be able to write its directory"):
         journal.tend(days.now)
-    journal.admit("b", Region.HK, Direction.HK_TO_MO, days.now)
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"journal.db.last-signed: "):
+            journal.event("journal_ready", {}, days.now)
     last_signed_beside(journal_path).with_name("journal.db.last-signed.new").rmdir()
-    journal.tend(days.now)
+    journal.event("journal_ready", {}, days.now)
     assert read_last_signed(journal_path).size == 100
+
+
+def test_where_it_cannot_be_written_the_end_is_signed_all_the_same(journal, journal_path, days):
+    last_signed_beside(journal_path).with_name("journal.db.last-signed.new").mkdir()
+    days.fill(journal, 101)
+    with contextlib.suppress(StoreError):
+        journal.tend(days.now)
+    journal.close()
+    with JournalReader(journal_path) as reader:
+        assert reader.last_checkpoint()[0] == 101
+
+
+def test_one_that_cannot_be_read_is_no_break(filled, verified):
+    last_signed_beside(filled).unlink()
+    last_signed_beside(filled).mkdir()
+    with pytest.raises(StoreError, match=r"journal.db.last-signed: Is a directory"):
+        verified(filled)
 
 
 def test_one_is_not_left_where_the_journal_was_moved_away(journal, journal_path, days):
