@@ -94,11 +94,11 @@ def _serve(config: Path, prompts: bool, manager: ServiceManager, lines: Backgrou
         watch.look()
         while not stops.first.wait(watch.every_s) and gate.failure is None:
             watch.look()
-        manager.stopping()
-        if gate.failure is None:
+        if gate.failure is None:  # else it is no stopping in good order, and the service manager is to see a failure
+            manager.stopping()
             log.info("stopping", drain_s=drain_s)
             gate.request_stop()
-            _drain(gate.wait, stops, drain_s)
+            _drain(gate.wait, stops, drain_s, watch.look)
             gate.request_stop(now=True)
             gate.wait(2.0)
         failure = gate.failure
@@ -203,10 +203,11 @@ def _server(composed: ComposedGate, config: Path, feed: EventFeed, passes: PassC
     )
 
 
-def _drain(wait: Callable[[float], bool], stops: Stops, limit_s: float) -> None:
-    """Wait for the open crossing, a second signal, or the limit."""
+def _drain(wait: Callable[[float], bool], stops: Stops, limit_s: float, look: Callable[[], None]) -> None:
+    """Wait for the open crossing, a second signal, or the limit; signs of life go on meanwhile."""
     waited = 0.0
     while waited < limit_s and not stops.second.is_set() and not wait(0.1):
+        look()
         waited += 0.1
 
 

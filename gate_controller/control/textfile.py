@@ -38,7 +38,7 @@ class TextFile:
         self._path = path
         self._every_s = every_s
         self._scratch = path.with_name(f".{path.name}.new")  # the collector reads *.prom only
-        self._failing = False
+        self._failing = self._broken = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
 
@@ -54,8 +54,14 @@ class TextFile:
         """Write it once. A failure is logged, once until it works again."""
         try:
             text = self._text()
+            self._broken = False
         except GateError:
             text = DOWN  # why, the gate's log says
+        except Exception:
+            if not self._broken:
+                log.exception("the metrics cannot be made")
+            self._broken = True
+            text = DOWN  # the old file would go on saying that all is well
         try:
             self._replace(text)
         except OSError as error:

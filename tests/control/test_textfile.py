@@ -65,6 +65,19 @@ def test_a_gate_without_a_status_is_down(metrics, path):
     assert [(each.name, each.value) for each in family.samples] == [("gate_up", 0.0)]
 
 
+def test_a_bug_in_the_metrics_is_told_as_down_too(path):
+    def broken():
+        raise KeyError("since_s")
+
+    path.write_text("gate_up 1.0\n")
+    with structlog.testing.capture_logs() as logs:
+        file = TextFile(path, 15, broken)
+        file.write()
+        file.write()
+    assert path.read_text().endswith("gate_up 0.0\n")
+    assert [entry["log_level"] for entry in logs] == ["error"]
+
+
 def test_it_is_written_over_and_over_and_gone_in_the_end(metrics, path):
     with TextFile(path, 0.001, metrics.text):
         for _ in range(3):
