@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gate_controller.core.values import UNKNOWN_INPUTS, DoorPosition, LaneInputs, Occupancy, TriState
+from gate_controller.core.values import DoorPosition, LaneInputs, Occupancy, TriState
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.control import JsonObject
 from gate_controller.ports.devices import Camera, FaceMatcher, FingerprintLight, FingerprintReader, Image, QrDecoder
@@ -130,17 +130,17 @@ def one_picture(camera: Camera, clock: Clock) -> Turns:
     return camera.frame(first.sequence, clock.monotonic() + FRAMES_WITHIN_S).image
 
 
-def board_test(readings: deque[float], newest: Callable[[], LaneInputs | None]) -> Turns:
+def board_test(readings: deque[float], newest: Callable[[], LaneInputs]) -> Turns:
     """Some readings as they come: how soon the board answers, and whether what it says of the lane can be.
 
     Args:
         readings: How long each reading took, seconds; new ones come in at its end.
-        newest: What the last one said; None: nothing yet.
+        newest: What the last one said.
     """
     readings.clear()
     while len(readings) < CALLS:
         yield
-    took, inputs = list(readings), newest() or UNKNOWN_INPUTS
+    took, inputs = list(readings), newest()
     unknown = [name for name, value in inputs_by_name(inputs).items() if value == "unknown"]
     failures = [f"{name} is unknown: look at its wires and at the wiring in gate.toml" for name in unknown]
     findings = [f"{name} is active" for name in ("tamper", "emergency") if getattr(inputs, name) is TriState.ACTIVE]

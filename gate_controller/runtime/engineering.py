@@ -5,6 +5,7 @@ Looks from outside: it touches no device (their workers do, errands.py) and post
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -25,6 +26,10 @@ from gate_controller.runtime.worker import DeviceReport, DeviceWorker
 
 HUNG_S = 10.0
 """A worker that gave no sign for this long hangs; longer than any of its calls may take, opening (5 s) included."""
+
+
+WAIT_S, COUNTED_WITHIN = 0.01, 100
+"""How often it is looked whether the counter was read, and how many times; it is read every [runtime] poll_s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,7 @@ class Engineering:
         worker = cameras[camera]
         self._nobody_to_be_seen()
         picture: Image = worker.errands.run(worker.picture, self._nobody_to_be_seen)
+        self._counted_after(self._clock.monotonic())
         self._nobody_to_be_seen()  # somebody may have come in while it was taken
         return picture
 
@@ -124,6 +130,14 @@ class Engineering:
             return "the worker of the doors hangs"
         return None
 
+    def _counted_after(self, moment: float) -> None:
+        """Wait until the counter has been read after this moment (monotonic seconds)."""
+        for _ in range(COUNTED_WITHIN):
+            if self._workers.io.last_read > moment:
+                return
+            time.sleep(WAIT_S)
+        raise RefusedByStateError("the counter is not read any more", "look at the I/O board: gatectl status")
+
     def _in_maintenance(self) -> None:
         if self._controller.state is not State.MAINTENANCE:
             what = f"the lane is not in maintenance, but in state {self._controller.state.value}"
@@ -131,7 +145,8 @@ class Engineering:
 
     def _nobody_to_be_seen(self) -> None:
         self._in_maintenance()
-        occupancy = self._controller.inputs.occupancy
-        if occupancy is not Occupancy.ZERO:
+        counted = (self._workers.io.newest.occupancy, self._controller.inputs.occupancy)
+        occupancy = next((each for each in counted if each is not Occupancy.ZERO), None)
+        if occupancy is not None:
             what = f"the chamber is not known to be empty: the counter says {occupancy.value}"
             raise RefusedByStateError(what, "no picture is taken while anybody may be inside; let them out, or test the counter")

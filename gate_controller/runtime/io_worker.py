@@ -126,7 +126,12 @@ class IoWorker(DeviceWorker):
 
     def examine(self) -> Turns:
         """See DeviceWorker. Looks at the readings that are taken anyway: one more would hold up an emergency's doors."""
-        return board_test(self.readings, lambda: self._inputs)
+        return board_test(self.readings, lambda: self.newest)
+
+    @property
+    def newest(self) -> LaneInputs:
+        """What was read last, though the decision thread may not have taken it yet; unknown while the board does not answer."""
+        return self._inputs or UNKNOWN_INPUTS
 
     def read_anew(self) -> None:
         """Post the next reading even if it shows what the last one did: the decision thread has forgotten it. For any thread."""

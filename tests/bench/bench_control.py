@@ -50,6 +50,7 @@ class Row:
     what: str
     n_off: int
     n_on: int
+    missing: int
     p50_off_ms: float
     p50_on_ms: float
     p95_off_ms: float
@@ -58,7 +59,7 @@ class Row:
     @property
     def ratio(self) -> float:
         """Of the 95th percentiles, with load to without."""
-        return self.p95_on_ms / self.p95_off_ms
+        return self.p95_on_ms / self.p95_off_ms if self.p95_off_ms else float("inf")
 
 
 class Readers:
@@ -138,29 +139,34 @@ def read(socket: Path, count: int) -> int:
 
 
 def crossing(lane: DecisionLane) -> dict[str, float]:
-    """One crossing; seconds to each decision."""
+    """One crossing; seconds to each decision, without those that were not reached."""
     lane.board.written.clear()
-    shown = lane.show_fresh_pass()
-    entry = lane.opened(Coil.ENTRY_DOOR, shown)
-    lane.walk_in()
-    presented = lane.show_finger_and_face()
-    left = lane.opened(Coil.EXIT_DOOR, presented)
-    lane.walk_out()
-    return {PASS: entry - shown, IDENTITY: left - presented}
+    found: dict[str, float] = {}
+    try:
+        shown = lane.show_fresh_pass()
+        found[PASS] = lane.opened(Coil.ENTRY_DOOR, shown) - shown
+        lane.walk_in()
+        presented = lane.show_finger_and_face()
+        found[IDENTITY] = lane.opened(Coil.EXIT_DOOR, presented) - presented
+        lane.walk_out()
+    except TimeoutError:  # the machine was too busy for the policy's times
+        lane.back()
+    return found
 
 
 def percentile(seconds: Sequence[float], share: float) -> float:
-    """In milliseconds."""
+    """In milliseconds; 0 of nothing."""
     times = sorted(seconds)
-    return round(1000 * times[min(len(times) - 1, int(len(times) * share))], 1)
+    return 0.0 if not times else round(1000 * times[min(len(times) - 1, int(len(times) * share))], 1)
 
 
 def rows(found: dict[bool, list[dict[str, float]]]) -> list[Row]:
     """The lines of the table, from the crossings with load (True) and without."""
     table = []
     for what in (PASS, IDENTITY):
-        off, on = ([each[what] for each in found[loaded]] for loaded in (False, True))
-        table.append(Row(what, len(off), len(on), percentile(off, 0.5), percentile(on, 0.5), percentile(off, 0.95), percentile(on, 0.95)))
+        off, on = ([each[what] for each in found[loaded] if what in each] for loaded in (False, True))
+        missing = len(found[False]) + len(found[True]) - len(off) - len(on)
+        table.append(Row(what, len(off), len(on), missing, percentile(off, 0.5), percentile(on, 0.5), percentile(off, 0.95), percentile(on, 0.95)))
     return table
 
 
@@ -203,9 +209,12 @@ def main() -> int:
     print(f"{options.readers} readers in turn with none; milliseconds")
     print(f"{'':<34}{'n':>5}{'p50':>8}{'loaded':>8}{'p95':>8}{'loaded':>8}  ratio of p95")
     for each in table:
-        met = "met" if each.ratio <= TARGET_RATIO else "NOT MET"
+        met = "met" if each.ratio <= TARGET_RATIO and not each.missing else "NOT MET"
         figures = f"{each.p50_off_ms:>8.1f}{each.p50_on_ms:>8.1f}{each.p95_off_ms:>8.1f}{each.p95_on_ms:>8.1f}"
-        print(f"{each.what:<34}{each.n_off + each.n_on:>5}{figures}  {each.ratio:.2f}, at most {TARGET_RATIO}: {met}")
+        print(
+            f"{each.what:<34}{each.n_off + each.n_on:>5}{figures}  {each.ratio:.2f}, at most {TARGET_RATIO}: {met}"
+            + (f"  ({each.missing} not reached)" if each.missing else "")
+        )
     print(f"the readers had {tally['events']} events and {tally['answers']} answers; {tally['failures']} failures")
     if options.json:
         lines = [{**asdict(each), "ratio": round(each.ratio, 3)} for each in table]

@@ -11,7 +11,13 @@ def test_the_ratio_is_of_the_95th_percentiles_with_load_to_without():
     found = {row.what: row for row in rows({False: off, True: on})}
     assert found[PASS].ratio == pytest.approx(1.5)
     assert (found[IDENTITY].p50_off_ms, found[IDENTITY].p95_on_ms) == (200.0, 300.0)
-    assert (found[PASS].n_off, found[PASS].n_on) == (20, 20)
+    assert (found[PASS].n_off, found[PASS].n_on, found[PASS].missing) == (20, 20, 0)
+
+
+def test_what_was_not_reached_is_counted_apart():
+    (first, second) = rows({False: [{PASS: 0.1}], True: [{PASS: 0.1, IDENTITY: 0.2}]})
+    assert (first.missing, second.missing, second.n_off, second.n_on) == (0, 1, 0, 1)
+    assert second.ratio == float("inf")
 
 
 def test_percentiles_are_of_what_was_measured():
