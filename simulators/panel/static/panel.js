@@ -49,7 +49,7 @@ function choices(all) {
     Object.assign(input, { type: "radio", name: "traveller", value: traveller.id, checked: index === 0 });
     const picture = element("img");
     Object.assign(picture, { src: `portraits/${traveller.person}`, alt: "", width: 80, height: 80 });
-    label.append(input, picture, `${traveller.id.toUpperCase()} · ${traveller.region} pass`);
+    label.append(input, picture, `${traveller.id.toUpperCase()} · ${traveller.region}`);
     $("#travellers").append(label);
   }
   for (const trick of all.tricks) {
