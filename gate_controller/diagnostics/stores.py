@@ -20,6 +20,8 @@ from gate_controller.diagnostics.findings import Finding
 from gate_controller.diagnostics.site import Mode, Site
 from gate_controller.enrolment import Enrolments
 from gate_controller.journal import JournalReader
+from gate_controller.journal.last_signed import last_signed_beside
+from gate_controller.journal.store import EXAMINE
 from gate_controller.passes.replay import SqliteReplayMemory
 from gate_controller.ports.drivers import DriverContext
 from gate_controller.ports.errors import DeviceError, GateError, StoreError
@@ -161,7 +163,7 @@ def journal(site: Site) -> Iterator[Finding]:
 
 
 def _journal_store(site: Site, path: Path) -> Finding:
-    if not os.path.lexists(path) and path.parent.is_dir():
+    if not os.path.lexists(path) and path.parent.is_dir() and not last_signed_beside(path).exists():
         return passed("journal.store", f"{path}: made at the first start")
     try:
         with JournalReader(path) as reader:
@@ -170,7 +172,7 @@ def _journal_store(site: Site, path: Path) -> Finding:
     except GateError as error:
         return _store("journal.store", error, path, site)
     if damage := _damage(path):
-        return failed("journal.store", damage, "put the file aside for examination (gatectl journal verify names the place) and restart the gate")
+        return failed("journal.store", damage, EXAMINE)
     return passed("journal.store", f"{last} rows, {checkpoints} checkpoints")
 
 
