@@ -27,7 +27,8 @@ from gate_controller.ports.control import EventSink
 from gate_controller.ports.drivers import DriverContext
 from gate_controller.ports.services import TravellerDisplay
 from gate_controller.runtime.desk import Stores
-from gate_controller.runtime.gate import Devices, Gate
+from gate_controller.runtime.devices import Devices
+from gate_controller.runtime.gate import Gate
 from gate_controller.runtime.options import RuntimeOptions
 from gate_controller.settings.load import Settings, load
 from gate_controller.settings.problems import InvalidConfigurationError

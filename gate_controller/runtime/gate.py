@@ -23,12 +23,12 @@ from gate_controller.core.states import State
 from gate_controller.core.values import UNKNOWN_INPUTS, Device, Modality, Region, TriState
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.control import EventSink, JsonObject
-from gate_controller.ports.devices import Camera, FaceMatcher, FingerprintReader, Image, IoBoard, QrDecoder
+from gate_controller.ports.devices import Image
 from gate_controller.ports.errors import GateError
-from gate_controller.ports.pad import PadChallenger, PadJudge
 from gate_controller.ports.services import TravellerDisplay
 from gate_controller.runtime.acts import ANSWER_WITHIN_S, Acts, calls_of
 from gate_controller.runtime.desk import Desk, Stores
+from gate_controller.runtime.devices import Devices
 from gate_controller.runtime.engineering import HUNG_S, Engineering, Workers
 from gate_controller.runtime.face_worker import FaceWorker
 from gate_controller.runtime.fingerprint_worker import FingerprintWorker
@@ -47,27 +47,6 @@ WAKE_S = 0.2
 STUCK_S = 3.0
 """A decision thread that has not turned for this long is dead or stuck: there is no status then, and the kiosk page closes the lane."""
 log = structlog.get_logger("gate")
-
-
-@dataclass(frozen=True, slots=True)
-class Devices:
-    """The lane's devices, and the programs that judge what they see.
-
-    Attributes:
-        face_matcher_2: A second face model that must agree with the first; None: the first decides alone.
-        pad: Judge of presentation attacks; None: nothing is judged, and every crossing says so.
-        pad_challenge: What a judge's doubt may ask of the traveller; None: nothing.
-    """
-
-    qr_camera: Camera
-    qr_decoder: QrDecoder
-    face_camera: Camera
-    face_matcher: FaceMatcher
-    fingerprint: FingerprintReader
-    io_board: IoBoard
-    face_matcher_2: FaceMatcher | None = None
-    pad: PadJudge | None = None
-    pad_challenge: PadChallenger | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.values import Device, Direction, Lamp, Region
 from gate_controller.ports.errors import DeviceError
 from gate_controller.runtime.desk import Stores
-from gate_controller.runtime.gate import Devices, Gate, _Letter
+from gate_controller.runtime.devices import Devices
+from gate_controller.runtime.gate import Gate, _Letter
 from simulators.io_board.memory import MemoryIoBoard
 from simulators.wiring import Coil
 

@@ -18,7 +18,8 @@ from gate_controller.ports.errors import DeviceTimeoutError, RefusedByStateError
 from gate_controller.runtime import acts
 from gate_controller.runtime.desk import Stores
 from gate_controller.runtime.device_tests import CALLS, board_test, camera_test, face_look, fingerprint_test, qr_look
-from gate_controller.runtime.gate import Devices, Gate, _Letter
+from gate_controller.runtime.devices import Devices
+from gate_controller.runtime.gate import Gate, _Letter
 
 EMPTY = LaneInputs(DoorPosition.CLOSED, DoorPosition.CLOSED, TriState.INACTIVE, TriState.INACTIVE, TriState.INACTIVE, TriState.INACTIVE, Occupancy.ZERO)
 PATIENCE_S = 30.0

@@ -33,8 +33,9 @@ from gate_controller.ports.trust import TrustClosed
 from gate_controller.runtime import acts
 from gate_controller.runtime import gate as gate_module
 from gate_controller.runtime.desk import Stores
+from gate_controller.runtime.devices import Devices
 from gate_controller.runtime.engineering import HUNG_S
-from gate_controller.runtime.gate import Devices, Gate, _Letter
+from gate_controller.runtime.gate import Gate, _Letter
 
 EMPTY = LaneInputs(DoorPosition.CLOSED, DoorPosition.CLOSED, TriState.INACTIVE, TriState.INACTIVE, TriState.INACTIVE, TriState.INACTIVE, Occupancy.ZERO)
 
