@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import structlog
 
 from gate_controller.cli.run import DEFAULT_CONFIG
 from gate_controller.control.client import GateClient
@@ -27,6 +28,7 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --config, --socket and --json to a command; it gets `site` and `as_json`."""
 
     def with_site(config: Path, socket_path: Path | None, **others: Any) -> Any:
+        structlog.configure(logger_factory=structlog.ReturnLoggerFactory())  # what the parts log is for the daemon's log, and would stand among the output
         return command(site=Site(config, socket_path), **others)
 
     with_site.__doc__ = command.__doc__

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from gate_controller.cli.config import key_name, known_keys
-from gate_controller.cli.config_diff import HIDDEN, values_of
+from gate_controller.cli.config_diff import shown as without_secrets
+from gate_controller.cli.config_diff import values_of
 from gate_controller.diagnostics import Report, Site, all_groups, examine
 from gate_controller.journal import JournalReader
 from gate_controller.ports.errors import GateError
@@ -52,8 +53,11 @@ EVENT_FIELDS: Mapping[str, tuple[str, ...]] = {
     "trust_taken": ("versions",),
     "trust_refused": ("what", "remedy"),
 }
-LOG_FIELDS = ("timestamp", "level", "event", "logger", "device", "code", "state", "reason", "door", "region", "step", "what", "remedy", "failures", "versions")
+LOG_FIELDS = ("device", "code", "state", "reason", "door", "region", "step", "what", "remedy", "failures", "versions")
 UNIT_FIELDS = "Id,LoadState,ActiveState,SubState,Result,NRestarts,ExecMainStatus,ActiveEnterTimestamp"
+PROGRAMS = ("gate-controller", "gate-keys")
+"""What the programs call themselves in systemd's journal."""
+_FIELDS_OF_MESSAGE = re.compile(r" [a-z_]+=")
 _METRIC = re.compile(r"^(# (HELP|TYPE) )?(gate|process|python)_[a-z_]+")
 _HOME = re.compile(r"(/home|/Users)/[^/\s:'\"]+")
 _HASHED = 12
@@ -79,7 +83,7 @@ def collect(site: Site) -> dict[str, Part]:
         "metrics.txt": ("counters and times", lambda: _metrics(site)),
         "configuration.json": ("configuration and policy; no password", lambda: _configuration(site)),
         "journal.json": ("how many rows of which kind; no row", lambda: _journal(site)),
-        "log.jsonl": (f"the service's last {LOG_LINES} log lines; ids hashed, known fields only", lambda: _log(hashed)),
+        "log.jsonl": (f"the services' last {LOG_LINES} log lines; ids hashed, known fields only", lambda: _log(hashed)),
         "units.txt": ("what systemd says of the units", _units),
     }
     return {name: (holds, _part(make)) for name, (holds, make) in parts.items()}
@@ -174,7 +178,7 @@ def _configuration(site: Site) -> str:
     for key, value in values_of(site.config).items():
         allowed = key in known or any(pattern.fullmatch(key) for pattern in patterns) or key.endswith(".driver")
         if allowed:
-            shown[key] = HIDDEN if key.endswith("password") else value
+            shown[key] = without_secrets(key, value)
         else:
             unknown += 1
     return json.dumps({"values": shown, "unknown_keys": unknown, "mistakes": _places(site)}, indent=1)
@@ -196,24 +200,28 @@ def _journal(site: Site) -> str:
 
 
 def _log(hashed: Hashed) -> str:
-    command = ["journalctl", "-u", "gate-controller.service", "-n", str(LOG_LINES), "-o", "cat", "--no-pager"]
+    command = ["journalctl", "-u", UNITS[0], "-u", UNITS[1], "-n", str(LOG_LINES), "-o", "json", "--no-pager"]
     return "\n".join(json.dumps(line) for line in _log_lines(_output(command), hashed))
 
 
 def _log_lines(text: str, hashed: Hashed) -> Iterator[dict[str, Any]]:
-    """Lines that are structured, reduced to known fields; of the others only how many there were."""
+    """Entries that the programs made (runtime/journald.py), reduced to known fields; of the others only how many there were."""
     others = 0
     for line in text.splitlines():
         try:
-            fields = json.loads(line)
+            entry = json.loads(line)
         except ValueError:
-            fields = None
-        if not isinstance(fields, dict):
+            entry = None
+        if not isinstance(entry, dict) or entry.get("SYSLOG_IDENTIFIER") not in PROGRAMS or entry.get("_TRANSPORT") != "journal":
             others += 1
             continue
-        kept = chosen(fields, LOG_FIELDS)
-        if "crossing_id" in fields:
-            kept["crossing"] = hashed(str(fields["crossing_id"]))
+        # The message repeats every field, so only what stands before them is taken.
+        event = _FIELDS_OF_MESSAGE.split(str(entry.get("MESSAGE", "")).partition("\n")[0], maxsplit=1)[0]
+        at = str(entry.get("__REALTIME_TIMESTAMP", ""))
+        kept = {"at": int(at) / 1e6 if at.isdecimal() else None, "priority": entry.get("PRIORITY"), "program": entry["SYSLOG_IDENTIFIER"], "event": event}
+        kept |= {name: entry[field] for name in LOG_FIELDS if (field := f"GATE_{name.upper()}") in entry}
+        if "GATE_CROSSING_ID" in entry:
+            kept["crossing"] = hashed(str(entry["GATE_CROSSING_ID"]))
         yield kept
     if others:
         yield {"lines_left_out": others}

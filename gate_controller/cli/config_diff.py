@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from gate_controller.settings.policy_file import PolicyFile
 
 HIDDEN = "(hidden)"
 _SECRET = "password"
+_USER_OF_URL = re.compile(r"(//)[^/?#\s]*@")
 
 Values = dict[str, Any]
 Difference = tuple[str, Any, Any]
@@ -50,11 +52,14 @@ def defaults(drivers: Drivers, values: Values) -> Values:
 def compared(here: Values, there: Values) -> list[Difference]:
     """Keys whose values differ, by name; None where a key is not set."""
     keys = sorted(here.keys() | there.keys())
-    return [(key, _shown(key, here.get(key)), _shown(key, there.get(key))) for key in keys if here.get(key) != there.get(key)]
+    return [(key, shown(key, here.get(key)), shown(key, there.get(key))) for key in keys if here.get(key) != there.get(key)]
 
 
-def _shown(key: str, value: Any) -> Any:
-    return HIDDEN if key.rpartition(".")[2] == _SECRET and value is not None else value
+def shown(key: str, value: Any) -> Any:
+    """A value without what is secret in it: a password, also one within a URL."""
+    if key.rpartition(".")[2] == _SECRET and value is not None:
+        return HIDDEN
+    return _USER_OF_URL.sub(rf"\1{HIDDEN}@", value) if isinstance(value, str) else value
 
 
 def _flat(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:

@@ -13,6 +13,7 @@ from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.cli.main import main
 from gate_controller.core.values import Direction, Region
 from gate_controller.journal import SqliteJournal
+from gate_controller.runtime.journald import entry
 from gate_controller.settings.render import derive
 from tests.cli.stub_daemon import STATUS, StubDaemon
 
@@ -50,6 +51,7 @@ def config(tmp_path_factory):
         "journal": {"path": str(directory / "journal.db")},
         "devices": {"fingerprint": {"port": f"{HOME}/fingerprint", "password": PASSWORD, NAME: DOCUMENT}, "io_board": {"port": str(directory / "none")}},
         "kiosk": {"enabled": False},
+        "sync": {"mirror": f"https://mary:{DOCUMENT}@mirror.example/keys"},
         "notes": {"officer": OFFICER},
     }
     path = directory / "gate.toml"
@@ -77,10 +79,19 @@ def stub(config):
         yield made
 
 
+def logged(event, level="info", **fields):
+    """An entry as systemd's journal hands it out, made by what the daemon makes it with."""
+    lines = entry("gate-controller", {"event": event, "level": level, **fields}).decode().splitlines()
+    return {**dict(line.split("=", 1) for line in lines), "_TRANSPORT": "journal", "__REALTIME_TIMESTAMP": "1800000000000000", "_HOSTNAME": NAME}
+
+
 LOG = [
-    {"event": "pass refused", "level": "info", "reason": "pass_static", "text": PASS, "crossing_id": CROSSING},
-    {"event": "officer acted", "uid": 1000, "identity": OFFICER},
-    {"event": "store lost", "level": "error", "what": f"{HOME}/journal.db: no space left", "remedy": "free some"},
+    logged("pass refused", reason="pass_static", text=PASS, crossing_id=CROSSING),
+    logged("officer acted", uid=1000, identity=OFFICER),
+    logged("store lost", "error", what=f"{HOME}/journal.db: no space left", remedy="free some"),
+    {"MESSAGE": f"print of {NAME}", "_TRANSPORT": "stdout", "SYSLOG_IDENTIFIER": "gate-controller"},
+    {"MESSAGE": f"Started by {NAME}", "_TRANSPORT": "journal", "SYSLOG_IDENTIFIER": "systemd"},
+    {"MESSAGE": None, "_TRANSPORT": "journal", "SYSLOG_IDENTIFIER": "gate-controller"},
 ]
 
 
@@ -118,13 +129,22 @@ def test_what_support_needs_is_in_it(bundled):
     assert json.loads(found["doctor.json"])["schema"] == 1
     values = json.loads(found["configuration.json"])["values"]
     assert values["gate.region"] == "MO"
+    assert values["sync.mirror"] == "https://(hidden)@mirror.example/keys"
     assert values["devices.fingerprint.password"] == "(hidden)"
     assert values["devices.fingerprint.port"] == "/home/~/fingerprint"
     counts = json.loads(found["journal.json"])["counts"]
     assert {(each["kind"], each["label"]): each["count"] for each in counts}["event", "officer_released"] == 1
     log = [json.loads(line) for line in found["log.jsonl"].splitlines()]
+    assert log[0] == {
+        "at": 1.8e9,
+        "priority": "6",
+        "program": "gate-controller",
+        "event": "pass refused",
+        "reason": "pass_static",
+        "crossing": log[0]["crossing"],
+    }
     assert log[2]["what"] == "/home/~/journal.db: no space left"
-    assert log[-1] == {"lines_left_out": 2}
+    assert log[-1] == {"lines_left_out": 4}
 
 
 def test_an_id_is_the_same_within_one_bundle_and_another_in_the_next(bundled, config, tmp_path):
