@@ -90,9 +90,13 @@ def _files(layout: Layout, version: str) -> Finding:
 
 def _links(layout: Layout, version: str) -> Finding:
     wrong = [str(link) for link, target in layout.links(version) if not layout.at(link).is_symlink() or layout.at(link).readlink() != target]
+    for copy, source in layout.copies(version):
+        path = layout.at(copy)
+        if not path.is_file() or path.read_bytes() != source.read_bytes():
+            wrong.append(str(copy))
     if wrong:
         return Finding("links", "fail", f"missing or not ours: {', '.join(wrong)}", f"move away what lies there, then: sudo gatectl install activate {version}")
-    return Finding("links", "pass", "units, users, rules and programs lead to the version in force")
+    return Finding("links", "pass", "units, users, rules and programs are those of the version in force")
 
 
 def _accounts(layout: Layout) -> Finding:

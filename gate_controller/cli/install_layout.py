@@ -4,8 +4,8 @@
     /opt/gate-controller/current       link to the version in force; replaced in one step
     /opt/gate-controller/previous      link to the one that was in force before it: what a rollback goes back to
 
-Everything outside (units, users, rules, /usr/bin/gatectl) is a link through `current`, listed in share/links of each version; so one rename switches
-all of it. Does not start or stop anything.
+What is seen outside (users, rules, /usr/bin/gatectl) are links through `current`, listed in share/links of each version; so one rename switches them.
+Units are copies, since `systemctl enable` would follow a link to the one version. Does not start or stop anything.
 """
 
 from __future__ import annotations
@@ -104,10 +104,17 @@ class Layout:
 
     def links(self, version: str) -> Iterator[tuple[Path, Path]]:
         """Each link outside, as (path of the link, what it must lead to), both as on the gate PC."""
+        return ((path, HOME / "current" / target) for path, target, is_copy in self._outside(version) if not is_copy)
+
+    def copies(self, version: str) -> Iterator[tuple[Path, Path]]:
+        """Each copy outside, as (its path on the gate PC, the file in the version's tree)."""
+        return ((path, self.tree(version) / target) for path, target, is_copy in self._outside(version) if is_copy)
+
+    def _outside(self, version: str) -> Iterator[tuple[Path, str, bool]]:
         for line in (self.tree(version) / "share/links").read_text(encoding="utf-8").splitlines():
             if line and not line.startswith("#"):
-                link, target = line.split()
-                yield Path(link), HOME / "current" / target
+                path, target, *copy = line.split()
+                yield Path(path), target, copy == ["copy"]
 
     def damaged(self, version: str) -> list[str]:
         """Files of a version that are missing or not what was installed; reads all of it (half a gigabyte)."""

@@ -153,6 +153,8 @@ class Switch:
                     continue
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.symlink_to(target)
+        for copy, source in self.layout.copies(version):
+            _copy(source, self.layout.at(copy))
         config = self.layout.at(CONFIG)
         config.mkdir(parents=True, exist_ok=True)
         for name in TEMPLATES:
@@ -210,6 +212,18 @@ class Switch:
     def _service(self, verb: str, timeout_s: float) -> None:
         if self.machine.has_systemd():
             self.machine.run(["systemctl", verb, SERVICE], timeout_s)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Replace `target` in one step, if it differs."""
+    content = source.read_bytes()
+    if not target.is_symlink() and target.is_file() and target.read_bytes() == content:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.new")
+    draft.write_bytes(content)
+    draft.chmod(0o644)
+    draft.replace(target)
 
 
 def failing(doctor: str) -> frozenset[str]:

@@ -35,6 +35,9 @@ def installed(tmp_path: Path) -> Layout:
     for link, target in layout.links("0.1.0"):
         layout.at(link).parent.mkdir(parents=True)
         layout.at(link).symlink_to(target)
+    for copy, source in layout.copies("0.1.0"):
+        layout.at(copy).parent.mkdir(parents=True)
+        layout.at(copy).write_bytes(source.read_bytes())
     users = ("gate-controller", "gate-sync", "gate-kiosk")
     groups = (*users, "gate-trust", "gate-read", "gate-operator", "gate-officer", "gate-engineer")
     me = (tmp_path).stat().st_uid
@@ -111,11 +114,12 @@ def test_the_command(installed, capsys):
 def test_every_link_of_a_version_leads_to_a_file_that_is_shipped():
     lines = [line.split() for line in (TOP / "packaging/links").read_text().splitlines() if line and not line.startswith("#")]
     shipped = {"share/systemd": TOP / "systemd", "share/kiosk": TOP / "packaging/kiosk"}
-    for link, target in lines:
+    for link, target, *_copy in lines:
         directory, _, name = target.rpartition("/")
         assert link.startswith(("/usr/", "/etc/chromium/"))
         assert directory in {"bin", "share/completion"} or (shipped[directory] / name).is_file(), target
-    units = {Path(target).name for _, target in lines if "systemd/system" in _}
+    # A link would be followed by `systemctl enable`, to the one version.
+    units = {Path(target).name for path, target, *copy in lines if "systemd/system" in path and copy == ["copy"]}
     assert units == {path.name for path in (TOP / "systemd").iterdir() if path.suffix in {".service", ".socket", ".timer"}}
 
 

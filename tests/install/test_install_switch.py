@@ -20,7 +20,8 @@ def make_version(root: Path, version: str, links: str = "") -> Path:
     (tree / "share/config").mkdir(parents=True)
     for name in ("gate.toml", "policy.toml"):
         (tree / "share/config" / name).write_text(f"# {name} of {version}\n")
-    (tree / "share/links").write_text(links or "# comment\n/usr/bin/gatectl bin/gatectl\n")
+    (tree / "share/gate.service").write_text(f"# {version}\n")
+    (tree / "share/links").write_text(links or "# comment\n/usr/bin/gatectl bin/gatectl\n/usr/lib/systemd/system/gate.service share/gate.service copy\n")
     files = [path for path in tree.rglob("*") if path.is_file()]
     lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  ./{path.relative_to(tree)}\n" for path in files]
     (tree / "share/manifest.sha256").write_text("".join(lines))
@@ -127,6 +128,18 @@ def test_a_first_installation_starts_nothing_and_lays_out_links_and_templates(la
     assert layout.at("/usr/bin/gatectl").readlink() == Path("/opt/gate-controller/current/bin/gatectl")
     assert layout.at("/etc/gate-controller/gate.toml").read_text() == "# gate.toml of 0.9.0\n"
     assert any(line.startswith("systemd-sysusers") for line in machine.ran)
+
+
+def test_units_are_copies_of_the_version_in_force(layout, switch, running):
+    unit = layout.at("/usr/lib/systemd/system/gate.service")
+    running.does_not_start.add("0.10.0")
+    with pytest.raises(SwitchError):
+        switch.activate("0.10.0")
+    assert unit.read_text() == "# 0.9.0\n"
+    running.does_not_start.clear()
+    switch.activate("0.10.0")
+    assert not unit.is_symlink()
+    assert unit.read_text() == "# 0.10.0\n"
 
 
 def test_a_configuration_is_never_overwritten(layout, switch, running):
