@@ -118,7 +118,8 @@ def _answers(crossing_id: str, whose: str) -> list[Told]:
 
 
 STARTS = tuple(
-    Told(f"started{', latched: ' + latched.code if latched else ''}", e.Started(latched)) for latched in (None, Reason.EMERGENCY, Reason.DOOR_FORCED, Reason.MAINTENANCE)
+    Told(f"started{', latched: ' + latched.code if latched else ''}", e.Started(latched))
+    for latched in (None, Reason.EMERGENCY, Reason.DOOR_FORCED, Reason.MAINTENANCE)
 )
 ANSWERS = (*_answers(ID, ""), *_answers(OTHER, " for another crossing"))
 ACTS = (
