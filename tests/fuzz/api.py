@@ -1,6 +1,6 @@
 """Fuzzes the control API of a running daemon as every kind of caller, and watches the daemon's memory (make fuzz-api).
 
-    python -m tests.fuzz.api [--examples 50] [--requests 100000] [--seed 1] [--json FILE]
+    python -m tests.fuzz.api [--examples 50] [--requests 100000] [--seed 1] [--only officer] [--json FILE]
 
 1. schemathesis, from the checked-in OpenAPI document, as a stranger, as one of each role, and as the user that runs the gate: every answer is one that the
    document names, in its form, none is a 5xx, and nobody is answered with a success where the document asks for another role. The event stream, which does
@@ -119,10 +119,14 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=50, help="of schemathesis for each operation and caller; 0 leaves it out")
     parser.add_argument("--requests", type=int, default=100_000, help="of the second part; 0 leaves it out")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", action="append", metavar="NAME", help=f"only this caller: stranger, {', '.join(ROLES)}, own; more than once for more")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args()
     groups = groups_of_this_machine()
-    kinds = callers(groups)
+    everybody = callers(groups)
+    kinds = [kind for kind in everybody if not options.only or kind.name in options.only]
+    if not kinds:
+        parser.error(f"no such caller here: one of {', '.join(kind.name for kind in everybody)}")
     wrong: list[str] = []
     memory: list[float] = []
     total: Counter[tuple[str, int]] = Counter()
@@ -154,7 +158,7 @@ def main() -> int:
             wrong.append(f"the daemon ended with {code}")
         log = daemon.log.read_text(errors="replace")
         wrong += ["a traceback in the daemon's log"] if "Traceback" in log else []
-    if len(kinds) == 1:
+    if len(everybody) == 1:
         print("not root: nobody but this user was tried")
     print("nothing found" if not wrong else "\n".join(wrong))
     if options.json:

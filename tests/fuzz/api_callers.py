@@ -42,7 +42,7 @@ def groups_of_this_machine() -> dict[str, int]:
 
 def callers(groups: Mapping[str, int]) -> list[CallerKind]:
     """Everybody there is: a stranger, one of each role, and who runs the gate."""
-    own = CallerKind("own user", frozenset(ROLES), None)
+    own = CallerKind("own", frozenset(ROLES), None)
     if os.geteuid() != 0:
         return [own]
     others = [CallerKind("stranger", frozenset(), (NOBODY, NOBODY))]
