@@ -83,6 +83,11 @@ SCENES = {
         [sees(entry_beam=TriState.UNKNOWN), steadily(occupancy=NOBODY), sees(entry_beam=CLEAR), steadily(occupancy=ONE), waits(16)],
         "exit shuts, calls inputs_unknown, says wait_for_officer -> officer_referral inputs_unknown",
     ),
+    "somebody comes in by the exit of a single-door lane while a pass is checked": (
+        single_passing,
+        [sees(exit_door=MOVING), sees(occupancy=ONE), sees(exit_beam=BROKEN), steadily(exit_door=CLOSED)],
+        "exit shuts, calls reverse_entry, records refused reverse_entry, says lane_closed, says go_back -> return_path walked_in",
+    ),
     "an exit that bounced during the checks has nothing to do with who goes back by the entry": (
         identity,
         [sees(exit_door=MOVING), sees(exit_door=CLOSED), HELP, sees(entry_door=OPEN), sees(occupancy=NOBODY), sees(entry_door=CLOSED), waits(STEADY)],
