@@ -129,21 +129,28 @@ class Watch:
         self.every_s = LOOK_S if manager.watchdog_s is None else min(LOOK_S, manager.watchdog_s / 8)
 
     def look(self) -> None:
-        """Look once; never raises for what ails the gate."""
-        ailment = self._gate.ailment() or (None if self._server.alive else "the control server has ended")
-        if ailment != self._ailment and ailment is not None:
-            log.critical("no sign of life is given any more", why=ailment)
-        self._ailment = ailment
+        """Look once. Never raises: whatever ails the gate, this thread must not end what moves the doors; no sign of life ends it, in its time."""
+        try:
+            ailment = self._gate.ailment() or (None if self._server.alive else "the control server has ended")
+            status = self._gate.status() if ailment is None else {}
+        except GateError as error:
+            ailment = error.what  # it got stuck since
+        except Exception as error:
+            ailment = f"{type(error).__name__} when looking at the gate: this is a bug"
+            if ailment != self._ailment:
+                log.exception("the gate cannot be looked at")
         if ailment is not None:
+            if ailment != self._ailment:
+                log.critical("no sign of life is given any more", why=ailment)
+            self._ailment = ailment
             self._manager.status(ailment)
             return
-        with contextlib.suppress(GateError):  # got stuck since
-            status = self._gate.status()
-            self._manager.status(f"{status['state']}: {status['reason']}" if status["reason"] else status["state"])
-            if not self._told_ready:
-                self._told_ready = True
-                self._manager.ready()
-            self._manager.alive()
+        self._ailment = None
+        self._manager.status(f"{status['state']}: {status['reason']}" if status["reason"] else status["state"])
+        if not self._told_ready:
+            self._told_ready = True
+            self._manager.ready()
+        self._manager.alive()
 
 
 class Stops:

@@ -11,6 +11,7 @@ import time
 import urllib.request
 
 import pytest
+import structlog
 
 from gate_controller.control.client import GateClient
 from gate_controller.daemon import Watch
@@ -76,7 +77,17 @@ def test_no_sign_of_life_while_something_does_not_run(parts):
     gate.stuck = True
     told.clear()
     watch.look()
-    assert told == []
+    assert told == [("status", "no decision")]
+
+
+def test_a_bug_in_looking_ends_the_signs_of_life_and_nothing_else(parts):
+    gate, _server, told, watch = parts
+    gate.status = lambda: {}["state"]
+    with structlog.testing.capture_logs() as logs:
+        watch.look()
+        watch.look()
+    assert told == [("status", "KeyError when looking at the gate: this is a bug")] * 2
+    assert [entry["log_level"] for entry in logs] == ["error", "critical"], "once"
 
 
 def test_it_looks_often_enough_for_a_short_watchdog(parts):
