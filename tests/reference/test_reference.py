@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 import pytest
 
@@ -54,3 +56,18 @@ def test_every_key_of_the_configuration_says_what_it_is():
     rows = [line.split(" | ") for line in (DIRECTORY / "configuration.md").read_text().splitlines() if line.startswith("| `")]
     assert len(rows) > 100
     assert [row[0] for row in rows if not row[1].strip() or not row[2].strip()] == []
+
+
+@pytest.mark.parametrize("page", ["gatectl.md", *(f"{DIRECTORY.name}/{name}" for name in PAGES)])
+def test_links_lead_somewhere(page):
+    path = DIRECTORY.parent / page
+    for target in re.findall(r"\]\(([^)]+)\)", path.read_text()):
+        file, _, anchor = target.partition("#")
+        found = path.parent / file if file else path
+        assert found.exists(), target
+        assert not anchor or anchor in anchors(found.read_text()), target
+
+
+def anchors(text):
+    """Headings as links name them."""
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
