@@ -134,7 +134,7 @@ function drawStatus(status) {
   }
   const lost = Object.entries(status.devices).filter(([, device]) => device.state !== "ready").map(([name]) => words(name));
   const call = status.officer_call ? `the officer is called${status.officer_call.acknowledged_by ? " and comes" : ""}` : "";
-  const why = status.reason ? words(status.reason) : "";
+  const why = status.reason && status.reason !== status.state ? words(status.reason) : "";
   $("#state").textContent = [STATES[status.state] ?? words(status.state), why, lost.length ? `lost: ${lost.join(", ")}` : "", call].filter(Boolean).join(" · ");
 }
 
