@@ -1,6 +1,6 @@
 """The gate's metrics in Prometheus' text format: the lane, its devices, the trust and its countdown, what was decided, and the process.
 
-Names have base units and the prefix gate_ (those of the process are the ones that every exporter has); docs/reference lists them. Labels are codes, roles and
+Names have base units and the prefix gate_; docs/reference lists them, but those of the process: gate_process_..., as the library has them. Labels are codes, roles and
 regions: no id of a pass, a crossing or a person. Does not listen anywhere: the control API hands them out, textfile.py writes them.
 """
 
@@ -40,7 +40,7 @@ class GateMetrics(Collector):
         self._lock = threading.Lock()
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
-        ProcessCollector(registry=self._registry)
+        ProcessCollector(namespace="gate", registry=self._registry)  # process_... alone would clash with node_exporter's own, and end its whole scrape
 
     def requested(self, route: str, status: int) -> None:
         """Count a request to the control API: the route's name, and what it was answered with."""
@@ -74,9 +74,6 @@ class GateMetrics(Collector):
 
 
 def _lane(status: JsonObject) -> Iterable[Metric]:
-    up = GaugeMetricFamily("gate_up", "Whether the gate decides: 1; the text file has 0 when it does not")
-    up.add_metric([], 1.0)
-    yield up
     state = GaugeMetricFamily("gate_state", "State of the lane: 1 for the one that holds, 0 for the others", labels=["state"])
     for each in State:
         state.add_metric([each.value], float(status["state"] == each.value))

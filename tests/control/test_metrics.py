@@ -75,6 +75,48 @@ def test_passes_and_checks_are_counted_by_how_they_ended_and_every_event_goes_on
     assert "4711" not in text
 
 
+def test_the_lane_its_devices_and_the_call_are_told(gate, counter):
+    whole = {
+        "since_s": 4.5,
+        "uptime_s": 99.0,
+        "occupancy": "one",
+        "doors": {"entry_door": "closed", "exit_door": "open"},
+        "devices": {"io_board": {"state": "ready"}, "face_camera": {"state": "lost"}},
+        "officer_call": {"reason": "face_mismatch", "escalation": 2, "acknowledged_by": None},
+    }
+    status = {**gate.status(), **whole}
+    gate.status = lambda: status
+    found = samples(GateMetrics(gate, counter).text().decode())
+    assert found[("gate_up",)] == 1
+    assert [key[1] for key, value in found.items() if key[0] == "gate_state" and value] == [status["state"]]
+    assert (found[("gate_state_seconds",)], found[("gate_uptime_seconds",)]) == (4.5, 99)
+    assert [key[1] for key, value in found.items() if key[0] == "gate_occupancy" and value] == ["one"]
+    assert {key[1:] for key, value in found.items() if key[0] == "gate_door" and value} == {("entry_door", "closed"), ("exit_door", "open")}
+    assert (found["gate_device_ready", "io_board"], found["gate_device_ready", "face_camera"]) == (1, 0)
+    assert (found[("gate_officer_call_pending",)], found[("gate_officer_call_escalations",)]) == (1, 2)
+    assert found[("gate_process_resident_memory_bytes",)] > 1e6
+
+
+def test_losses_calls_and_durations_are_counted(gate, counter):
+    lost = {"device": "face_camera", "state": "lost", "code": "timeout", "detail": "", "remedy": ""}
+    counter.publish("device", lost)
+    counter.publish("device", {**lost, "state": "ready"})
+    counter.publish("officer_called", {"reason": "tailgating", "escalation": 0})
+    counter.publish("officer_called", {"reason": "tailgating", "escalation": 1})
+    for end_s in (7.0, 12.0, 500.0):
+        steps = [["pass_read", 0.0], ["entered", 3.0], ["verified", 4.25], ["chamber_empty", end_s]]
+        counter.publish("crossing_recorded", {**record("completed", None, admitted=True), "steps": steps})
+    counter.publish("crossing_recorded", {**record("refused", "pass_expired"), "steps": [["pass_read", 0.0]]})
+    found = samples(GateMetrics(gate, counter).text().decode())
+    assert {key[1:]: value for key, value in found.items() if key[0] == "gate_device_losses_total"} == {("timeout", "face_camera"): 1}
+    assert {key[1:]: value for key, value in found.items() if key[0] == "gate_officer_calls_total"} == {("tailgating",): 1}
+    assert {key[1:]: value for key, value in found.items() if key[0] == "gate_crossings_total"} == {("completed",): 3, ("refused",): 1}
+    took = {key[1]: value for key, value in found.items() if key[0] == "gate_crossing_seconds_bucket"}
+    assert (took["5.0"], took["10.0"], took["15.0"], took["120.0"], took["+Inf"]) == (0, 1, 2, 2, 3)
+    assert (found[("gate_crossing_seconds_count",)], found[("gate_crossing_seconds_sum",)]) == (3, 519)
+    assert found[("gate_decision_seconds_sum",)] == 3.75
+
+
 def test_a_gate_without_a_status_has_no_metrics(gate, counter):
     def silent():
         raise GateError("no decision", "restart")
@@ -95,7 +137,9 @@ def test_over_the_socket(serve, gate):
     line.close()
     names = {name for name, *_ in samples(text)}
     assert "gate_trust_state" in names
-    assert not {name for name in names if not name.startswith(("gate_", "process_"))}, "nothing of the library"
+    assert not {name for name in names if not name.startswith("gate_")}, "nothing of the library, and nothing that clashes with node_exporter's own"
+    families = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
+    assert sorted(families) == sorted(set(families)), "a scraper refuses the whole when a name comes twice"
     gate.failing = True
     status, body = served.ask("GET", "/v1/metrics")
     assert (status, "secret" in json.dumps(body)) == (500, False)
