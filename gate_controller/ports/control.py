@@ -28,15 +28,15 @@ class EventSink(Protocol):
 
         Kinds: "status" (the whole of `GateControl.status()`), "prompt" {"prompt", "region" of the pass, or null}, "crossing_recorded" {"crossing_id",
         "outcome", "reason", "steps": [[name, at_s]], ...}, "device" {"device", "state", "code", "detail", "remedy"},
-        "officer_called" {"reason", "escalation"}, "officer_call_ended" {}, "freshness" {"region", "from", "to", "cause", "reminder",
-        "next_state", "next_in_s", "restricted_in_s", "closed_in_s"}, "trust_taken" {"versions"}, "trust_refused" {"what", "remedy"}.
+        "officer_called" {"reason", "escalation"}, "officer_call_ended" {}, "officer_acted" {"action", "uid"}, "maintenance_switched"
+        {"on", "uid"}, "freshness" {"region", "from", "to", "cause", "reminder", "next_state", "next_in_s", "restricted_in_s", "closed_in_s"}, "trust_taken" {"versions"}, "trust_refused" {"what", "remedy"}.
         None carries personal data.
         """
         ...
 
 
 class GateControl(Protocol):
-    """The running gate, as an operator may see and move it. All calls are thread-safe and return at once."""
+    """The running gate, as an operator may see and move it. All calls are thread-safe; they return at once, but for those that say otherwise."""
 
     def status(self) -> JsonObject:
         """State of the lane, without personal data.
