@@ -18,7 +18,7 @@ import numpy as np
 from gate_controller.cli.asking import CALL_S, daemon, opened, site_options
 from gate_controller.core.values import Occupancy
 from gate_controller.diagnostics.site import Site
-from gate_controller.ports.devices import Image
+from gate_controller.ports.devices import Image, IoBoard
 from gate_controller.ports.errors import ConfigurationError, DeviceProtocolError, RefusedByStateError
 
 CAMERAS = {"qr": "qr_camera", "face": "face_camera"}
@@ -95,19 +95,23 @@ def _jpeg(site: Site, camera: str) -> bytes:
     client = daemon(site)
     if client is not None:
         return client.snapshot(camera)
-    with opened(site, "io_board") as board:
-        occupancy = board.read(site.clock.monotonic() + CALL_S).occupancy
-    if occupancy is not Occupancy.ZERO:
-        what = f"the counter says {occupancy.value}: the chamber is not known to be empty"
-        raise RefusedByStateError(what, "clear the chamber; gatectl io show tells every input")
-    with opened(site, CAMERAS[camera]) as device:
+    with opened(site, "io_board") as board, opened(site, CAMERAS[camera]) as device:
+        _require_empty(site, board)
         image = device.frame(0, site.clock.monotonic() + CALL_S).image
+        _require_empty(site, board)  # whoever came in meanwhile may be on it
     import cv2
 
     done, data = cv2.imencode(".jpg", image)
     if not done:
         raise DeviceProtocolError("the camera's picture cannot be encoded", "gatectl doctor")
     return bytes(data)
+
+
+def _require_empty(site: Site, board: IoBoard) -> None:
+    occupancy = board.read(site.clock.monotonic() + CALL_S).occupancy
+    if occupancy is not Occupancy.ZERO:
+        what = f"the counter says {occupancy.value}: the chamber is not known to be empty"
+        raise RefusedByStateError(what, "clear the chamber; gatectl io show tells every input")
 
 
 def _decoded(picture: bytes) -> Image:

@@ -51,7 +51,7 @@ def cycle_command(site: Site, as_json: bool, door: str, open_s: float, yes: bool
         click.confirm(f"This opens the {door} door of the border. Is the lane closed off, and does somebody stand at the door?", abort=True, err=True)
     with opened(site, "io_board") as board:
         result = cycle(board, chosen, open_s, site.clock.monotonic)
-    click.echo(json.dumps(result) if as_json else "\n".join(f"{name:<10} {value}" for name, value in result.items()))
+    click.echo(json.dumps(result) if as_json else "\n".join(f"{name:<10} {'-' if value in {None, ''} else value}" for name, value in result.items()))
     return ExitCode.OK if result["result"] == "pass" else ExitCode.CHECK_FAILED
 
 
