@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import cast
@@ -26,6 +27,7 @@ class Limits:
 
     Attributes:
         api_connections: Connections to the control socket at a time; more are hung up on.
+        api_connections_each: Those of one user, root apart: who may only read must not keep an officer out.
         kiosk_connections: Connections to the kiosk page at a time.
         body_bytes: Largest request body.
         request_s: Time a client has to send a request, and the time an idle connection is kept.
@@ -34,7 +36,8 @@ class Limits:
         stop_s: Time running requests have to end when the server stops.
     """
 
-    api_connections: int = 64
+    api_connections: int = 128
+    api_connections_each: int = 56
     kiosk_connections: int = 16
     body_bytes: int = 4096
     request_s: float = 10.0
@@ -90,7 +93,7 @@ class Site:
     """
 
     def __init__(self, app: web.Application, cap: int, limits: Limits) -> None:
-        self._open: set[asyncio.Transport] = set()
+        self._open: dict[asyncio.Transport, int | None] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self._cap = cap
@@ -123,16 +126,30 @@ class Site:
 
     def enter(self, transport: asyncio.Transport) -> None:
         """Count a new connection, or hang up on it when there are too many."""
-        self._open.add(transport)
+        uid = _peer_uid(transport)
+        self._open[transport] = uid
         self._empty.clear()
-        if len(self._open) > self._cap:
+        mine = sum(other == uid for other in self._open.values()) if uid else 0
+        if len(self._open) > self._cap or mine > self._limits.api_connections_each:
             transport.abort()
 
     def leave(self, transport: asyncio.Transport) -> None:
         """Count a connection no longer."""
-        self._open.discard(transport)
+        self._open.pop(transport, None)
         if not self._open:
             self._empty.set()
+
+
+def _peer_uid(transport: asyncio.Transport) -> int | None:
+    """Who is at the other end of a unix socket (SO_PEERCRED); None of another."""
+    connection = transport.get_extra_info("socket")
+    if connection is None or connection.family != socket.AF_UNIX:
+        return None
+    try:
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("iII"))
+    except OSError:
+        return None  # it has gone already
+    return int(struct.unpack("iII", credentials)[1])
 
 
 async def name_server(_request: web.Request, response: web.StreamResponse) -> None:

@@ -235,3 +235,23 @@ def test_who_is_denied_again_and_again_does_not_fill_the_journal(gate):
     log.note(act, "denied")
     log.note(act, "denied")
     assert len(gate.notes) == BURST + 3
+
+
+def test_one_user_cannot_keep_the_others_out(serve, open_directory, without_root):
+    served = serve(api_connections=8, api_connections_each=2)
+    served.path.chmod(0o666)
+    with without_root():
+        lines = [served.raw() for _ in range(4)]
+    if os.geteuid() == 0:  # else this process has one user only, and has used its share up
+        assert served.client.whoami()["uid"] == 0
+    hung_up = []
+    for line in lines[2:]:
+        try:
+            hung_up.append(line.recv(1) == b"")
+        except ConnectionResetError:
+            hung_up.append(True)
+    assert hung_up == [True, True]
+    lines[0].sendall(b"GET /v1/whoami HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b" 200 " in lines[0].recv(65536)
+    for line in lines:
+        line.close()
