@@ -146,6 +146,11 @@ SCENES = {
         [ends(Modality.FACE, CheckOutcome.SUCCESSFUL, Reason.SEVERAL_FACES)],
         "exit shuts, entry shuts, forgets, calls several_faces, says wait_for_officer -> officer_referral several_faces",
     ),
+    "the face ends well at the moment the time is over, where an officer has the last word": (
+        with_officer,
+        [later(20.1), ends(Modality.FACE)],
+        "exit shuts, entry shuts, forgets, calls officer_confirmation, says wait_for_officer -> officer_referral officer_confirmation",
+    ),
     "the second check ends well at the moment the time is over": (
         identity,
         [ends(Modality.FINGERPRINT), later(20.1), ends(Modality.FACE)],

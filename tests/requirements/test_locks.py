@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parents[2]
-RUNTIME, DEV, MODELS, FUZZ, PEERS = LOCKS = [TOP / "requirements" / f"{name}.lock" for name in ("runtime", "dev", "models", "fuzz", "peers")]
-APART = {"fuzz": FUZZ, "peers": PEERS}
+RUNTIME, DEV, MODELS, FUZZ, PEERS, API_FUZZ = LOCKS = [
+    TOP / "requirements" / f"{name}.lock" for name in ("runtime", "dev", "models", "fuzz", "peers", "api-fuzz")
+]
+APART = {"fuzz": FUZZ, "peers": PEERS, "api-fuzz": API_FUZZ}
 """Dependency groups that are not in dev.lock but in an environment, and a lock, of their own."""
 
 
