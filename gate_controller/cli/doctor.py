@@ -25,7 +25,15 @@ _WIDEST = 120
 
 @click.command("doctor")
 @click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate.")
-@click.option("--socket", "socket_path", type=click.Path(path_type=Path), default=None, help="Control socket of the daemon; default: the configuration's.")
+@click.option(
+    "--socket",
+    "socket_path",
+    type=click.Path(path_type=Path),
+    default=None,
+    envvar="GATECTL_SOCKET",
+    show_envvar=True,
+    help="Control socket of the daemon; default: the configuration's.",
+)
 @click.option("--simulated", is_flag=True, help="Look at a simulated gate of its own, made for this and taken away again: whether the programs work here.")
 @click.option("--all", "show_all", is_flag=True, help="Tell the meaning of every check, also of those that pass.")
 @click.option("as_json", "--json", is_flag=True, help='One JSON object: {"schema", "ok", "checks": [{"id", "result", "value", "meaning", "remedy"}], ...}.')

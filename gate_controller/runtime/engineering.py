@@ -141,7 +141,7 @@ class Engineering:
     def _in_maintenance(self) -> None:
         if self._controller.state is not State.MAINTENANCE:
             what = f"the lane is not in maintenance, but in state {self._controller.state.value}"
-            raise RefusedByStateError(what, "gatectl maintenance on")
+            raise RefusedByStateError(what, "gatectl maintenance on --identity WHO --reason WHY")
 
     def _nobody_to_be_seen(self) -> None:
         self._in_maintenance()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
-from gate_controller.diagnostics import Finding, Group, examine
+from gate_controller.diagnostics import Finding, Group, examine, machine
 from gate_controller.diagnostics.catalogue import CHECKS, check_of
 from gate_controller.diagnostics.groups import all_groups
 from gate_controller.diagnostics.site import Site
@@ -77,3 +78,11 @@ def test_every_check_says_what_it_is_about():
 @pytest.mark.parametrize("error", [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.DeviceError)])
 def test_every_error_of_a_device_is_some_checks_matter(device, error):
     assert check_of(device, error.code) in CHECKS
+
+
+def test_a_directory_that_an_engineer_may_not_look_into_is_no_failure(tmp_path, monkeypatch):
+    hidden = tmp_path / "state"
+    stores = [hidden / "journal.db", hidden / "floor.json"]
+    monkeypatch.setattr(machine, "_stores", lambda _settings: stores)
+    monkeypatch.setattr(Path, "exists", lambda _self: (_ for _ in ()).throw(PermissionError("not root")))
+    assert list(machine._file_systems(None)) == [tmp_path]
