@@ -29,14 +29,14 @@ NEWER, BROKEN = "99.0.0", "99.1.0"
 
 PREPARE = r"""
 set -eu
-dpkg -i /root/package.deb >/dev/null
-/opt/gate-controller/current/bin/gate-authority create /root/authorities --seed boot >/dev/null
+dpkg -i /srv/package.deb >/dev/null
+/opt/gate-controller/current/bin/gate-authority create /srv/authorities --seed boot >/dev/null
 cd /etc/gate-controller
-cp /root/authorities/root.json root.json
+cp /srv/authorities/root.json root.json
 sed -i "s/^mode = .*/mode = \"simulation\"/; s/^pinned_root_sha256 = .*/pinned_root_sha256 = \"$(sha256sum <root.json | cut -d' ' -f1)\"/" gate.toml
 sed -i 's|^#   mirror = .*|mirror = "http://127.0.0.1:8088"|' gate.toml
 gatectl config check
-mkdir -p /srv && cp -r /root/authorities/repository /srv/repository && chmod -R a+rX /srv
+mkdir -p /srv && cp -r /srv/authorities/repository /srv/repository && chmod -R a+rX /srv
 for role in gate-read gate-operator gate-officer gate-engineer; do useradd --no-create-home --groups "$role" "person-$role"; done
 useradd --no-create-home stranger
 """
@@ -70,10 +70,10 @@ def main(arguments: list[str] | None = None) -> int:
         sys.exit("there is no systemd-nspawn here: apt-get install systemd-container")
     with container.system() as root:
         package = options.package or newest_package()
-        shutil.copy(package, root / "root/package.deb")
+        shutil.copy(package, root / "srv/package.deb")
         with tempfile.TemporaryDirectory(dir=container.CACHE) as scratch:
-            shutil.copy(renamed(package, NEWER, Path(scratch)), root / "root/newer.deb")
-            shutil.copy(renamed(package, BROKEN, Path(scratch), spoil), root / "root/broken.deb")
+            shutil.copy(renamed(package, NEWER, Path(scratch)), root / "srv/newer.deb")
+            shutil.copy(renamed(package, BROKEN, Path(scratch), spoil), root / "srv/broken.deb")
         done = container.run(root, "sh", "-c", PREPARE)
         if done.returncode:
             print(f"FAILED preparing: {done.stdout}{done.stderr}")
@@ -266,13 +266,13 @@ def upgrade(machine: Booted, version: str) -> None:
     """dpkg over a lane that runs: the new version, and back where it does not come up."""
     machine.run("systemctl", "start", SERVICE)
     in_force = lambda: machine.says("readlink", "/opt/gate-controller/current")  # noqa: E731
-    done = machine.run("dpkg", "-i", "/root/newer.deb")
+    done = machine.run("dpkg", "-i", "/srv/newer.deb")
     machine.step(
         "an upgrade stops the lane, switches, and starts it", done.returncode == 0 and in_force() == NEWER and machine.shows("ActiveState") == "active"
     )
     maps = f"/proc/{machine.shows('MainPID')}/maps"
     machine.step("what runs is the new version", machine.run("grep", "-q", f"/opt/gate-controller/{NEWER}/", maps).returncode == 0)
-    done = machine.run("dpkg", "-i", "/root/broken.deb")
+    done = machine.run("dpkg", "-i", "/srv/broken.deb")
     said = [line for line in (done.stdout + done.stderr).splitlines() if "taken back" in line]
     machine.step(
         "a version that does not start is taken back, and dpkg says why",
@@ -280,7 +280,7 @@ def upgrade(machine: Booted, version: str) -> None:
         said or done.stderr[-300:],
     )
     machine.step("the lane runs with the version before", machine.shows("ActiveState") == "active")
-    machine.run("dpkg", "-i", "/root/package.deb")
+    machine.run("dpkg", "-i", "/srv/package.deb")
     machine.step("the first package again, over both", in_force() == version and machine.shows("ActiveState") == "active", in_force())
     machine.run("systemctl", "stop", SERVICE)
 

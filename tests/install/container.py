@@ -20,7 +20,7 @@ from pathlib import Path
 CACHE = Path(os.environ.get("INSTALL_TEST_CACHE", "/var/cache/gate-controller-tests"))
 PACKAGES = ("ca-certificates", "python3", "libzbar0", "systemd", "systemd-sysv", "dbus", "udev", "libpam-systemd", "acl", "libcap2-bin", "util-linux")
 """Python and libzbar0 as a gate PC has them, systemd as pid 1 with what it needs; acl to look at access lists."""
-ENVIRONMENT = {"HOME": "/root", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+ENVIRONMENT = {"HOME": "/srv", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
 
 
 def require_root() -> None:
@@ -120,4 +120,4 @@ def _mirror() -> str:
     for line in lines:
         if match := re.match(r"(?:URIs:|deb(?: \[[^]]*\])?) +(https?://\S+debian/?)(?:\s|$)", line):
             return match[1]
-    return "http://deb.debian.org/debian"
+    raise SystemExit("no Debian mirror is named in /etc/apt/sources.list or /etc/apt/sources.list.d: name one")

@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     package = options.package or newest_package()
     with container.system() as root, tempfile.TemporaryDirectory() as scratch:
         newer = renamed(package, NEXT, Path(scratch))
-        container.put(root, [package, newer], "/root")
+        container.put(root, [package, newer], "/srv")
         try:
             walk(root, package.name, newer.name, version_of(package))
         except FailedError as error:
@@ -66,7 +66,7 @@ def walk(root: Path, first: str, newer: str, version: str) -> None:
 
     opt, etc = root / "opt/gate-controller", root / "etc/gate-controller"
     step("there is no pip, no compiler and no network", "sh", "-c", "! command -v pip gcc cc && ! ip route | grep -q default")
-    step(f"install {version}", "dpkg", "-i", f"/root/{first}")
+    step(f"install {version}", "dpkg", "-i", f"/srv/{first}")
     step("nothing is half installed", "sh", "-c", 'test -z "$(dpkg --audit)"')
     step("the version", "gatectl", "--version", says=version)
     step("users and groups", "sh", "-c", "id gate-controller && id gate-sync && getent group gate-read gate-operator gate-officer gate-engineer")
@@ -99,7 +99,7 @@ def walk(root: Path, first: str, newer: str, version: str) -> None:
     )
 
     (etc / "gate.toml").write_text((etc / "gate.toml").read_text() + "\n# mine\n")
-    step(f"upgrade to {NEXT}", "dpkg", "-i", f"/root/{newer}")
+    step(f"upgrade to {NEXT}", "dpkg", "-i", f"/srv/{newer}")
     holds("the new version is in force, the old one is kept", lambda: (opt / "current").readlink() == Path(NEXT) and (opt / version / "bin/gatectl").is_file())
     holds("the configuration is as it was", lambda: (etc / "gate.toml").read_text().endswith("# mine\n"))
     step("roll back", "gatectl", "install", "rollback", says=f"version {version} is in force again")
@@ -114,7 +114,7 @@ def walk(root: Path, first: str, newer: str, version: str) -> None:
         says="damaged",
     )
     holds("what was in force still is", lambda: (opt / "current").readlink() == Path(NEXT))
-    step(f"install {version} again, over the newer one", "dpkg", "-i", f"/root/{first}", says="downgrading")
+    step(f"install {version} again, over the newer one", "dpkg", "-i", f"/srv/{first}", says="downgrading")
     step("it is whole again", "gatectl", "install", "versions", says=f"{version}  in force")
     step("remove", "dpkg", "-r", "gate-controller")
     holds(
@@ -128,7 +128,7 @@ def walk(root: Path, first: str, newer: str, version: str) -> None:
         "nothing is left that names it",
         "sh",
         "-c",
-        "! find / -xdev -name '*gate-controller*' ! -path '/root/*' ! -path '/proc/*' ! -path '/var/lib/systemd/*' | grep .",
+        "! find / -xdev -name '*gate-controller*' ! -path '/srv/*' ! -path '/proc/*' ! -path '/var/lib/systemd/*' | grep .",
     )
 
 
