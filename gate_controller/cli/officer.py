@@ -35,7 +35,9 @@ json_option = click.option("as_json", "--json", is_flag=True, help="Print the ga
 
 @officer_group.command("calls")
 @socket_option
-@click.option("as_json", "--json", is_flag=True, help='One JSON object: {"calls": [{"reason", "since_s", "acknowledged", "escalations", "state", "prompt"}]}.')
+@click.option(
+    "as_json", "--json", is_flag=True, help='One JSON object: {"calls": [{"number", "reason", "since_s", "acknowledged", "escalations", "state", "prompt"}]}.'
+)
 def calls_command(socket_path: Path, as_json: bool) -> None:
     """The calls that are not ended: why, since when, and who has taken them."""
     calls = GateClient(socket_path).calls()
@@ -44,21 +46,26 @@ def calls_command(socket_path: Path, as_json: bool) -> None:
         return
     for call in calls:
         taken = f"acknowledged by {one_line(call['acknowledged'])}" if call.get("acknowledged") else "NOT ACKNOWLEDGED"
-        click.echo(f"{one_line(call.get('reason'))}: for {one_line(call.get('since_s'))} s, {taken}, escalations {one_line(call.get('escalations'))}")
+        click.echo(
+            f"call {one_line(call.get('number'))}: {one_line(call.get('reason'))} for {one_line(call.get('since_s'))} s, {taken}, escalations {one_line(call.get('escalations'))}"
+        )
         click.echo(f"  lane {one_line(call.get('state'))}, the traveller sees {one_line(call.get('prompt'))}")
     if not calls:
         click.echo("no officer is called")
 
 
 def _act(action: str, *, reason_required: bool, help_text: str) -> None:
-    def command(socket_path: Path, identity: str, reason: str, as_json: bool) -> None:
-        answer = GateClient(socket_path).officer(action, identity, reason)
+    def command(socket_path: Path, identity: str, reason: str, call: int | None, as_json: bool) -> None:
+        answer = GateClient(socket_path).officer(action, identity, reason, call)
         click.echo(json.dumps(answer) if as_json else f"{action}: accepted")
 
     options: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [
         socket_option,
         identity_option,
         click.option("--reason", required=reason_required, default="", callback=not_empty if reason_required else None, help="Why."),
+        click.option(
+            "--call", type=click.IntRange(min=0), default=None, help="Number of the call it answers (officer calls); refused if another is pending by then."
+        ),
         json_option,
     ]
     decorated: Callable[..., Any] = command

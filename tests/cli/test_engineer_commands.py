@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gate_controller.cli import camera, door
+from gate_controller.cli import camera, door, officer
 from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.cli.main import main
 from gate_controller.cli.status import moment
@@ -306,3 +306,11 @@ def test_what_is_no_time_is_a_mistake_of_usage(run, text):
     code, _, err = run("events", "--since", text)
     assert code == ExitCode.USAGE
     assert "no time" in err
+
+
+@pytest.mark.parametrize(("options", "sent"), [((), None), (("--call", "81234"), 81234)])
+def test_an_officers_act_names_the_call_it_answers(monkeypatch, options, sent):
+    told = []
+    monkeypatch.setattr(officer.GateClient, "officer", lambda _self, *act: told.append(act) or {"accepted": True})
+    assert main(["officer", "release", "--identity", "officer 7", "--reason", "seen", *options]) == 0
+    assert told == [("release", "officer 7", "seen", sent)]
