@@ -17,7 +17,7 @@ On a machine that others use, --realtime runs daemon and board before all other 
 state                   a healthy bus; the change at a random moment of the poll
 after a time-out        the change comes when a request has just gone unanswered: the quarantine is to be added
 
-maintenance is left out: nothing switches it on in a running gate yet. In emergency itself the doors are held open without a break.
+In emergency itself the doors are held open without a break.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ BAUD = 9600
 FRAME = 8
 IN_TIME_S = 30.0
 RELEASE_WITHIN_S = 5.0
+BENCH = ("bench", "measuring")
+"""Who switches maintenance, and why."""
 REPLY_TIMEOUT_S, QUARANTINE_S = 0.2, 0.3
 """The driver's defaults (drivers/io_board/options.py)."""
 OPENED_BY = {Coil.ENTRY_DOOR: False, Coil.EXIT_DOOR: True}
@@ -251,6 +253,8 @@ class Lane:
                 self.people(2)
             case "officer_referral":
                 self.people(1)
+            case "maintenance":
+                self.controller.client.maintenance(True, *BENCH)
         self.until(state)
 
     def back(self) -> None:
@@ -261,6 +265,8 @@ class Lane:
             status = self.controller.status() or {}
             if status.get("state") in {"emergency", "out_of_service"} and status.get("reason") != "starting":
                 with contextlib.suppress(GateError):
+                    if status.get("reason") == "maintenance":
+                        self.controller.client.maintenance(False, *BENCH)
                     self.controller.client.officer("rearm", "bench", "")
             return status.get("state") == "ready"
 
@@ -321,6 +327,7 @@ STATES = (
     "clearing",
     "return_path",
     "officer_referral",
+    "maintenance",
 )
 AFTER_TIMEOUT = "after a time-out"
 

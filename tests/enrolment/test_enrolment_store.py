@@ -132,7 +132,7 @@ def test_a_file_the_user_may_not_open_is_refused(
         "UPDATE records SET sealed = (SELECT sealed FROM records WHERE number <> :row LIMIT 1) WHERE number = :row",
         "UPDATE buckets SET entries = x''",
         "UPDATE buckets SET entries = zeroblob(length(entries))",
-        "UPDATE buckets SET entries = (SELECT entries FROM buckets WHERE number = 0), proof = (SELECT proof FROM buckets WHERE number = 0)",
+        "UPDATE buckets AS b SET (entries, proof) = (SELECT entries, proof FROM buckets AS o WHERE o.number = (b.number + 1) % (SELECT COUNT(*) FROM buckets))",
         "UPDATE buckets SET proof = zeroblob(32)",
         "UPDATE buckets SET number = -number - 1",
         "DELETE FROM buckets",
