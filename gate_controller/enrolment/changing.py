@@ -7,6 +7,8 @@ Does not authenticate what it is given: importing.py does.
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -117,13 +119,7 @@ class Change:
         Raises:
             StoreError: Somebody reads the store without end.
         """
-        with sqlite.store_errors(self._path, WHAT):
-            for _ in range(_CHECKPOINT_ATTEMPTS):
-                busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-                if not busy:
-                    return
-        what = "is changed, but its log could not be emptied: what was erased or replaced may still be in it, sealed"
-        raise sqlite.store_error(self._path, WHAT, what, "end whatever else reads the store (fuser FILE); the next change empties the log")
+        _empty_log(self._connection, self._path)
 
     def _bucket(self, number: int) -> dict[bytes, schema.Entry]:
         """A bucket's entries by id, checked when it is first touched."""
@@ -171,6 +167,26 @@ class Change:
         self._connection.execute("DELETE FROM records WHERE number = ?", (known.row,))
         del bucket[known.record_id]
         self._counts["erased"] += 1
+
+
+def empty_log(path: Path) -> None:
+    """What Change.empty_log() does, after a process that was killed between committing and doing so.
+
+    Raises:
+        StoreError: The store cannot be opened, or somebody reads it without end.
+    """
+    with contextlib.closing(sqlite.connect(path, WHAT, "write")) as connection:
+        _empty_log(connection, path)
+
+
+def _empty_log(connection: sqlite3.Connection, path: Path) -> None:
+    with sqlite.store_errors(path, WHAT):
+        for _ in range(_CHECKPOINT_ATTEMPTS):
+            busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            if not busy:
+                return
+    what = "is changed, but its log could not be emptied: what was erased or replaced may still be in it, sealed"
+    raise sqlite.store_error(path, WHAT, what, "end whatever else reads the store (fuser FILE); the next change empties the log")
 
 
 def erase(path: Path, master: MasterKey, reference: bytes) -> bool:

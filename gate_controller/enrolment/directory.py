@@ -13,6 +13,7 @@ because SQLite would apply a log that the old one left behind to a new one of th
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -56,7 +57,7 @@ class EnrolmentDirectory:
             return None
         except OSError as error:
             self.require()
-            raise self._fault(error) from error
+            raise (self._unnamed(region) if error.errno == errno.EINVAL else self._fault(error)) from error
 
     def current(self, region: Region) -> Path | None:
         """The region's store in force, whether it is sound or not; None: there is none.
@@ -70,8 +71,7 @@ class EnrolmentDirectory:
             return None
         match = _STORE.fullmatch(name)
         if match is None or match[1] != _prefix(region):
-            msg = f"{WHAT} {self.path}: {_prefix(region)}.current does not name a store"
-            raise StoreError(msg, "import the region's newest snapshot: gatectl enrolment import FILE...")
+            raise self._unnamed(region)
         return self.path / name
 
     def require(self) -> None:
@@ -130,8 +130,15 @@ class EnrolmentDirectory:
             sync(self.path)
 
     def clean(self, region: Region, keep: Path | None = None) -> None:
-        """Remove the region's stores that are not in force, but for `keep`: older ones, and what killed imports left. What cannot be removed stays."""
-        kept = {store.name for store in (self.current(region), keep) if store is not None}
+        """Remove the region's stores that are not in force, but for `keep`: older ones, and what killed imports left. What cannot be removed stays.
+
+        Removes nothing while it cannot be told which is in force: the next snapshot, which mends the link, must not be refused for that.
+        """
+        try:
+            current = self.current(region)
+        except StoreError:
+            return
+        kept = {store.name for store in (current, keep) if store is not None}
         for path in self.path.glob(f"{_prefix(region)}-*.db*"):
             name = path.name.partition(".db")[0] + ".db"
             if name not in kept:
@@ -148,6 +155,10 @@ class EnrolmentDirectory:
             yield
         except OSError as error:
             raise self._fault(error) from error
+
+    def _unnamed(self, region: Region) -> StoreError:
+        what = f"{WHAT} {self.path}: {_prefix(region)}.current does not name a store"
+        return StoreError(what, "import the region's newest snapshot, also if it was in force: gatectl enrolment import FILE...")
 
     def _fault(self, error: OSError) -> StoreError:
         if not self.path.parent.is_dir():

@@ -22,7 +22,7 @@ from nacl import utils
 
 from gate_controller.core.values import Region
 from gate_controller.enrolment import records, schema
-from gate_controller.enrolment.changing import Change, Changed
+from gate_controller.enrolment.changing import Change, Changed, empty_log
 from gate_controller.enrolment.directory import EnrolmentDirectory
 from gate_controller.enrolment.draft import Draft, Sealable
 from gate_controller.enrolment.floor import NEVER, State
@@ -91,8 +91,10 @@ def import_publication(
     with directory.lock():
         newest = directory.floor.read(master).get(manifest.region, NEVER)
         held, problem = _held(directory, manifest.region, master)
-        if held is not None and held.publication == manifest.digest:
-            directory.floor.raise_to(held, master)  # an import that was killed after the swap did not get so far
+        in_force = directory.current(manifest.region) if held is not None else None
+        if held is not None and in_force is not None and held.publication == manifest.digest:
+            directory.floor.raise_to(held, master)  # an import that was killed after the swap or the commit did not get so far
+            empty_log(in_force)
             return _report(manifest, held, changed=False)
         if manifest.kind is Kind.DELTA:
             return _apply_delta(publication, directory, master, held, problem, progress)
@@ -231,7 +233,11 @@ def _apply_delta(
 
 
 class _Others:
-    """The other regions' stores, while one region's records come in: a region may not speak for a person of another. A context manager."""
+    """The other regions' stores, while one region's records come in: a region may not speak for a person of another. A context manager.
+
+    A store that cannot be used is left out: else two damaged stores would each keep the other from being restored, and one of them every suspension and
+    erasure of the other region away. Whatever replaces it is compared with this region's when it comes.
+    """
 
     def __init__(self, directory: EnrolmentDirectory, manifest: Manifest, master: MasterKey) -> None:
         self._manifest = manifest
@@ -239,9 +245,10 @@ class _Others:
         self._stores: list[SealedStore] = []
         with contextlib.ExitStack() as stack:
             for region in Region:
-                path = directory.current(region)
-                if region is not manifest.region and path is not None:
-                    self._stores.append(stack.enter_context(contextlib.closing(SealedStore(path, region, master))))
+                with contextlib.suppress(StoreError):
+                    path = directory.current(region)
+                    if region is not manifest.region and path is not None:
+                        self._stores.append(stack.enter_context(contextlib.closing(SealedStore(path, region, master))))
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:

@@ -142,6 +142,39 @@ def test_a_link_that_is_not_ours(laboratory: Any, snapshot: Path, target: str) -
     link.symlink_to(target)
     with pytest.raises(StoreError, match="does not name a store"):
         laboratory.find(1)
+    laboratory.take(snapshot)  # the remedy
+    assert laboratory.find(1) is not None
+    assert len(laboratory.directory.stores(Region.HK)) == 1
+
+
+def test_a_file_in_the_link_s_place(laboratory: Any, snapshot: Path) -> None:
+    laboratory.take(snapshot)
+    link = laboratory.directory.path / "hk.current"
+    link.unlink()
+    link.write_text("hk-5-0000000000000000.db")
+    with pytest.raises(StoreError, match="does not name a store"):
+        laboratory.find(1)
+    laboratory.take(snapshot)
+    assert laboratory.find(1) is not None
+
+
+@pytest.mark.parametrize("harm", [lambda store: store.write_bytes(b"not a database" * 1000), Path.unlink], ids=["damaged", "gone"])
+def test_two_unusable_stores_do_not_keep_each_other_from_being_restored(
+    laboratory: Any, make_record: MakeRecord, snapshot: Path, harm: Callable[[Path], None]
+) -> None:
+    other = laboratory.published([make_record(1000)], Region.MO)
+    for path in (snapshot, other):
+        laboratory.take(path)
+    for region in Region:
+        harm(laboratory.directory.current(region))
+    laboratory.take(snapshot)
+    laboratory.take(laboratory.published([make_record(3).reference], snapshot=5, delta=1))  # an erasure does not wait for the other region either
+    with pytest.raises(StoreError, match="a reference of HK's"):
+        laboratory.take(laboratory.published([make_record(1)], Region.MO, snapshot=2))
+    laboratory.take(other)
+    assert laboratory.find(1) == make_record(1)
+    assert laboratory.find(3) is None
+    assert laboratory.find(1000, Region.MO) == make_record(1000)
 
 
 def test_the_stores_of_two_regions_exchanged(laboratory: Any, make_record: MakeRecord, snapshot: Path) -> None:

@@ -132,6 +132,27 @@ def test_an_erasure_by_a_delta_leaves_nothing_either(laboratory: Any, people: li
     assert [trace for trace in left if trace in disk] == []
 
 
+def test_an_erasure_that_was_killed_before_the_log_was_emptied_is_finished_by_the_same_delta(
+    laboratory: Any, people: list[EnrolmentRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_change: Change) -> None:
+        raise InterruptedError
+
+    def found() -> bool:
+        return any(trace in path.read_bytes() for path in laboratory.directory.path.iterdir() if path.is_file() for trace in left)
+
+    delta = laboratory.published([people[3].reference], snapshot=5, delta=1)
+    with contextlib.closing(SealedStore(laboratory.directory.current(Region.HK), Region.HK, laboratory.master)) as gate:  # else its end would empty the log
+        left = traces(gate, people[3].reference)
+        with monkeypatch.context() as patched:
+            patched.setattr(Change, "empty_log", killed)
+            with pytest.raises(InterruptedError):
+                laboratory.take(delta)
+        assert found()
+        assert not laboratory.take(delta).changed
+        assert not found()
+
+
 def test_a_replaced_record_leaves_nothing_of_the_old_one(laboratory: Any, people: list[EnrolmentRecord], make_record: MakeRecord) -> None:
     store = laboratory.directory.current(Region.HK)
     with contextlib.closing(SealedStore(store, Region.HK, laboratory.master)) as gate:
