@@ -166,7 +166,8 @@ def measure(image: Image, face: Face, chip: Image, roll_deg: float) -> FaceQuali
     The score is the product of ramps from useless (0) to good (1). Their ends come from degrading the synthetic people until SFace's distance to
     the portrait grew: by .05 to .1 at the good end, to that of another person at the useless end. Lower brightness than the ramp's good end is
     normal for dark skin in correct light, so that end is low. A turn of 12 degrees is some .15 there, and open eyes leave .06 at least. A roll of 16
-    degrees moves a face by .06 on average, 25 by .27, and 45 as far as another person.
+    degrees moves a face by .06 on average, 25 by .27, and 45 as far as another person. The mouth is measured and no part of the score: a lane compares a
+    masked face as it is.
     """
     right_eye, left_eye = face.landmarks[0], face.landmarks[1]
     run, rise = float(left_eye[0] - right_eye[0]), float(left_eye[1] - right_eye[1])
@@ -190,17 +191,29 @@ def measure(image: Image, face: Face, chip: Image, roll_deg: float) -> FaceQuali
             _ramp(face.confidence, 0.7, 0.88),
         )
     )
-    return FaceQuality(eye_distance, sharpness, brightness, off_centre, roll_deg, score, turn=turn, eyes=eyes, share=face.width / image.shape[0])
+    return FaceQuality(
+        eye_distance, sharpness, brightness, off_centre, roll_deg, score, turn=turn, eyes=eyes, share=face.width / image.shape[0], mouth=_mouth(grey)
+    )
+
+
+def _bright(grey: NDArray[np.uint8]) -> float:
+    return max(8.0, float(np.percentile(grey, 75)))
 
 
 def _eyes(grey: NDArray[np.uint8]) -> float:
     """Spread of grey in the patches of both eyes of an aligned crop, against the crop's brightness: the smaller of the two."""
-    bright = max(8.0, float(np.percentile(grey, 75)))
-    spreads = []
-    for x, y in _CHIP_LANDMARKS[:2]:
-        patch = grey[round(float(y)) - 4 : round(float(y)) + 5, round(float(x)) - 7 : round(float(x)) + 8]
-        spreads.append(float(patch.std()) / bright)
-    return min(spreads)
+    return min(_spread(grey, x, y, 7, 4) for x, y in _CHIP_LANDMARKS[:2]) / _bright(grey)
+
+
+def _mouth(grey: NDArray[np.uint8]) -> float:
+    """The same of the mouth, from corner to corner."""
+    x, y = _CHIP_LANDMARKS[3:].mean(axis=0)
+    return _spread(grey, x, y, 15, 7) / _bright(grey)
+
+
+def _spread(grey: NDArray[np.uint8], x: float, y: float, half_width: int, half_height: int) -> float:
+    column, row = round(float(x)), round(float(y))
+    return float(grey[row - half_height : row + half_height + 1, column - half_width : column + half_width + 1].std())
 
 
 def _ramp(value: float, useless: float, good: float) -> float:

@@ -56,13 +56,14 @@ _FINGERS = {
     10: "left little finger",
 }
 TEXTS = {
-    Instruction.LOOK_HERE: "Please look at the camera.",
+    Instruction.LOOK_HERE: "Please look at the camera, without mask, hat or dark glasses.",
     Instruction.COME_CLOSER: "Please come a little closer.",
     Instruction.STEP_BACK: "Please step back a little.",
     Instruction.STAND_IN_THE_MIDDLE: "Please stand in the middle, before the camera.",
     Instruction.FACE_FORWARD: "Please face the camera straight on.",
     Instruction.HEAD_UPRIGHT: "Please hold your head upright.",
     Instruction.SHOW_EYES: "Please show your eyes: take off dark glasses, move your hair aside.",
+    Instruction.SHOW_MOUTH: "Please show your whole face: take off mask or scarf.",
     Instruction.HOLD_STILL: "Please hold still.",
     Instruction.MORE_LIGHT: "It is too dark. Please turn towards the light.",
     Instruction.LESS_LIGHT: "It is too bright. Please turn away from the light.",

@@ -273,6 +273,7 @@ class FaceQuality:
         eyes: How much there is to see of the eyes: the spread of grey in their patches of the crop, in shares of its brightness; the smaller of the
             two. A hand or dark glasses leave none; closed lids leave as much as some open eyes have.
         share: Width of the face, in frame heights.
+        mouth: The same of the mouth as `eyes`. A plain mask, a scarf or a hand leaves none; a mask with folds or a pattern leaves as much as a mouth.
     """
 
     eye_distance_px: float
@@ -284,6 +285,7 @@ class FaceQuality:
     turn: float = 0.0
     eyes: float = 1.0
     share: float = 0.35
+    mouth: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,7 @@ def test_only_an_officer_accepts_fewer_fingers() -> None:
         ({"turn": 0.3}, Instruction.FACE_FORWARD),
         ({"roll_deg": 9.0}, Instruction.HEAD_UPRIGHT),
         ({"eyes": 0.02}, Instruction.SHOW_EYES),
+        ({"mouth": 0.04}, Instruction.SHOW_MOUTH),
         ({"sharpness": 50.0}, Instruction.HOLD_STILL),
         ({"score": 0.5}, Instruction.HOLD_STILL),
     ],

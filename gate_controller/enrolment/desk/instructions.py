@@ -19,6 +19,7 @@ class Instruction(Enum):
     FACE_FORWARD = "face_forward"
     HEAD_UPRIGHT = "head_upright"
     SHOW_EYES = "show_eyes"
+    SHOW_MOUTH = "show_mouth"
     HOLD_STILL = "hold_still"
     MORE_LIGHT = "more_light"
     LESS_LIGHT = "less_light"

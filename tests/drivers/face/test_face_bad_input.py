@@ -62,3 +62,17 @@ def test_covered_eyes_cost_quality(sface, picture, people):
         assert plain.eyes > 0.05
         assert plain.score > 0.9
         assert glasses is None or glasses.score < plain.score
+
+
+def test_a_mouth_behind_a_plain_mask_is_not_seen(sface, picture, people):
+    for person in people[::4]:
+        portrait = picture(f"{person}_1")
+        seen = sface.locate(portrait)
+        right_eye, left_eye, _, *mouth = seen.place.landmarks
+        across, eyes = left_eye - right_eye, (right_eye + left_eye) / 2
+        down = np.mean(mouth, axis=0) - eyes
+        outline = [(0.55, -0.9), (0.55, 0.9), (1.4, 0.7), (1.75, 0), (1.4, -0.7)]
+        masked = portrait.copy()
+        cv2.fillPoly(masked, [np.array([eyes + far * down + side * across for far, side in outline], np.int32)], (200, 180, 160))
+        assert seen.quality.mouth > 0.09
+        assert sface.locate(masked).quality.mouth < 0.05
