@@ -106,6 +106,7 @@ class Codec:
         asked = {state: asked_in(state, table) for state in State}
         self.meaningful = {state: [(name, _kind(name, self._made[name])) for name in self.names if _means(name, state, asked[state])] for state in State}
         self._place_of_crossing = {state: [name for name, _ in self.meaningful[state]].index("crossing") + 1 for state in State}
+        self._lasts: dict[tuple[State, str], float] = {}
         self._forced = {state: frozenset(door for door in Door if f"{door.value.removesuffix('_door')}_forced" in asked[state]) for state in State}
 
     def encode(self, lane: Actions) -> Key:
@@ -115,7 +116,9 @@ class Codec:
         key: list[Any] = [state]
         for name, kind in self.meaningful[state]:
             value = own[name]
-            if kind == "time":
+            if kind == "value":
+                pass
+            elif kind == "time":
                 value = None if value is None else OVER if value < -1.0 else PENDING
             elif kind == "map":
                 value = _frozen(value) if value else ()
@@ -161,10 +164,12 @@ class Codec:
 
     def lasts(self, state: State, name: str) -> float:
         """How long it takes until the named time is over, at most, in seconds."""
+        if (known := self._lasts.get((state, name))) is not None:
+            return known
         fact, _, each = name.partition(".")
         times = DEADLINES[state][each] if fact == "deadlines" else (LASTS[fact],)
         total = float(sum(getattr(self._policy, time) for time in times))
-        return max(total, self._policy.officer_attend_s) if each == "officer" else total
+        return self._lasts.setdefault((state, name), max(total, self._policy.officer_attend_s) if each == "officer" else total)
 
     def age(self, facts: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
         """The same facts after the named times are over."""
@@ -391,12 +396,10 @@ def _crossing_key(crossing: Crossing, state: State) -> tuple[Any, ...]:
 
 
 def _crossing(kept: tuple[Any, ...]) -> Crossing:
-    crossing = Crossing(ID, NOW)
-    passed, officer, checks = kept[:3]
-    for name, value in zip(_KEPT, kept[3:], strict=True):
-        setattr(crossing, name, value)
-    crossing.pass_facts = PASS if passed else None
+    passed, officer, checks, *rest = kept
+    crossing = Crossing(ID, NOW, PASS if passed else None, **dict(zip(_KEPT, rest, strict=True)))
     if officer:
         crossing.officer, crossing.officer_reason = "o", "r"
-    crossing.checks = dict(checks)
+    if checks:
+        crossing.checks = dict(checks)
     return crossing

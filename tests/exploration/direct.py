@@ -14,8 +14,8 @@ from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.states import State
 from gate_controller.core.table import TABLE, Row
 
-Asked = tuple[tuple[str, Callable[[], object], bool], ...]
-"""The guards of a row: name, method, and what it must answer."""
+Asked = tuple[tuple[int, Callable[[], object], bool], ...]
+"""The guards of a row: the number of its answer, method, and what it must answer."""
 
 
 class DirectController(Controller):
@@ -24,10 +24,13 @@ class DirectController(Controller):
     def __init__(self, policy: CrossingPolicy, table: tuple[Row, ...] = TABLE) -> None:
         super().__init__(policy, table)
         self._by_state: dict[tuple[str, State], list[tuple[Row, Asked]]] = {}
+        numbers: dict[str, int] = {}
         for row in table:
-            asked = tuple((guard, getattr(self._lane, guard), not name.startswith("!")) for name in row.when for guard in (name.removeprefix("!"),))
+            names = [(name.removeprefix("!"), not name.startswith("!")) for name in row.when]
+            asked = tuple((numbers.setdefault(guard, len(numbers)), getattr(self._lane, guard), wanted) for guard, wanted in names)
             for source in row.sources:
                 self._by_state.setdefault((row.trigger, source), []).append((row, asked))
+        self._nothing_asked: list[bool | None] = [None] * len(numbers)
 
     @property
     def lane(self) -> Actions:
@@ -36,12 +39,12 @@ class DirectController(Controller):
 
     def _try(self, trigger: str) -> bool:
         lane = self._lane
-        answers: dict[str, bool] = {}  # nothing changes before a row is taken, so each guard is asked once
+        answers = self._nothing_asked.copy()  # nothing changes before a row is taken, so each guard is asked once
         for row, asked in self._by_state.get((trigger, lane.state), ()):
-            for name, guard, wanted in asked:
-                answer = answers.get(name)
+            for number, guard, wanted in asked:
+                answer = answers[number]
                 if answer is None:
-                    answer = answers[name] = bool(guard())
+                    answer = answers[number] = bool(guard())
                 if answer is not wanted:
                     break
             else:

@@ -84,6 +84,7 @@ class Steps:
         self._triggered = {(row.trigger, source) for row in table for source in row.sources}
         self._sampled: Counter[State] = Counter()
         self._passed: list[State] = []
+        self._deadlines: tuple[Key | None, dict[str, float]] = (None, {})  # of the key asked for last
         arm = self.lane.arm
         self.lane.arm = lambda state: (self._passed.append(state), arm(state))[1]  # type: ignore[method-assign] # to see which states an event leads through
 
@@ -123,7 +124,9 @@ class Steps:
 
         An opening outlasts each deadline that is shorter than its hold: it ends with the last of these, or whenever there is none.
         """
-        deadlines = {name: self.codec.lasts(key[0], name) for name in self.codec.waits(key) if name.startswith("deadlines.")}
+        if self._deadlines[0] is not key:
+            self._deadlines = key, {name: self.codec.lasts(key[0], name) for name in self.codec.waits(key) if name.startswith("deadlines.")}
+        deadlines = self._deadlines[1]
         if names and not deadlines.keys() & set(names):
             return 0.0
         return min((lasts for name, lasts in deadlines.items() if name not in names), default=float("inf"))
