@@ -16,3 +16,11 @@ def test_every_pipeline_scores_the_enrolled_person(monkeypatch: pytest.MonkeyPat
     names = (bench_face.GATE, "face.dlib, net by OpenCV", "face.dlib, net by dlib", bench_face.NAIVE)
     assert {name: row["scored"] for name, row in figures.items()} == dict.fromkeys(names, 1)
     assert all(row["p50_ms"] > 0 and row["cpu_p50_ms"] > 0 for row in figures.values())
+
+
+@pytest.mark.parametrize(("ms", "ratio", "said"), [(24.0, 14.0, ("met", "met")), (25.1, 13.9, ("NOT MET", "NOT MET")), (30.0, 15.0, ("NOT MET", "met"))])
+def test_what_should_be_reached_stands_beside_what_was(ms: float, ratio: float, said: tuple[str, str]) -> None:
+    row = {"pipeline": bench_face.GATE, "width": 1280, "cpu_p50_ms": ms, "times_as_fast": ratio}
+    first, second = bench_face.verdict([{**row, "width": 640, "cpu_p50_ms": 1.0, "times_as_fast": 99.0}, row]).split("; ")
+    assert first.endswith(f"reach 25: {said[0]}")
+    assert second.endswith(f"reach 14: {said[1]}")
