@@ -25,7 +25,10 @@ _CHUNK = b"enrolment chunk/1"
 _RECORD, _ERASURE = 1, 2
 _ENTRY_HEAD_BYTES = 5
 _HASH_BYTES = 32
+_AHEAD_S = 3600
+"""How far the clock of who signs may be ahead of the gate's."""
 TAKE_AGAIN = "copy it again from its source; if it stays, tell the region's authority. What is in force stays in force"
+CHECK_CLOCKS = "set the gate's clock; if it is right, tell the region's authority that its own is ahead"
 ASK_REGION = "tell the region's authority; what is in force stays in force"
 
 
@@ -54,7 +57,7 @@ class Publication:
         path: The file.
         keys: The regions' enrolment keys by kid.
         master: The gate's master key, whose transport key opens the chunks.
-        now: The time that the signing key must be valid at, seconds since the epoch.
+        now: The time that the signing key must be valid at, and that it was not issued after (but for an hour), seconds since the epoch.
 
     Attributes:
         manifest: The verified front.
@@ -72,6 +75,7 @@ class Publication:
         try:
             self.manifest: Manifest = read_manifest(self._file, keys, now)
             self._require_size(os.fstat(self._file.fileno()).st_size)
+            self._require_issued(now)
             self._key = self._content_key(master)
         except ManifestError as error:
             self._file.close()
@@ -168,6 +172,12 @@ class Publication:
         if size != expected:
             how = f"is cut off: {size} of {expected} bytes" if size < expected else f"has {size - expected} bytes after its last chunk"
             raise self._refuse(how)
+
+    def _require_issued(self, now: float) -> None:
+        """What was issued in the future would, once believed, keep out whatever is issued until then."""
+        if self.manifest.issued_at > now + _AHEAD_S:
+            what = f"{self.manifest.name} was issued in the future, by this gate's clock"
+            raise self._refuse(what, CHECK_CLOCKS)
 
     def _failing(self, error: OSError) -> PublicationError:
         return self._refuse(f"reading it failed: {error.strerror or type(error).__name__}", "the medium fails or was pulled out; import it again to go on")

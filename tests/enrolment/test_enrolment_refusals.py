@@ -347,6 +347,13 @@ def test_a_higher_number_issued_before(in_force: Any, people: list[EnrolmentReco
     refused(in_force, in_force.published(people, snapshot=5, delta=1, issued_at=NOW), "was issued before what is in force, and has a higher number")
 
 
+@pytest.mark.parametrize("delta", [0, 1])
+def test_one_that_was_issued_in_the_future_does_not_keep_the_next_ones_out(in_force: Any, people: list[EnrolmentRecord], delta: int) -> None:
+    error = refused(in_force, in_force.published(people, snapshot=5 if delta else 6, delta=delta, issued_at=NOW + 3601), "was issued in the future")
+    assert "clock" in error.remedy
+    assert in_force.take(in_force.published(people, snapshot=6, issued_at=NOW + 3600)).changed
+
+
 def test_deltas_with_a_gap_or_again(in_force: Any, make_record: MakeRecord) -> None:
     deltas = [in_force.published([make_record(3, number + 1)], snapshot=5, delta=number) for number in range(1, 5)]
     refused(in_force, deltas[1], "HK delta 5.2: follows on delta 5.1, and delta 5.1 is missing")
