@@ -1,11 +1,13 @@
 """gatectl officer: the calls of a lane, and what an officer may do there, always with an identity.
 
-Does not decide whether the lane's state allows it: the daemon does.
+An act names the call that the officer was shown, so that it is never carried out on whoever came after. Does not decide whether the lane's state allows
+it: the daemon does.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,10 @@ import click
 
 from gate_controller.cli.socket_option import one_line, socket_option
 from gate_controller.control.client import GateClient
+from gate_controller.ports.control import JsonObject
+from gate_controller.ports.errors import RefusedByStateError
+
+MOVES_PEOPLE = frozenset({"release", "return"})
 
 
 @click.group("officer")
@@ -45,18 +51,17 @@ def calls_command(socket_path: Path, as_json: bool) -> None:
         click.echo(json.dumps({"calls": calls}))
         return
     for call in calls:
-        taken = f"acknowledged by {one_line(call['acknowledged'])}" if call.get("acknowledged") else "NOT ACKNOWLEDGED"
-        click.echo(
-            f"call {one_line(call.get('number'))}: {one_line(call.get('reason'))} for {one_line(call.get('since_s'))} s, {taken}, escalations {one_line(call.get('escalations'))}"
-        )
-        click.echo(f"  lane {one_line(call.get('state'))}, the traveller sees {one_line(call.get('prompt'))}")
+        for line in _lines(call):
+            click.echo(line)
     if not calls:
         click.echo("no officer is called")
 
 
 def _act(action: str, *, reason_required: bool, help_text: str) -> None:
     def command(socket_path: Path, identity: str, reason: str, call: int | None, as_json: bool) -> None:
-        answer = GateClient(socket_path).officer(action, identity, reason, call)
+        client = GateClient(socket_path)
+        answered = _meant(client, action) if call is None else call
+        answer = client.officer(action, identity, reason, answered)
         click.echo(json.dumps(answer) if as_json else f"{action}: accepted")
 
     options: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [
@@ -64,7 +69,11 @@ def _act(action: str, *, reason_required: bool, help_text: str) -> None:
         identity_option,
         click.option("--reason", required=reason_required, default="", callback=not_empty if reason_required else None, help="Why."),
         click.option(
-            "--call", type=click.IntRange(min=0), default=None, help="Number of the call it answers (officer calls); refused if another is pending by then."
+            "--call",
+            type=click.IntRange(min=0),
+            default=None,
+            help="Number of the call it answers (officer calls); refused if another is pending by then. Without it, the pending call is shown first"
+            + (", and on a terminal you are asked; a script must give it." if action in MOVES_PEOPLE else "."),
         ),
         json_option,
     ]
@@ -72,6 +81,39 @@ def _act(action: str, *, reason_required: bool, help_text: str) -> None:
     for option in reversed(options):
         decorated = option(decorated)
     officer_group.command(action, help=help_text)(decorated)
+
+
+def _meant(client: GateClient, action: str) -> int | None:
+    """The number of the call that is pending, shown first; None where none is. What moves somebody is asked about, as the call may not be the one in mind.
+
+    Raises:
+        click.UsageError: Nobody can be asked, or more than one call is pending.
+        RefusedByStateError: None was pending when asked about, and one is by now.
+    """
+    calls = client.calls()
+    for line in (line for call in calls for line in _lines(call)):
+        click.echo(line, err=True)
+    if not calls:
+        click.echo("no officer is called: this is for whoever is in the lane", err=True)
+    if len(calls) > 1:
+        raise click.UsageError("more than one call is pending: say which with --call NUMBER")
+    if action in MOVES_PEOPLE:
+        if calls and not sys.stdin.isatty():
+            raise click.UsageError("say which call it answers: --call NUMBER, as shown")
+        if sys.stdin.isatty():
+            click.confirm(f"{action} {'whom this call is about' if calls else 'whoever is inside'}?", abort=True, err=True)
+            if not calls and client.calls():
+                raise RefusedByStateError("an officer has been called since: nothing was done", "look at it: gatectl officer calls")
+    number = calls[0].get("number") if calls else None
+    return number if isinstance(number, int) else None
+
+
+def _lines(call: JsonObject) -> list[str]:
+    taken = f"acknowledged by {one_line(call['acknowledged'])}" if call.get("acknowledged") else "NOT ACKNOWLEDGED"
+    return [
+        f"call {one_line(call.get('number'))}: {one_line(call.get('reason'))} for {one_line(call.get('since_s'))} s, {taken}, escalations {one_line(call.get('escalations'))}",
+        f"  lane {one_line(call.get('state'))}, the traveller sees {one_line(call.get('prompt'))}",
+    ]
 
 
 _act("acknowledge", reason_required=False, help_text="Take the pending call.")

@@ -1,4 +1,4 @@
-"""A client of the control API with the standard library only: aiohttp takes too long to import for a command line.
+"""A client of the control API: neither aiohttp nor http.client, which take too long to import for a command line (exchange.py).
 
 Does not print and does not choose exit codes; the command line does.
 """
@@ -6,9 +6,7 @@ Does not print and does not choose exit codes; the command line does.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
 
+from gate_controller.control.exchange import Exchange
 from gate_controller.ports.control import JsonObject
 from gate_controller.ports.errors import GateError, RefusedByStateError
 
@@ -26,6 +25,7 @@ DEVICE_WITHIN_S = 15.0
 
 _ANSWER_BYTES = 64 * 2**20  # far above any answer; a runaway server must not fill this process
 _LINE_BYTES = 2**20
+_OK, _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _CONFLICT, _TOO_LARGE = 200, 400, 403, 404, 409, 413
 
 
 class DaemonUnreachableError(GateError):
@@ -154,33 +154,31 @@ class GateClient:
             DaemonUnreachableError: Also when the camera gives no frame.
         """
         with self._exchange("GET", f"/v1/cameras/{quote(camera, safe='')}/snapshot", None, DEVICE_WITHIN_S) as response:
-            if response.status != http.client.OK:
+            if response.status != _OK:
                 self._check(response.status, self._json(response))
-            if response.headers.get_content_type() != "image/jpeg":
+            if response.media != "image/jpeg":
                 raise self._strange()
             return response.read(_ANSWER_BYTES)
 
     def metrics(self) -> str:
         """The metrics in Prometheus' text format."""
         with self._exchange("GET", "/v1/metrics") as response:
-            if response.status != http.client.OK:
+            if response.status != _OK:
                 self._check(response.status, self._json(response))
             return response.read(_ANSWER_BYTES).decode()
 
     def events(self, after: int | None = None, *, heartbeats: bool = False) -> EventStream:
         """Events as they come: first the last status and prompt, or, with `after`, what is kept since that number."""
         query = f"?{urlencode({'after': after})}" if after is not None else ""
-        with self._failures_named():
-            connection = self._connect()
-            line = connection.sock
+        with self._failures_named(self._timeout_s):
+            exchange = Exchange(self._path, self._timeout_s)
             try:
-                connection.request("GET", f"/v1/events{query}")
-                response = connection.getresponse()
-                self._check_stream(response)
-                return EventStream(connection, line, response, self._path, heartbeats=heartbeats)
+                exchange.ask("GET", f"/v1/events{query}")
+                self._check_stream(exchange)
             except BaseException:
-                connection.close()
+                exchange.close()
                 raise
+            return EventStream(exchange, self._path, self._timeout_s, heartbeats=heartbeats)
 
     def _ask(self, method: str, path: str, body: JsonObject | None = None, least_s: float = 0.0) -> JsonObject:
         with self._exchange(method, path, body, least_s) as response:
@@ -189,53 +187,41 @@ class GateClient:
             return answer
 
     @contextlib.contextmanager
-    def _exchange(self, method: str, path: str, body: JsonObject | None = None, least_s: float = 0.0) -> Iterator[http.client.HTTPResponse]:
+    def _exchange(self, method: str, path: str, body: JsonObject | None = None, least_s: float = 0.0) -> Iterator[Exchange]:
         """One request on a connection of its own; it waits at least `least_s` for the answer."""
-        with self._failures_named():
-            connection = self._connect(least_s)
-            try:
-                connection.request(method, path, None if body is None else json.dumps(body), {"Connection": "close"})
-                yield connection.getresponse()
-            finally:
-                connection.close()
+        within_s = max(self._timeout_s, least_s)
+        with self._failures_named(within_s):
+            exchange = Exchange(self._path, within_s)
+        with exchange, self._failures_named(within_s, is_act=method == "POST"):
+            exchange.ask(method, path, None if body is None else json.dumps(body).encode())
+            yield exchange
 
-    def _connect(self, least_s: float = 0.0) -> http.client.HTTPConnection:
-        connection = http.client.HTTPConnection("localhost", timeout=self._timeout_s)
-        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            connection.sock.settimeout(max(self._timeout_s, least_s))
-            connection.sock.connect(str(self._path))
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _json(self, response: http.client.HTTPResponse) -> JsonObject:
-        answer = json.loads(response.read(_ANSWER_BYTES))
+    def _json(self, exchange: Exchange) -> JsonObject:
+        answer = json.loads(exchange.read(_ANSWER_BYTES))
         if not isinstance(answer, dict):
             raise self._strange()
         return answer
 
     def _check(self, status: int, answer: JsonObject) -> None:
-        if status == http.client.OK:
+        if status == _OK:
             return
         what, remedy = str(answer.get("error", f"status {status}")), str(answer.get("remedy", ""))
-        if status == http.client.CONFLICT:
+        if status == _CONFLICT:
             raise RefusedByStateError(what, remedy)
-        if status == http.client.FORBIDDEN:
+        if status == _FORBIDDEN:
             raise NotPermittedError(what, remedy)
-        if status == http.client.NOT_FOUND:
+        if status == _NOT_FOUND:
             unknown = f"the gate controller at {self._path} does not know this call"
             raise DaemonUnreachableError(unknown, "run gatectl and the daemon of one version")
-        if status in {http.client.BAD_REQUEST, http.client.REQUEST_ENTITY_TOO_LARGE}:
+        if status in {_BAD_REQUEST, _TOO_LARGE}:
             raise RequestRefusedError(what, remedy)
         unable = f"gate controller at {self._path}: {what}"
         raise DaemonUnreachableError(unable, remedy)
 
-    def _check_stream(self, response: http.client.HTTPResponse) -> None:
-        if response.status != http.client.OK:
-            self._check(response.status, self._json(response))
-        if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+    def _check_stream(self, exchange: Exchange) -> None:
+        if exchange.status != _OK:
+            self._check(exchange.status, self._json(exchange))
+        if exchange.media != "text/event-stream":
             raise self._strange()
 
     def _strange(self) -> DaemonUnreachableError:
@@ -243,18 +229,19 @@ class GateClient:
         return DaemonUnreachableError(what, "run gatectl and the daemon of one version")
 
     @contextlib.contextmanager
-    def _failures_named(self) -> Iterator[None]:
+    def _failures_named(self, within_s: float, *, is_act: bool = False) -> Iterator[None]:
+        """What the kernel says, in words. An act that was sent may have been carried out although no answer came: whoever asked must not be left to guess."""
         try:
             yield
         except PermissionError as error:
             what = f"no permission for the control socket {self._path}"
             raise NotPermittedError(what, "join the socket's group, or run as its owner") from error
         except TimeoutError as error:
-            what = f"no answer at {self._path} within {self._timeout_s:g} s"
-            raise DaemonUnreachableError(what, "restart the daemon if this lasts") from error
+            what = f"no answer at {self._path} within {within_s:g} s"
+            raise DaemonUnreachableError(what, "restart the daemon if this lasts") if not is_act else _unanswered(what) from error
         except OSError as error:
-            raise _unreachable(self._path, error) from error
-        except (http.client.HTTPException, ValueError, RecursionError) as error:
+            raise _unreachable(self._path, error) if not is_act else _unanswered(f"{self._path}: {error.strerror}") from error
+        except (ValueError, RecursionError) as error:
             raise self._strange() from error
 
 
@@ -265,13 +252,10 @@ class EventStream:
         DaemonUnreachableError: The stream ended or fell silent: a gate that runs neither ends it nor stops its heartbeat.
     """
 
-    def __init__(
-        self, connection: http.client.HTTPConnection, line: socket.socket, response: http.client.HTTPResponse, path: Path, *, heartbeats: bool
-    ) -> None:
-        self._connection = connection
-        self._socket = line
-        self._response = response
+    def __init__(self, exchange: Exchange, path: Path, silence_s: float, *, heartbeats: bool) -> None:
+        self._exchange = exchange
         self._path = path
+        self._silence_s = silence_s
         self._heartbeats = heartbeats
         self._closed = False
 
@@ -282,7 +266,10 @@ class EventStream:
                     yield event
             what = f"the gate controller at {self._path} ended the stream"
             failure = DaemonUnreachableError(what, "it was stopped or restarted; connect again")
-        except (OSError, http.client.HTTPException, ValueError, RecursionError, AttributeError) as error:  # AttributeError: closed under http.client's hands
+        except TimeoutError:
+            what = f"the gate controller at {self._path} has fallen silent for {self._silence_s:g} s"
+            failure = DaemonUnreachableError(what, "gatectl doctor; restart the daemon if this lasts")
+        except (OSError, ValueError, RecursionError) as error:
             failure = _unreachable(self._path, error)
         if not self._closed:
             self.close()
@@ -291,11 +278,7 @@ class EventStream:
     def close(self) -> None:
         """Hang up; a running iteration ends."""
         self._closed = True
-        # Shut down first: a thread that reads lets go of the response only then.
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._response.close()
-        self._connection.close()
+        self._exchange.close()
 
     def __enter__(self) -> Self:
         return self
@@ -306,8 +289,8 @@ class EventStream:
     def _parse(self) -> Iterator[FeedEvent]:
         """Event stream of WHATWG HTML section 9.2, as far as our server uses it: "event" and one "data" line an event."""
         kind, data = "message", ""
-        while line := self._response.readline(_LINE_BYTES):
-            name, _, value = line.decode().rstrip("\r\n").partition(": ")
+        for line in self._exchange.lines(self._silence_s, _LINE_BYTES):
+            name, _, value = line.decode().partition(": ")
             if name == "event":
                 kind = value
             elif name == "data":
@@ -329,3 +312,7 @@ def _event(kind: str, body: Any) -> FeedEvent:
 def _unreachable(path: Path, error: Exception) -> DaemonUnreachableError:
     reason = getattr(error, "strerror", None) or error or type(error).__name__
     return DaemonUnreachableError(f"no gate controller at {path}: {reason}", "start it (gatectl run), or give its socket with --socket")
+
+
+def _unanswered(what: str) -> DaemonUnreachableError:
+    return DaemonUnreachableError(f"{what}; whether it was carried out is not known", "look at the lane and at gatectl status before you do it again")

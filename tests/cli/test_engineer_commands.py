@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def run(config, capsys):
 ASKED = [
     (["maintenance", "on", *WHO], "POST /v1/maintenance", {"on": True, "identity": "staff 7", "reason": "lens cleaned"}),
     (["maintenance", "off", *WHO], "POST /v1/maintenance", {"on": False, "identity": "staff 7", "reason": "lens cleaned"}),
-    (["officer", "release", *WHO], "POST /v1/officer", {"action": "release", "identity": "staff 7", "reason": "lens cleaned"}),
+    (["officer", "release", *WHO, "--call", "5"], "POST /v1/officer", {"action": "release", "identity": "staff 7", "reason": "lens cleaned", "call": 5}),
     (["officer", "calls"], "GET /v1/officer/calls", None),
     (["fingerprint", "test", "--reason", "wet"], "POST /v1/devices/fingerprint/test", {"reason": "wet"}),
     (["face", "test"], "POST /v1/devices/face/test", {"reason": "tried with gatectl"}),
@@ -308,9 +309,62 @@ def test_what_is_no_time_is_a_mistake_of_usage(run, text):
     assert "no time" in err
 
 
-@pytest.mark.parametrize(("options", "sent"), [((), None), (("--call", "81234"), 81234)])
-def test_an_officers_act_names_the_call_it_answers(monkeypatch, options, sent):
-    told = []
-    monkeypatch.setattr(officer.GateClient, "officer", lambda _self, *act: told.append(act) or {"accepted": True})
-    assert main(["officer", "release", "--identity", "officer 7", "--reason", "seen", *options]) == 0
-    assert told == [("release", "officer 7", "seen", sent)]
+CALL = {"number": 81234, "reason": "face_mismatch", "since_s": 12, "acknowledged": None, "escalations": 0, "state": "officer_referral", "prompt": None}
+OFFICER = ("--identity", "officer 7", "--reason", "seen")
+
+
+@pytest.fixture
+def officer_says(run, stub, monkeypatch):
+    """Run an act with these calls pending; on a terminal where an answer is given. Exit code, what was sent, what was said on standard error."""
+
+    def act(action, *options, calls=(), types=None):
+        stub.answers["GET /v1/officer/calls"] = (200, {"calls": list(calls)})
+        typed = io.StringIO(types or "")
+        typed.isatty = lambda: types is not None
+        monkeypatch.setattr(sys, "stdin", typed)
+        code, _, err = run("officer", action, *OFFICER, *options)
+        return code, [body.get("call") for asked, body in stub.asked if asked == "POST /v1/officer"], err
+
+    return act
+
+
+@pytest.mark.parametrize("action", ["acknowledge", "assist", "release", "return", "rearm"])
+def test_an_officers_act_names_the_call_that_it_is_told(officer_says, action):
+    assert officer_says(action, "--call", "81234", calls=[{**CALL, "number": 81235}])[:2] == (0, [81234])
+
+
+@pytest.mark.parametrize("action", ["acknowledge", "assist", "rearm"])
+def test_an_act_that_moves_nobody_names_the_call_that_it_shows(officer_says, action):
+    code, sent, said = officer_says(action, calls=[CALL])
+    assert (code, sent) == (0, [81234])
+    assert "call 81234: face_mismatch" in said
+
+
+@pytest.mark.parametrize("action", ["release", "return"])
+def test_a_script_that_moves_somebody_says_which_call_it_means(officer_says, action):
+    code, sent, said = officer_says(action, calls=[CALL])
+    assert (code, sent) == (ExitCode.USAGE, [])
+    assert "call 81234: face_mismatch" in said
+    assert "--call NUMBER" in said
+
+
+@pytest.mark.parametrize(("answer", "code", "sent"), [("y\n", 0, [81234]), ("n\n", 130, []), ("\n", 130, []), ("", 130, [])])
+def test_on_a_terminal_the_call_is_shown_and_asked_about(officer_says, answer, code, sent):
+    assert officer_says("release", calls=[CALL], types=answer)[:2] == (code, sent)
+
+
+@pytest.mark.parametrize("action", ["acknowledge", "release"])
+def test_with_several_calls_none_is_chosen(officer_says, action):
+    assert officer_says(action, calls=[CALL, {**CALL, "number": 5}], types="y\n")[:2] == (ExitCode.USAGE, [])
+
+
+@pytest.mark.parametrize("types", [None, "y\n"])
+def test_without_a_call_the_act_is_for_whoever_is_inside_and_says_so(officer_says, types):
+    code, sent, said = officer_says("return", types=types)
+    assert (code, sent) == (0, [None])
+    assert "no officer is called" in said
+
+
+def test_a_call_that_comes_while_the_officer_thinks_is_not_answered_unseen(officer_says, stub, monkeypatch):
+    monkeypatch.setattr(officer.click, "confirm", lambda *_, **__: stub.answers.update({"GET /v1/officer/calls": (200, {"calls": [CALL]})}))
+    assert officer_says("release", types="y\n")[:2] == (ExitCode.REFUSED_BY_STATE, [])

@@ -50,6 +50,9 @@ class Gate:
     def status(self):
         return STATUS
 
+    def calls(self):
+        return []
+
     def officer(self, action, identity, reason, uid=None):
         if not identity or (action == "release" and not reason):
             raise ValueError("identity or reason is empty")
@@ -104,7 +107,7 @@ def assert_failed(result, code):
     """One line what, one line remedy, nothing on standard output, no traceback."""
     assert result.exit_code == code
     assert result.stdout == ""
-    lines = result.stderr.splitlines()
+    lines = [line for line in result.stderr.splitlines() if not line.startswith("no officer is called")]
     assert [line.startswith("gatectl: ") for line in lines] == [True, True]
     assert lines[1].startswith("gatectl: remedy: ")
 
@@ -152,7 +155,8 @@ def test_a_mistake_in_the_command_is_exit_code_2_and_does_nothing(daemon, argume
 @pytest.mark.parametrize("action", ["acknowledge", "release", "return"])
 def test_an_act_is_carried_out(daemon, action):
     result = daemon.run(officer_group, action, "--identity", "officer-7", "--reason", "passport seen")
-    assert (result.exit_code, result.stdout, result.stderr) == (ExitCode.OK, f"{action}: accepted\n", "")
+    assert (result.exit_code, result.stdout) == (ExitCode.OK, f"{action}: accepted\n")
+    assert result.stderr == "no officer is called: this is for whoever is in the lane\n"
     assert daemon.gate.acts == [(action, "officer-7", "passport seen")]
 
 

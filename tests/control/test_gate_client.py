@@ -181,3 +181,58 @@ def test_it_needs_nothing_beyond_the_standard_library():
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "aiohttp" not in loaded
     assert "numpy" not in loaded
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"HTTP/1.1 2 OK\r\n\r\n{}",
+        b"HTTP/2 200\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 20_000,
+    ],
+)
+def test_half_an_answer_is_none(strange_server, socket_path, answered):
+    strange_server(answered)
+    with pytest.raises(DaemonUnreachableError, match="not a gate controller"):
+        GateClient(socket_path).status()
+
+
+def test_an_answer_that_drips_takes_no_longer_than_one_that_does_not_come(socket_path):
+    done = threading.Event()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(socket_path))
+        listener.listen()
+
+        def drip():
+            line, _ = listener.accept()
+            with line, contextlib.suppress(OSError):
+                line.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                while not done.wait(0.02):
+                    line.sendall(b" ")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            with pytest.raises(DaemonUnreachableError, match="within"):
+                GateClient(socket_path, timeout_s=0.2).status()
+        finally:
+            done.set()
+            thread.join()
+
+
+@pytest.mark.parametrize(("said", "hang_up"), [(b"", False), (b"", True)])
+def test_an_act_without_an_answer_may_have_been_carried_out(strange_server, socket_path, said, hang_up):
+    strange_server(said, hang_up=hang_up)
+    client = GateClient(socket_path, timeout_s=0.1)
+    for act in (lambda: client.officer("release", "officer-7", "seen", 5), lambda: client.maintenance(True, "staff 7", "lens")):
+        with pytest.raises(DaemonUnreachableError, match="not known") as error:
+            act()
+        assert "before you do it again" in error.value.remedy
+
+
+def test_an_act_that_reached_nobody_was_not_carried_out(socket_path):
+    with pytest.raises(DaemonUnreachableError) as error:
+        GateClient(socket_path).officer("release", "officer-7", "seen", 5)
+    assert "not known" not in error.value.what
