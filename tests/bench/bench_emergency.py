@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import random
 import statistics
@@ -337,7 +338,7 @@ def row(state: str, seconds: list[float]) -> Row:
     times = sorted(1000 * each for each in seconds)
 
     def at(share: float) -> float:
-        return round(times[min(len(times) - 1, int(len(times) * share))], 1)
+        return round(times[math.ceil(len(times) * share) - 1], 1)  # the nearest rank
 
     return Row(state, len(times), round(statistics.median(times), 1), at(0.95), at(0.99), round(times[-1], 1))
 
