@@ -187,7 +187,10 @@ def encode(matcher: YunetMatcher, paths: dict[Photo, Path], progress: Progress) 
     """
     found: dict[Photo, NDArray[np.float32] | None] = {}
     for photo, path in progress.track(paths.items(), description="encoding"):
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        try:
+            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        except (cv2.error, MemoryError):  # larger than OpenCV takes
+            image = None
         if image is None:
             msg = f"{path}: not a picture"
             raise DataError(msg, "take it out of the pairs, or mend it")
@@ -196,6 +199,9 @@ def encode(matcher: YunetMatcher, paths: dict[Photo, Path], progress: Progress) 
         except DeviceError as error:
             msg = f"{path}: {error.what}"
             raise DataError(msg, error.remedy) from error
+        except ValueError as error:
+            msg = f"{path}: {error}"
+            raise DataError(msg, "take it out of the pairs, or scale it down") from error
         found[photo] = None if probe is None else probe.embedding
     return found
 

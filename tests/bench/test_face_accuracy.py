@@ -117,6 +117,19 @@ def test_a_photo_without_a_face_counts_as_not_acquired(lfw, tmp_path):
     assert read["fmr"]["total"] == 1, "the pair with the wall is not compared"
 
 
+@pytest.mark.parametrize("image", [np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (20_000, 20_000, 3)), None], ids=["20,000 x 20,000", "larger still"])
+def test_a_photo_that_is_too_large_is_one_line(lfw, tmp_path, capsys, monkeypatch, image):
+    def read(_path, _flags):
+        if image is None:
+            raise tool.cv2.error("more than OpenCV takes")
+        return image
+
+    monkeypatch.setattr(tool.cv2, "imread", read)
+    (tmp_path / "pairs").write_text("person01 1 2\nperson01 1 person02 1\n")
+    assert tool.main(["--images", str(lfw), "--pairs", str(tmp_path / "pairs"), "--threshold", "1"]) == 8
+    assert "person01_0001.jpg: " in capsys.readouterr().err
+
+
 def test_the_configured_threshold_is_the_policys():
     assert tool.configured_threshold(tool.TOP / "config" / "policy.toml", "sface-2021dec") == 1.0265
 
