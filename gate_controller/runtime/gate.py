@@ -102,8 +102,7 @@ class Gate:
         self._closing = threading.Event()
         self._called_at: float | None = None
         self._reported_at = dict.fromkeys(Device, clock.monotonic())
-        self._started_at = self._state_since = self._turned_at = clock.monotonic()
-        self._asleep_s = 0.0
+        self._started_at = self._state_since = self._turned_at = self._watched_at = clock.monotonic()
         around = Surroundings(clock, self._post, options)
         self._trust = stores.trust
         face_models = [matcher.model for matcher in (devices.face_matcher, devices.face_matcher_2) if matcher is not None]
@@ -221,9 +220,7 @@ class Gate:
         self._turn(_Letter(e.Started(self._latched)))
         while not self._closing.is_set():
             self._turned_at = self._clock.monotonic()
-            letter = self._next_letter()
-            self._asleep_s = self._clock.monotonic() - self._turned_at
-            self._turn(letter)
+            self._turn(self._next_letter())
 
     def _turn(self, letter: _Letter | None) -> None:
         """One turn of the loop; no exception leaves it. First what has become stale, then what was waiting: nothing is decided on an old picture (INV-3)."""
@@ -274,8 +271,8 @@ class Gate:
             return  # the officer was told that nothing was done
         if letter.report is not None:
             self._guarded(self._note_report, letter.report)
-        if isinstance(event, e.PassRead) and self._controller.state is not State.READY:
-            return  # a phone held up while the lane is busy; it is looked at again once the lane is ready
+        if isinstance(event, e.PassRead) and (self._controller.state is not State.READY or self._qr.presentations.holds(event.text)):
+            return  # a phone held up while the lane is busy: it is looked at again once the lane is ready; or read twice before it was first taken
         before = self._controller.state
         if isinstance(event, ANSWERS) and event.crossing_id != self._controller.crossing_id:
             log.info("answer out of place", answer=type(event).__name__, state=before.value)  # late, or of no crossing; the core drops it
@@ -302,9 +299,11 @@ class Gate:
 
     def _watch_workers(self) -> None:
         """A worker that hangs must not keep an old picture of the lane alive, nor its device ready (INV-4)."""
-        late = self._clock.monotonic() - self._io.last_read
-        # The thread itself may have stood still, with the whole process: newer readings then wait behind what else is in the inbox.
-        if max(late, self._asleep_s) > self._options.io_lost_after_s and self._controller.inputs != UNKNOWN_INPUTS:
+        now = self._clock.monotonic()
+        late = now - self._io.last_read
+        # The thread itself may have stood still, waiting or at work, with the whole process: newer readings then wait behind what else is in the inbox.
+        stood_still, self._watched_at = now - self._watched_at, now
+        if max(late, stood_still) > self._options.io_lost_after_s and self._controller.inputs != UNKNOWN_INPUTS:
             self._decide(_Letter(e.InputsRead(UNKNOWN_INPUTS)))
             self._io.read_anew()
         if late > 2 * self._options.io_lost_after_s and self._reports[Device.IO_BOARD].state != "lost":

@@ -43,6 +43,11 @@ class PresentationFilter:
                     del self._handed_on[text]
             return [text for text in texts if text not in self._handed_on]
 
+    def holds(self, text: str) -> bool:
+        """Whether the core has taken the text, and it has stayed in sight since."""
+        with self._lock:
+            return text in self._handed_on
+
     def handed_on(self, text: str, now: float) -> None:
         """The core has taken the text."""
         with self._lock:
