@@ -14,6 +14,7 @@ from gate_controller.core import events as e
 from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
+from gate_controller.core.states import State
 from gate_controller.core.values import (
     UNKNOWN_INPUTS,
     CheckOutcome,
@@ -124,26 +125,41 @@ def test_nothing_is_decided_on_the_picture_of_before_a_pause(ready, clock, pause
     ready._inbox.put(_Letter(e.CheckEnded("x", Modality.PAD, CheckOutcome.SUCCESSFUL)))
     clock.now += pause_s
     ready._io.step()  # awake before the decision thread
-    ready._asleep_s = pause_s
     turn(ready)
     assert next(inputs for kind, inputs in seen if kind is e.CheckEnded) == UNKNOWN_INPUTS
 
 
-def test_how_long_the_decision_thread_stood_still_is_measured_while_it_waits(gate, clock):
-    asleep = []
-    gate._turn = lambda _letter: (asleep.append(gate._asleep_s), gate._closing.set())
+@pytest.mark.invariant("INV-3")
+@pytest.mark.parametrize("where", ["_next_letter", "_decide"])
+def test_it_does_not_matter_what_the_thread_was_doing_when_it_stood_still(ready, clock, where):
+    seen, act = [], getattr(ready, where)
 
-    def pause():
-        clock.now += 7.0
+    def stand_still(*arguments):
+        """Five seconds, once; meanwhile a check ends, and the board's worker, awake first, sees somebody come in."""
+        setattr(ready, where, act)
+        told = act(*arguments)
+        clock.now += 5.0
+        ready._io.last_read = clock.now
+        ready._inbox.put(_Letter(e.CheckEnded("x", Modality.PAD, CheckOutcome.SUCCESSFUL)))
+        return told
 
-    gate._next_letter = pause
-    gate._run()
-    assert asleep == [0.0]  # the first turn, which begins it all
-    gate._closing.clear()
-    asleep.clear()
-    gate._closing.is_set = iter([False, True]).__next__
-    gate._run()
-    assert asleep[-1] == 7.0
+    setattr(ready, where, stand_still)
+    handle = ready._controller.handle
+    ready._controller.handle = lambda event, now: (seen.append((type(event), ready._controller.inputs)), handle(event, now))[1]
+    ready._closing.is_set = iter([False, False, False, True]).__next__
+    ready._run()
+    assert next(inputs for kind, inputs in seen if kind is e.CheckEnded) == UNKNOWN_INPUTS
+
+
+def test_a_code_that_was_read_twice_before_it_was_taken_is_one_crossing(ready, clock):
+    for crossing in ("one", "two"):
+        ready._inbox.put(_Letter(e.PassRead(crossing, "not a pass")))
+    ready._turn(ready._inbox.get())
+    assert ready._controller.crossing_id == "one"
+    ready._turn(_Letter(e.PassRefused("one", Reason.PASS_UNKNOWN_KEY)))
+    assert ready._controller.state is State.READY
+    ready._turn(ready._inbox.get())
+    assert ready._controller.crossing_id is None
 
 
 @pytest.mark.parametrize(
