@@ -3,7 +3,7 @@
 `python -m gate_controller.daemon --config FILE`. Signals: SIGTERM or SIGINT lets an open crossing finish (at most [gate] stop_drain_s), a
 second one ends it at once. Exit codes: 0 stopped as asked, 2 usage, 8 a configuration that cannot
 be used, or another controller that runs already, 70 a bug. A store that cannot be used closes the lane, and is tried again.
-Under systemd it takes over the listeners of the units "control" and "kiosk", tells when it is ready, and gives signs of life while all of it runs.
+Under systemd it takes over the listeners of the units "control", "officer" and "kiosk", tells when it is ready, and gives signs of life while all of it runs.
 Writes structured log lines to standard error; holds no rule of the lane.
 """
 
@@ -203,6 +203,8 @@ def _server(composed: ComposedGate, config: Path, feed: EventFeed, passes: PassC
         feed,
         socket_path=settings.control.socket,
         kiosk_port=kiosk_port,
+        officer_path=settings.control.officer_socket,
+        officer_hosts=settings.control.officer_hosts,
         passes=passes,
         groups=groups,
         about=about,

@@ -60,8 +60,13 @@ class Acts:
         needed = " or ".join(role.value for role in Role if role in roles)
         return DeniedError(f"this user has none of the roles that allow it ({needed})", "gatectl doctor shows the roles; docs/control.md says how to get one")
 
-    async def officer(self, asked: Asked) -> web.Response:
-        """See routes.ROUTES."""
+    async def officer(self, asked: Asked, refuse: Callable[[int | None], None] | None = None) -> web.Response:
+        """See routes.ROUTES.
+
+        Args:
+            asked: The request.
+            refuse: Given the number of the call that is answered, or None; may raise RefusedByStateError, which is on record like the gate's own.
+        """
         body = await read_act(asked.request, self._limits.request_s, ("action", "identity", "reason", "call"))
         action, identity, reason = (line_of(body, name, limit) for name, limit in (("action", 16), ("identity", IDENTITY_LENGTH), ("reason", REASON_LENGTH)))
         call = body.get("call")
@@ -75,6 +80,8 @@ class Acts:
         role = Role.OFFICER if Role.OFFICER in asked.caller.roles else asked.role
 
         def act_now() -> None:
+            if refuse is not None:
+                refuse(call)
             self._gate.officer(action, identity, reason, uid, **({} if call is None else {"call": call}))
             self._feed.publish("officer_acted", {"action": action, "uid": uid})  # identity and reason go to the journal only
 

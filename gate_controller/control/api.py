@@ -29,6 +29,8 @@ from gate_controller.ports.control import GateControl, JsonObject
 from gate_controller.ports.errors import GateError, RefusedByStateError
 
 log = structlog.get_logger("gate.control")
+ACTS = web.AppKey("acts", Acts)
+"""What carries out the acts of this application: the officers' page hands its own to it, so that both share one record and its limits."""
 _CALLS = {(route.method, route.path): route.name for route in ROUTES}
 _Plain = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _Handler = Callable[[Asked], Awaitable[web.StreamResponse]]
@@ -57,6 +59,7 @@ def control_app(
     reads = _Reads(gate, feed, metrics, limits)
     callers = _Callers(groups)
     app = web.Application(client_max_size=limits.body_bytes, middlewares=[counted, _errors_as_json])
+    app[ACTS] = acts
     app.on_response_prepare.append(name_server)
     for route in ROUTES:
         handler: _Handler = getattr(reads if hasattr(reads, route.name) else acts, route.name)

@@ -1,7 +1,7 @@
-"""The control server: API on the unix socket and kiosk page on the loopback, on one thread with its own event loop.
+"""The control server: API and officers' page, each on its unix socket, and kiosk page on the loopback; on one thread with its own event loop.
 
-To the daemon it is synchronous: `start()` returns when both are served or raises, `stop()` when nothing is left.
-Does not hold handlers (api, kiosk) and does not touch devices: all it knows of the gate is GateControl and the feed.
+To the daemon it is synchronous: `start()` returns when all are served or raises, `stop()` when nothing is left.
+Does not hold handlers (api, kiosk, officer_page) and does not touch devices: all it knows of the gate is GateControl and the feed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Mapping, MutableMapping
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -18,11 +18,12 @@ from typing import Self
 
 import structlog
 
-from gate_controller.control.api import control_app
+from gate_controller.control.api import ACTS, control_app
 from gate_controller.control.counting import PassCounter
 from gate_controller.control.feed import EventFeed
 from gate_controller.control.kiosk import kiosk_app
 from gate_controller.control.metrics import GateMetrics
+from gate_controller.control.officer_page import officer_app
 from gate_controller.control.roles import DEFAULT_GROUPS, Role
 from gate_controller.control.serving import Limits, Site
 from gate_controller.control.sockets import UnixListener, adopt_loopback, adopt_unix, listen_loopback, listen_unix
@@ -35,18 +36,20 @@ _JOIN_S = 30.0
 
 
 class ControlServer:
-    """Serves the control API and, if a port is given, the kiosk page.
+    """Serves the control API and, if their places are given, the kiosk page and the officers' page.
 
     Args:
         gate: The running gate.
         feed: Where the gate publishes its events.
         socket_path: Unix socket of the control API.
         kiosk_port: Port of the kiosk page on 127.0.0.1; 0 takes a free one; None serves no page.
+        officer_path: Unix socket of the officers' page; None serves none.
+        officer_hosts: Names by which a reverse proxy shows the officers' page.
         limits: What a client may cost.
         passes: What counts the passes for the metrics.
         groups: The machine's group of each role.
         about: What the daemon knows of itself: members of the diagnostics.
-        handed_over: Listeners that the service manager made, "control" and "kiosk"; those that are used are taken out.
+        handed_over: Listeners that the service manager made, "control", "officer" and "kiosk"; those that are used are taken out.
     """
 
     def __init__(
@@ -56,6 +59,8 @@ class ControlServer:
         *,
         socket_path: Path,
         kiosk_port: int | None,
+        officer_path: Path | None = None,
+        officer_hosts: Collection[str] = (),
         limits: Limits | None = None,
         passes: PassCounter | None = None,
         groups: Mapping[Role, str] = DEFAULT_GROUPS,
@@ -67,6 +72,8 @@ class ControlServer:
         self._feed = feed
         self._path = socket_path
         self._port = kiosk_port
+        self._officer_path = officer_path
+        self._officer_hosts = officer_hosts
         self._limits = limits or Limits()
         self._groups = groups
         self._about = about
@@ -77,28 +84,28 @@ class ControlServer:
         self.kiosk_url: str | None = None
 
     def start(self) -> None:
-        """Serve; returns when both places answer.
+        """Serve; returns when all places answer.
 
         Raises:
             ListenError: The socket or the port is in use, or not permitted; nothing is left open.
         """
-        given = self._handed_over.pop("control", None)
-        unix = listen_unix(self._path) if given is None else adopt_unix(given, self._path)
+        unix = self._unix("control", self._path, "gate-controller.socket")
+        officers: UnixListener | None = None
         page: socket.socket | None = None
         try:
+            if self._officer_path is not None:
+                officers = self._unix("officer", self._officer_path, "gate-controller-officer.socket")
             if self._port is not None:
                 given = self._handed_over.pop("kiosk", None)
                 page = listen_loopback(self._port) if given is None else adopt_loopback(given, self._port)
                 self.kiosk_url = f"http://127.0.0.1:{page.getsockname()[1]}/"
             ready: Future[None] = Future()
-            self._thread = threading.Thread(target=self._run, args=(unix, page, ready), name="control", daemon=True)
+            self._thread = threading.Thread(target=self._run, args=(unix, officers, page, ready), name="control", daemon=True)
             self._thread.start()
             ready.result(timeout=_START_S)
         except BaseException:
             self.stop()
-            if page is not None:
-                page.close()
-            unix.close()
+            _close(unix, officers, page)
             raise
 
     def stop(self) -> None:
@@ -125,21 +132,23 @@ class ControlServer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
-    def _run(self, unix: UnixListener, page: socket.socket | None, ready: Future[None]) -> None:
+    def _unix(self, name: str, path: Path, unit: str) -> UnixListener:
+        given = self._handed_over.pop(name, None)
+        return listen_unix(path) if given is None else adopt_unix(given, path, unit)
+
+    def _run(self, unix: UnixListener, officers: UnixListener | None, page: socket.socket | None, ready: Future[None]) -> None:
         try:
             with asyncio.Runner() as runner:
-                runner.run(self._serve(unix, page, ready))
+                runner.run(self._serve(unix, officers, page, ready))
         except Exception as error:
             if not ready.done():
                 ready.set_exception(error)
             else:
                 log.exception("the control server failed")
         finally:
-            unix.close()
-            if page is not None:
-                page.close()
+            _close(unix, officers, page)
 
-    async def _serve(self, unix: UnixListener, page: socket.socket | None, ready: Future[None]) -> None:
+    async def _serve(self, unix: UnixListener, officers: UnixListener | None, page: socket.socket | None, ready: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         async with contextlib.AsyncExitStack() as stack:
@@ -147,6 +156,9 @@ class ControlServer:
             stack.callback(self._feed.detach)
             api = control_app(self._gate, self._feed, self.metrics, self._limits, self._groups, self._about)
             sites = [(Site(api, self._limits.api_connections, self._limits), unix.socket)]
+            if officers is not None:
+                app = officer_app(self._gate, self._feed, api[ACTS], self._limits, self._groups, self._officer_hosts)
+                sites.append((Site(app, self._limits.officer_connections, self._limits), officers.socket))
             if page is not None:
                 app = kiosk_app(self._feed, page.getsockname()[1], self._limits)
                 sites.append((Site(app, self._limits.kiosk_connections, self._limits), page))
@@ -173,3 +185,9 @@ class ControlServer:
                 answers = True
                 self._feed.beat()
             await asyncio.sleep(self._limits.heartbeat_s)
+
+
+def _close(*listeners: UnixListener | socket.socket | None) -> None:
+    for each in listeners:
+        if each is not None:
+            each.close()

@@ -29,6 +29,7 @@ class Limits:
         api_connections: Connections to the control socket at a time; more are hung up on.
         api_connections_each: Those of one user, root apart: who may only read must not keep an officer out.
         kiosk_connections: Connections to the kiosk page at a time.
+        officer_connections: Those to the officers' page; of one user as above.
         body_bytes: Largest request body.
         request_s: Time a client has to send a request, and the time an idle connection is kept.
         write_s: Time a client has to take what it was sent before it is hung up on.
@@ -39,6 +40,7 @@ class Limits:
     api_connections: int = 128
     api_connections_each: int = 56
     kiosk_connections: int = 16
+    officer_connections: int = 64
     body_bytes: int = 4096
     request_s: float = 10.0
     write_s: float = 10.0

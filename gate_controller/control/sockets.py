@@ -91,8 +91,13 @@ def listen_loopback(port: int, backlog: int = 64) -> socket.socket:
     return listener
 
 
-def adopt_unix(listener: socket.socket, path: Path) -> UnixListener:
+def adopt_unix(listener: socket.socket, path: Path, unit: str = "gate-controller.socket") -> UnixListener:
     """Take over a listener that the service manager made at `path`; who may connect is its unit's to say.
+
+    Args:
+        listener: The listener.
+        path: Where it should listen.
+        unit: The unit it should come from.
 
     Raises:
         ListenError: It is something else, or listens elsewhere; it is closed then.
@@ -101,8 +106,8 @@ def adopt_unix(listener: socket.socket, path: Path) -> UnixListener:
     found = Path(name) if isinstance(name, str) and name else None
     if not _listens(listener) or found is None or found.resolve() != path.resolve():
         listener.close()
-        what = f"control socket: gate-controller.socket listens at {found or 'no path'}, [control] socket says {path}"
-        raise ListenError(what, "write the same path in both")
+        what = f"control socket: {unit} listens at {found or 'no path'}, by [control] socket it is {path}"
+        raise ListenError(what, "write the same directory in both")
     return UnixListener(listener, path)
 
 

@@ -18,6 +18,7 @@ from gate_controller.settings.types import DirectionName, FilePath, Section
 KIOSK_HOST = "127.0.0.1"
 
 Wait = Annotated[float, Field(gt=0, le=60)]
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
 GroupName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 CredentialName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
 
@@ -187,7 +188,13 @@ class ControlSection(Section):
     """The control socket."""
 
     socket: FilePath = Field(Path("/run/gate-controller/control.sock"), description="Unix socket that gatectl talks to")
+    officer_hosts: tuple[HostName, ...] = Field((), description="Names, besides localhost, by which a reverse proxy shows the officers' page")
     roles: RolesSection = Field(default_factory=RolesSection, description="Groups of the machine that have the roles")
+
+    @property
+    def officer_socket(self) -> Path:
+        """Unix socket of the officers' page: "officer.sock" beside the control socket."""
+        return self.socket.with_name("officer.sock")
 
     @field_validator("socket")
     @classmethod
