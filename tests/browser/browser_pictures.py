@@ -9,6 +9,11 @@ import pytest
 
 from gate_controller.control.texts import Language
 from gate_controller.core.prompts import Prompt
+from tests.browser.browser_officer import forward, officer
+from tests.control.conftest import FakeGate
+from tests.control.test_officer_page import CalledGate
+
+__all__ = ["forward", "officer"]
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 SHOWN = {
@@ -45,6 +50,14 @@ def save(name, picture):
 
 
 @pytest.fixture
+def gate(request):
+    """The officers' page wants a gate with a call that has a number; the others take any."""
+    if "officer" not in request.fixturenames:
+        return FakeGate()
+    return CalledGate()
+
+
+@pytest.fixture
 def page(chromium, serve, eventually):
     served = serve()
     chromium.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
@@ -75,6 +88,13 @@ def test_pictures_of_all_prompts(page, chromium, eventually, tmp_path):
         )
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % 8)
     save("kiosk-pictograms", np.vstack([np.hstack(tiles[at : at + 8]) for at in range(0, len(tiles), 8)]))
+
+
+def test_picture_of_the_officers_page(officer, chromium, tmp_path):
+    chromium.call("Emulation.setEmulatedMedia", features=[])
+    chromium.size(1024, 760)
+    officer.waits_for(link="live", call="pending")
+    save("officer-page", shoot(chromium, tmp_path / "officer.png"))
 
 
 def test_pictures_of_the_panel(chromium, played, tmp_path):

@@ -21,6 +21,7 @@ from tests.control.conftest import FakeGate, UnixConnection
 STATIC = resources.files("gate_controller.control").joinpath("static")
 FILES = {"/": "officer.html", "/officer.css": "officer.css", "/officer.js": "officer.js"}
 ACT = {"action": "release", "identity": "officer-7", "reason": "passport seen", "call": 7}
+DOORS = {"entry_door": "closed", "exit_door": "closed"}
 OWN = {"Content-Type": "application/json", "Origin": "http://localhost:8080", "X-Gate-Act": "1", "Sec-Fetch-Site": "same-origin"}
 
 
@@ -31,7 +32,7 @@ class CalledGate(FakeGate):
     taken = None
 
     def status(self):
-        return super().status() | {"region": "HK", "direction": "HK_TO_MO", "prompt": "wait_for_officer", "occupancy": "one", "since_s": 3.0}
+        return super().status() | {"region": "HK", "direction": "HK_TO_MO", "prompt": "wait_for_officer", "occupancy": "one", "doors": DOORS, "since_s": 3.0}
 
     def calls(self):
         return [call | {"number": self.number, "acknowledged": self.taken} for call in super().calls()]
@@ -305,7 +306,7 @@ def test_the_page_is_told_call_state_and_reason_in_words(page, gate):
         "direction": "HK_TO_MO",
         "state": "officer_referral",
         "occupancy": "one",
-        "doors": None,
+        "doors": DOORS,
         "since_s": 3.0,
         "reason": {"code": "face_mismatch", "text": Reason.FACE_MISMATCH.advice},
         "prompt": "Wait for an officer. An officer will help you.",
