@@ -56,11 +56,7 @@ class ModbusIoBoard:
 
     def open(self, deadline: float) -> None:
         """See IoBoard: releases both doors, reads their coils back, sets the watchdog, reads every input once."""
-        self._heartbeat = None
-        self._held_until.clear()
-        self._open_until.clear()
-        self._switched.clear()
-        self._fallen.clear()
+        self._forget()
         self._releases = set(self._door_coils)
         try:
             self._line.open(deadline)
@@ -75,6 +71,18 @@ class ModbusIoBoard:
                         "compare io_board's watchdog with the board's manual",
                     )
             self.read(deadline)
+        except DeviceError:
+            self.close()
+            raise
+
+    def open_to_look(self, deadline: float) -> None:
+        """See IoBoard: reads the coils, the watchdog's register and every input once. What its register says now is not judged: only `open()` sets it."""
+        self._forget()
+        try:
+            self._line.open(deadline)
+            self.read(deadline)
+            if self._options.watchdog is not None:
+                self._line.read_holding_register(self._options.watchdog.register_address, deadline)
         except DeviceError:
             self.close()
             raise
@@ -176,6 +184,15 @@ class ModbusIoBoard:
         self._look_at = self._clock.monotonic() + LOOK_EVERY_S
         self._compare(self._read_coils(deadline))
         return True
+
+    def _forget(self) -> None:
+        """What was ordered before the board was opened: nothing of it is sent any more."""
+        self._heartbeat = None
+        self._held_until.clear()
+        self._open_until.clear()
+        self._switched.clear()
+        self._fallen.clear()
+        self._releases.clear()
 
     def _read_coils(self, deadline: float) -> list[bool]:
         return self._line.read_coils(0, max(self._coils.values()) + 1, deadline)

@@ -94,15 +94,20 @@ def built(site: Site, name: str) -> Any:
 
 
 @contextlib.contextmanager
-def opened(site: Site, name: str) -> Iterator[Any]:
+def opened(site: Site, name: str, *, to_look: bool = False) -> Iterator[Any]:
     """A device, open, where no gate controller has it.
+
+    Args:
+        site: The gate.
+        name: The device.
+        to_look: Of the I/O board: to read it alone, which leaves doors and lamps as they are (IoBoard.open_to_look).
 
     Raises:
         DeviceError: It cannot be opened.
     """
     device = built(site, name)
     try:
-        device.open(site.clock.monotonic() + OPEN_S)
+        (device.open_to_look if to_look else device.open)(site.clock.monotonic() + OPEN_S)
         yield device
     finally:
         with contextlib.suppress(DeviceError):

@@ -136,7 +136,7 @@ def _status(site: Site) -> str:
     shown = chosen(status, STATUS_FIELDS)
     devices = status.get("devices")
     shown["devices"] = {name: chosen(each, DEVICE_FIELDS) for name, each in devices.items()} if isinstance(devices, Mapping) else {}
-    shown["officer_call"] = {**chosen(call, CALL_FIELDS), "acknowledged": bool(call.get("acknowledged_by"))} if isinstance(call, Mapping) else None
+    shown["officer_call"] = {**chosen(call, CALL_FIELDS), "acknowledged": bool(call.get("acknowledged"))} if isinstance(call, Mapping) else None
     return json.dumps(shown, indent=1)
 
 

@@ -95,7 +95,7 @@ def _jpeg(site: Site, camera: str) -> bytes:
     client = daemon(site)
     if client is not None:
         return client.snapshot(camera)
-    with opened(site, "io_board") as board, opened(site, CAMERAS[camera]) as device:
+    with opened(site, "io_board", to_look=True) as board, opened(site, CAMERAS[camera]) as device:
         _require_empty(site, board)
         image = device.frame(0, site.clock.monotonic() + CALL_S).image
         _require_empty(site, board)  # whoever came in meanwhile may be on it

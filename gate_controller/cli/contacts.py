@@ -1,4 +1,4 @@
-"""gatectl io: what the I/O board reports of the lane. Switches nothing; where no gate controller runs, opening the board shuts the doors, as each start does."""
+"""gatectl io: what the I/O board reports of the lane. Switches nothing, also where no gate controller runs and the board itself is asked."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _readings(site: Site) -> Iterator[dict[str, str]]:
     if client is not None:
         while True:
             yield _told_by(client)
-    with opened(site, "io_board") as board:
+    with opened(site, "io_board", to_look=True) as board:
         while True:
             yield words(board.read(site.clock.monotonic() + CALL_S))
 

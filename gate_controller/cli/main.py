@@ -7,6 +7,7 @@ Exit codes: 0 ok, 1 a check failed, 2 usage, 3 nothing to do, 4 daemon unreachab
 from __future__ import annotations
 
 import difflib
+import errno
 import io
 import os
 import sys
@@ -21,6 +22,8 @@ from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.ports.errors import GateError
 
 _CLI = "gate_controller.cli"
+_OUTPUT_FAILS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""A file that output is sent to can take no more. Of a command's own files, the command says so itself, with their names."""
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "status": (f"{_CLI}.status", "status_command", "What the lane does, its doors and devices, and how fresh its trust is."),
     "events": (f"{_CLI}.status", "events_command", "What has happened, and what happens."),
@@ -114,16 +117,33 @@ def main(arguments: list[str] | None = None, run: Callable[..., object] = gatect
         # Whoever read our output (head, a pager) has gone; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.OK
+    except OSError as error:
+        if error.errno not in _OUTPUT_FAILS or error.filename is not None:
+            return _bug()
+        code = _unwritten(error)
     except SystemExit:
         if sys.stdout is stdout:
             raise
         # click has put another in its place, as it does when the reader has gone, and would end with 1.
         code = ExitCode.OK
     except Exception:  # noqa: BLE001 - the one place where a bug becomes an exit code
-        traceback.print_exc()
-        click.echo("gatectl: this is a bug; please report it with the lines above", err=True)
-        code = ExitCode.BUG
+        return _bug()
     return code
+
+
+def _bug() -> ExitCode:
+    """To be called where an exception is handled."""
+    traceback.print_exc()
+    click.echo("gatectl: this is a bug; please report it with the lines above", err=True)
+    return ExitCode.BUG
+
+
+def _unwritten(error: OSError) -> ExitCode:
+    """What was to be told could not be written: nothing of the kind is a success in a script. What is still kept must not be tried once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    click.echo(f"gatectl: the output cannot be written: {error.strerror}", err=True)
+    click.echo("gatectl: remedy: make room where it goes, or send it elsewhere", err=True)
+    return ExitCode.CHECK_FAILED
 
 
 def _colour() -> dict[str, bool]:
@@ -133,6 +153,10 @@ def _colour() -> dict[str, bool]:
 
 def script() -> None:
     """Console script. What a terminal without UTF-8 cannot show is shown as an escape, not as a crash."""
+    for descriptor, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:  # it was closed before we were started
+            os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
+            setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -141,6 +165,8 @@ def script() -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        code = _unwritten(error)
     sys.exit(code)
 
 

@@ -109,7 +109,7 @@ def _lines(status: JsonObject) -> list[tuple[str, str]]:
         lines += [("", f"remedy: {remedy}") for remedy in _given(problem, "remedy")]
     call = status.get("officer_call")
     if isinstance(call, dict):
-        answered = f"acknowledged by {one_line(call['acknowledged_by'])}" if call.get("acknowledged_by") else "NOT ACKNOWLEDGED"
+        answered = "acknowledged" if call.get("acknowledged") else "NOT ACKNOWLEDGED"
         lines.append(("officer call", f"{one_line(call.get('reason'))}, escalation {one_line(call.get('escalation'))}, {answered}"))
     lines += [(name.removesuffix("_s"), f"{one_line(status[name])} s") for name in ("since_s", "uptime_s") if name in status]
     return lines

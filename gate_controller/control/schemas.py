@@ -81,7 +81,7 @@ STATUS = object_of(
     officer_call={
         "anyOf": [
             {"type": "null"},
-            object_of("The pending call for an officer", ("number",), number=COUNT, reason=TEXT, escalation=COUNT, acknowledged_by=MAYBE_TEXT),
+            object_of("The pending call for an officer", ("number",), number=COUNT, reason=TEXT, escalation=COUNT, acknowledged=FLAG),
         ],
     },
     since_s=SECONDS,

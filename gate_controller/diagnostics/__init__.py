@@ -1,6 +1,6 @@
 """What `gatectl doctor` asks of one gate: configuration, files, clock, disk, devices, service. Each answer names its remedy.
 
-Changes nothing but what opening a device through its own driver changes. Prints nothing and chooses no exit code: the command line does.
+Changes nothing: doors and lamps stay as they are. Prints nothing and chooses no exit code: the command line does.
 """
 
 from gate_controller.diagnostics.findings import Finding, Group, Report, examine

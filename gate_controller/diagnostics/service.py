@@ -104,7 +104,7 @@ def _call(status: JsonObject) -> Finding:
     call = status.get("officer_call")
     if not isinstance(call, dict):
         return passed("service.officer", "none")
-    taken = "acknowledged" if call.get("acknowledged_by") else "nobody has acknowledged it"
+    taken = "acknowledged" if call.get("acknowledged") else "nobody has acknowledged it"
     return warned("service.officer", f"{call.get('reason')}: {taken}", "gatectl officer calls; gatectl officer acknowledge")
 
 

@@ -180,6 +180,16 @@ class FingerprintReader(OpenableDevice, Protocol):
 class IoBoard(OpenableDevice, Protocol):
     """Doors, lamps, beams, emergency loop and occupancy counter of the lane."""
 
+    def open_to_look(self, deadline: float) -> None:
+        """Open without ordering anything: doors, lamps and the board's own settings stay as they are. For whoever looks for a fault.
+
+        Afterwards only `read()`, `describe()` and `close()` are to be called.
+
+        Raises:
+            DeviceError: As `open()`.
+        """
+        ...
+
     def read(self, deadline: float) -> LaneInputs:
         """One consistent reading of all inputs.
 

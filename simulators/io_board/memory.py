@@ -96,6 +96,18 @@ class MemoryIoBoard:
             self._open = False
             raise
 
+    def open_to_look(self, deadline: float) -> None:
+        """See IoBoard."""
+        if self._faults.has("unplugged"):
+            raise DeviceAbsentError("simulated I/O board: unplugged", "clear the fault")
+        self._open = True
+        self._releases.clear()
+        try:
+            self.read(deadline)
+        except Exception:
+            self._open = False
+            raise
+
     def close(self) -> None:
         """See IoBoard."""
         self._open = False

@@ -62,7 +62,7 @@ def config(tmp_path_factory):
 @pytest.fixture
 def stub(config):
     made = StubDaemon(config.with_name("c.sock"))
-    call = {"reason": "face_mismatch", "escalation": 1, "acknowledged_by": OFFICER}
+    call = {"reason": "face_mismatch", "escalation": 1, "acknowledged": True}
     made.answers["GET /v1/status"] = (200, {**STATUS, "officer_call": call, "traveller": NAME})
     record = {"crossing_id": CROSSING, "outcome": "released_by_officer", "reason": "face_mismatch", "officer": OFFICER, "name": NAME, "pass": PASS}
     events = [

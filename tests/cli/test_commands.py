@@ -173,6 +173,23 @@ def test_a_pipe_that_closes_early_is_no_error(daemon, command):
     assert done.stdout == "code 0\n"
 
 
+@pytest.mark.parametrize("command", ["--help", "status --socket {daemon}", "status --json --socket {daemon}"])
+def test_output_that_cannot_be_written_is_no_success_and_no_bug(daemon, command):
+    script = f"{sys.executable} -m gate_controller.cli.main {command.format(daemon=daemon)} > /dev/full"
+    done = subprocess.run(["bash", "-c", script], check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == ExitCode.CHECK_FAILED
+    assert done.stderr.splitlines()[0] == "gatectl: the output cannot be written: No space left on device"
+    assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_standard_stream_that_is_closed_is_no_bug(daemon, closed):
+    script = f"{sys.executable} -m gate_controller.cli.main status --socket {daemon} {closed}; echo code $? >&9"
+    done = subprocess.run(["bash", "-c", f"exec 9>&1; {script}"], check=False, capture_output=True, text=True, timeout=120)
+    assert done.stdout.endswith("code 0\n")
+    assert done.stderr == ""
+
+
 # --- daemons --------------------------------------------------------------------------------------------------------------------
 
 

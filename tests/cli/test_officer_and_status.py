@@ -35,7 +35,7 @@ STATUS = {
         "MO": {"state": "closed", "cause": "timestamp", "remedy": "import current trust", "restricted_in_s": 0, "closed_in_s": 0},
     },
     "trust_store": {"versions": {"root": 1}, "problem": {"what": "timestamp.json is\x1b damaged", "remedy": "import again"}, "failures": 1},
-    "officer_call": {"reason": "face_mismatch", "escalation": 1, "acknowledged_by": None},
+    "officer_call": {"reason": "face_mismatch", "escalation": 1, "acknowledged": False},
     "since_s": 3.2,
     "uptime_s": 86400,
 }

@@ -368,6 +368,36 @@ def test_opening_releases_the_doors_and_leaves_the_lamps(opened: Rig) -> None:
     assert opened.coil("officer_call"), "a pending call must not end because a program restarts"
 
 
+def test_opening_to_look_changes_no_output(opened: Rig) -> None:
+    opened.board.set_lamp(Lamp.ENTRY_GREEN, True, soon(opened))
+    opened.board.hold_open(Door.EXIT, 3000, soon(opened))
+    opened.board.close()
+    opened.board.open_to_look(soon(opened))
+    assert opened.board.read(soon(opened)) == IDLE
+    opened.board.close()
+    assert (opened.coil("exit_door"), opened.coil("entry_door"), opened.coil("entry_green")) == (True, False, True)
+
+
+def test_opening_to_look_sends_no_release_that_is_due(opened: Rig) -> None:
+    opened.board.hold_open(Door.EXIT, 3000, soon(opened))
+    opened.fault("silent", times=1)
+    with pytest.raises(DeviceTimeoutError):
+        opened.board.release(Door.EXIT, shortly(opened))
+    outlast_quarantine(opened)
+    opened.board.open_to_look(soon(opened))
+    opened.board.read(soon(opened))
+    assert opened.coil("exit_door")
+
+
+def test_opening_a_silent_board_to_look_fails_and_leaves_it_closed(rig: Rig) -> None:
+    rig.fault("silent")
+    with pytest.raises(DeviceTimeoutError):
+        rig.board.open_to_look(shortly(rig))
+    rig.clear()
+    with pytest.raises(DeviceAbsentError):
+        rig.board.read(soon(rig))
+
+
 def test_opening_a_silent_board_fails_and_leaves_it_closed(rig: Rig) -> None:
     rig.fault("silent")
     with pytest.raises(DeviceTimeoutError):

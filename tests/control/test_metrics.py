@@ -82,7 +82,7 @@ def test_the_lane_its_devices_and_the_call_are_told(gate, counter):
         "occupancy": "one",
         "doors": {"entry_door": "closed", "exit_door": "open"},
         "devices": {"io_board": {"state": "ready"}, "face_camera": {"state": "lost"}},
-        "officer_call": {"reason": "face_mismatch", "escalation": 2, "acknowledged_by": None},
+        "officer_call": {"reason": "face_mismatch", "escalation": 2, "acknowledged": False},
     }
     status = {**gate.status(), **whole}
     gate.status = lambda: status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import threading
 import time
 
@@ -310,6 +311,14 @@ def test_an_act_whose_officer_was_told_that_it_was_not_done_is_never_done(ready,
     monkeypatch.setattr(ready._controller, "handle", lambda event, _now: handled.append(event) or [])
     turn(ready)
     assert not [event for event in handled if isinstance(event, e.OfficerAcknowledged)]
+
+
+def test_the_status_tells_everybody_that_a_call_was_taken_and_nobody_by_whom(ready, monkeypatch):
+    monkeypatch.setattr(type(ready._controller), "officer_call", (Reason.TAILGATING, 1, "Chan Tai Man (uid 7)"))
+    ready._publish_status()
+    told = ready.status()["officer_call"]
+    assert (told["reason"], told["escalation"], told["acknowledged"]) == ("tailgating", 1, True)
+    assert "Chan" not in json.dumps(ready.status())
 
 
 def test_an_act_that_is_being_carried_out_is_waited_for(ready, monkeypatch):

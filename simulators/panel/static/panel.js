@@ -133,7 +133,7 @@ function drawStatus(status) {
     else item.removeAttribute("aria-current");
   }
   const lost = Object.entries(status.devices).filter(([, device]) => device.state !== "ready").map(([name]) => words(name));
-  const call = status.officer_call ? `the officer is called${status.officer_call.acknowledged_by ? " and comes" : ""}` : "";
+  const call = status.officer_call ? `the officer is called${status.officer_call.acknowledged ? " and comes" : ""}` : "";
   const why = status.reason && status.reason !== status.state ? words(status.reason) : "";
   $("#state").textContent = [STATES[status.state] ?? words(status.state), why, lost.length ? `lost: ${lost.join(", ")}` : "", call].filter(Boolean).join(" · ");
 }
