@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections import Counter
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import cast
@@ -26,7 +27,7 @@ class Limits:
     """What a client may cost the gate.
 
     Attributes:
-        api_connections: Connections to the control socket at a time; more are hung up on.
+        api_connections: Connections to the control socket at a time; beyond it, one of whoever has most is hung up on.
         api_connections_each: Those of one user, root apart: who may only read must not keep an officer out.
         kiosk_connections: Connections to the kiosk page at a time.
         officer_connections: Those to the officers' page; of one user as above.
@@ -127,13 +128,20 @@ class Site:
             await asyncio.sleep(0)
 
     def enter(self, transport: asyncio.Transport) -> None:
-        """Count a new connection, or hang up on it when there are too many."""
+        """Count a new connection. When there are too many, hang up on the newest one of whoever has most: several readers together must keep no officer out."""
         uid = _peer_uid(transport)
         self._open[transport] = uid
         self._empty.clear()
-        mine = sum(other == uid for other in self._open.values()) if uid else 0
-        if len(self._open) > self._cap or mine > self._limits.api_connections_each:
-            transport.abort()
+        held = Counter(self._open.values())
+        if uid and held[uid] > self._limits.api_connections_each:
+            self._hang_up(transport)
+        elif len(self._open) > self._cap:
+            most = uid if held[uid] == max(held.values()) else held.most_common(1)[0][0]
+            self._hang_up(next(each for each, holder in reversed(self._open.items()) if holder == most))
+
+    def _hang_up(self, transport: asyncio.Transport) -> None:
+        self.leave(transport)  # at once: until the loop has told of its end, others come
+        transport.abort()
 
     def leave(self, transport: asyncio.Transport) -> None:
         """Count a connection no longer."""

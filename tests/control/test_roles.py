@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import json
 import os
@@ -254,4 +255,29 @@ def test_one_user_cannot_keep_the_others_out(serve, open_directory, without_root
     lines[0].sendall(b"GET /v1/whoami HTTP/1.1\r\nHost: x\r\n\r\n")
     assert b" 200 " in lines[0].recv(65536)
     for line in lines:
+        line.close()
+
+
+def answered(line):
+    with contextlib.suppress(OSError):
+        line.sendall(b"GET /v1/whoami HTTP/1.1\r\nHost: x\r\n\r\n")
+        return b" 200 " in line.recv(65536)
+    return False
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="other users need root")
+def test_several_users_together_keep_nobody_out(serve, without_root):
+    served = serve(api_connections=4, api_connections_each=2)
+    served.path.chmod(0o666)
+    with without_root():
+        crowd = [served.raw() for _ in range(2)]
+    crowd += [served.raw() for _ in range(2)]
+    os.seteuid(UID)
+    try:
+        late = served.raw()  # somebody else, when every place is taken
+    finally:
+        os.seteuid(0)
+    assert [answered(line) for line in [late, *crowd]].count(True) == 4
+    assert answered(late)
+    for line in [late, *crowd]:
         line.close()
