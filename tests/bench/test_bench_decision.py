@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
+from tests.bench import bench_decision
 from tests.bench.bench_daemon import after_crossings, by_package
 from tests.bench.bench_decision import Crossing, row, rows, verdict
 from tests.plug.site import Site
@@ -40,6 +42,22 @@ def test_what_was_not_reached_is_counted_apart_and_hides_no_time() -> None:
     assert (nothing.repetitions, nothing.missing, nothing.p95_ms) == (0, 1, None)
     assert "NOT MET" in verdict(nothing)
     assert verdict(row("x", [0.1, 0.12], 150.0)).endswith(": met")
+
+
+def test_what_was_measured_before_a_crossing_that_did_not_go_on_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def measure(_options: object, table: list[bench_decision.Row]) -> None:
+        table.append(row("the first lane's", [0.1], 150.0))
+        raise TimeoutError("not in 30 s: EXIT_DOOR opens")
+
+    monkeypatch.setattr(bench_decision, "measure", measure)
+    monkeypatch.setattr("sys.argv", ["bench_decision.py", "--json", str(tmp_path / "figures")])
+    assert bench_decision.main() == 1
+    shown = capsys.readouterr()
+    assert "the first lane's" in shown.out
+    assert "not in 30 s: EXIT_DOOR opens" in shown.err
+    assert json.loads((tmp_path / "figures").read_text())["rows"][0]["p50_ms"] == 100.0
 
 
 @pytest.mark.lane
