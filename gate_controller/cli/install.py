@@ -9,7 +9,6 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TextIO
 
 import click
 
@@ -58,15 +57,14 @@ def versions_command(root: Path) -> None:
 @install_group.command("activate")
 @click.argument("version")
 @click.option("--start/--no-start", "start", default=None, help="Whether the lane is to run afterwards; default: as now.")
-@click.option("--before", type=click.File(errors="replace"), help="What `gatectl doctor --json` said before the lane was stopped.")
 @root_option
-def activate_command(version: str, start: bool | None, before: TextIO | None, root: Path) -> None:
+def activate_command(version: str, start: bool | None, root: Path) -> None:
     """Put VERSION in force; the one before it again when the lane does not come up.
 
-    A crossing that is open ends first. Needs root.
+    A crossing that is open ends first; an officer's call or an emergency is waited for. Needs root.
     """
     _require_root()
-    Switch(Layout(root), ThisMachine(root), click.echo).activate(version, was_running=start, doctor_before=before.read() if before else None)
+    Switch(Layout(root), ThisMachine(root), click.echo).activate(version, start=start)
 
 
 @install_group.command("rollback")

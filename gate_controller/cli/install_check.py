@@ -193,7 +193,7 @@ def _display(layout: Layout, settings: Settings) -> Iterator[Finding]:
 
 def _listeners(layout: Layout, settings: Settings) -> Iterator[Finding]:
     """The socket units and the configuration must mean the same."""
-    wanted = {"gate-controller.socket": str(settings.control.socket)}
+    wanted = {"gate-controller.socket": str(settings.control.socket), "gate-controller-officer.socket": str(settings.control.officer_socket)}
     if settings.kiosk.enabled:
         wanted["gate-controller-kiosk.socket"] = f"{settings.kiosk.host}:{settings.kiosk.port}"
     for unit, address in wanted.items():

@@ -153,7 +153,7 @@ def ready(machine: Booted) -> None:
         f"after {time.monotonic() - began:.1f} s; {done.stderr.strip() or machine.shows('StatusText')}",
     )
     machine.step("it told systemd so itself", machine.shows("Type") == "notify")
-    page = machine.says("python3", "-c", "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/', timeout=30).status)")
+    page = machine.says("python3", "-c", "import urllib.request as u; print(u.urlopen('http://127.0.0.1:808/', timeout=30).status)")
     machine.step("the display gets its page from outside the controller's network", page == "200", page[-80:])
     pid = machine.shows("MainPID")
     links = machine.says("nsenter", "--target", pid, "--net", "sh", "-c", "ls /sys/class/net; cat /proc/net/dev | sed 1,2d | cut -d: -f1")
@@ -258,7 +258,7 @@ def stop(machine: Booted) -> None:
     states = {unit: machine.shows("ActiveState", unit) for unit in ("gate-controller.socket", "gate-controller-kiosk.socket", "gate-lane-closed.service")}
     machine.step("its listeners are gone with it", set(states.values()) == {"inactive"}, states)
     code = machine.run("runuser", "-u", "person-gate-read", "--", "gatectl", "status").returncode
-    page = machine.run("python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/', timeout=5)").returncode
+    page = machine.run("python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:808/', timeout=5)").returncode
     machine.step("nobody who connects starts it", code == 4 and page == 1 and machine.shows("ActiveState") == "inactive", f"gatectl status: exit code {code}")
 
 

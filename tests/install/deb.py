@@ -102,6 +102,7 @@ def walk(root: Path, first: str, newer: str, version: str) -> None:
     step(f"upgrade to {NEXT}", "dpkg", "-i", f"/srv/{newer}")
     holds("the new version is in force, the old one is kept", lambda: (opt / "current").readlink() == Path(NEXT) and (opt / version / "bin/gatectl").is_file())
     holds("the configuration is as it was", lambda: (etc / "gate.toml").read_text().endswith("# mine\n"))
+    holds("nothing that runs is dpkg's to remove", lambda: not (opt / ".package" / version).exists() and (opt / ".package" / NEXT).is_dir())
     step("roll back", "gatectl", "install", "rollback", says=f"version {version} is in force again")
     step("the old version runs", "gatectl", "install", "versions", says=f"{version}  in force")
     step("and forth", "gatectl", "install", "activate", NEXT)
@@ -122,13 +123,29 @@ def walk(root: Path, first: str, newer: str, version: str) -> None:
         lambda: not opt.exists() and not (root / "usr/bin/gatectl").is_symlink() and (etc / "gate.toml").exists(),
     )
     holds("no service is enabled any more", lambda: not [*(root / "etc/systemd/system").glob("*.wants/gate-*")])
-    step("purge", "dpkg", "-P", "gate-controller")
+    step(
+        "purge puts the journal and the floor aside",
+        "sh",
+        "-c",
+        "mkdir -p /var/lib/gate-controller; cd /var/lib/gate-controller; echo j >journal.db; echo s >journal.db.last-signed; echo e >enrolments.db;"
+        " echo f >/var/lib/gate-trust/floor.db; dpkg -P gate-controller",
+        says="are kept in /var/lib/gate-controller.kept-",
+    )
     holds("configuration and stores are gone", lambda: not etc.exists() and not (root / "var/lib/gate-trust").exists())
+    kept = [*(root / "var/lib").glob("gate-controller.kept-*")]
+    holds(
+        "nobody but root sees what was put aside, and no enrolment is in it",
+        lambda: (
+            len(kept) == 1
+            and kept[0].stat().st_mode & 0o777 == 0o700
+            and {path.name for path in kept[0].iterdir()} == {"journal.db", "journal.db.last-signed", "floor.db"}
+        ),
+    )
     step(
         "nothing is left that names it",
         "sh",
         "-c",
-        "! find / -xdev -name '*gate-controller*' ! -path '/srv/*' ! -path '/proc/*' ! -path '/var/lib/systemd/*' | grep .",
+        "! find / -xdev -name '*gate-controller*' ! -path '/srv/*' ! -path '/proc/*' ! -path '/var/lib/systemd/*' ! -path '/var/lib/gate-controller.kept-*' | grep .",
     )
 
 
@@ -159,12 +176,12 @@ def renamed(package: Path, version: str, scratch: Path, spoil: Callable[[Path], 
     old = version_of(package)
     tree = scratch / "tree"
     subprocess.run(["dpkg-deb", "-R", str(package), str(tree)], check=True)
-    home = tree / "opt/gate-controller"
+    home = tree / "opt/gate-controller/.package"
     (home / old).rename(home / version)
     for script in (*(home / version / "bin").glob("gat*"), *(tree / "DEBIAN").glob("p*"), tree / "DEBIAN/control"):
         text = script.read_text().replace(f"/opt/gate-controller/{old}/", f"/opt/gate-controller/{version}/")
         if script.parent.name == "DEBIAN":
-            text = text.replace(f'"{old}"', f'"{version}"').replace(f"/{old}/", f"/{version}/").replace(f"Version: {old}\n", f"Version: {version}\n")
+            text = re.sub(rf'(?<=[/"]){re.escape(old)}(?=[/"\n])', version, text).replace(f"Version: {old}\n", f"Version: {version}\n")
         script.write_text(text)
     spoil(home / version)
     manifest = home / version / "share/manifest.sha256"

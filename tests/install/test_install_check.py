@@ -96,11 +96,11 @@ def test_what_is_missing_or_wrong_is_named(installed, spoil, check_id):
 def test_a_socket_elsewhere_than_in_the_configuration(installed):
     units = installed.at("/opt/gate-controller/0.1.0/share/systemd")
     units.mkdir()
-    for name in ("gate-controller.socket", "gate-controller-kiosk.socket"):
+    for name in ("gate-controller.socket", "gate-controller-officer.socket", "gate-controller-kiosk.socket"):
         (units / name).write_text((TOP / "systemd" / name).read_text())
     assert found(installed)["listeners"] == "pass"
     config = installed.at("/etc/gate-controller/gate.toml")
-    config.write_text(config.read_text().replace("#port = 8080", "port = 8090"))
+    config.write_text(config.read_text().replace("port = 808\n", "port = 8090\n"))
     assert found(installed)["listeners"] == "warn"
 
 

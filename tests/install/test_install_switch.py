@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from gate_controller.cli.install_layout import Layout
 from gate_controller.cli.install_switch import NOT_FOUND, SERVICE, Switch, SwitchError
+from gate_controller.ports.durable import write_new
 from gate_controller.ports.errors import ConfigurationError
 
 
@@ -37,7 +41,12 @@ class FakeMachine:
         self.systemd = True
         self.does_not_start: set[str] = set()
         self.refuses: set[str] = set()
+        self.silent: set[str] = set()
         self.failing: dict[str, list[str]] = {}
+        self.comes_up_after = 0
+        self.states: list[str] = []
+        self.on_stop = lambda: None
+        self.slept: list[float] = []
         self.ran: list[str] = []
 
     def has_systemd(self) -> bool:
@@ -50,6 +59,7 @@ class FakeMachine:
             return self._gatectl(Path(command[0]).parents[1].name, words[1])
         if command[:2] == ["systemctl", "stop"]:
             self.running = False
+            self.on_stop()
         if command == ["systemctl", "start", SERVICE]:
             self.running = self.layout.current() not in self.does_not_start
             return (0, "") if self.running else (1, "Job for gate-controller.service failed")
@@ -57,9 +67,18 @@ class FakeMachine:
             return (0 if self.running else 3), ""
         return (NOT_FOUND, "") if words[0] == "udevadm" else (0, "")
 
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+
     def _gatectl(self, version: str, what: str) -> tuple[int, str]:
         if what == "config":
             return (8, "gate.toml:3: [gate] idd: is not a key here") if version in self.refuses else (0, "")
+        if what == "status":
+            return 0, json.dumps({"state": self.states.pop(0) if self.states else "ready"})
+        if version in self.silent:
+            return 124, "gatectl doctor --json: not done after 120 s"
+        if self.comes_up_after and len(self.slept) >= self.comes_up_after:
+            self.failing = {}
         checks = [{"id": name, "result": "fail"} for name in self.failing.get(version, [])] + [{"id": "clock", "result": "pass"}]
         return 1, "a warning\n" + json.dumps({"checks": checks})
 
@@ -191,12 +210,102 @@ def test_a_check_that_failed_before_holds_nothing_up(layout, switch, running):
     assert layout.current() == "0.10.0"
 
 
-def test_where_somebody_else_has_stopped_the_lane_what_its_doctor_said_then_counts(layout, switch, running):
-    running.running = False
+def test_devices_may_take_their_time_after_the_start(switch, layout, running):
+    running.failing = {"0.10.0": ["camera.qr", "fingerprint"]}
+    running.comes_up_after = 3
+    switch.activate("0.10.0")
+    assert (layout.current(), len(running.slept)) == ("0.10.0", 3)
+
+
+def test_a_version_whose_doctor_is_silent_is_taken_back(switch, layout, running):
+    running.silent.add("0.10.0")
+    with pytest.raises(SwitchError, match="its doctor gives no answer"):
+        switch.activate("0.10.0")
+    assert (layout.current(), running.running) == ("0.9.0", True)
+
+
+def test_where_the_doctor_before_was_silent_nothing_is_compared(switch, layout, running):
+    running.silent.add("0.9.0")
     running.failing = {"0.10.0": ["camera.qr"]}
-    before = json.dumps({"checks": [{"id": "camera.qr", "result": "fail"}]})
-    switch.activate("0.10.0", was_running=True, doctor_before=before)
+    switch.activate("0.10.0")
+    assert layout.current() == "0.10.0"
+
+
+@pytest.mark.parametrize("state", ["officer_referral", "emergency", "return_path"])
+def test_nobody_who_waits_inside_is_left_behind_a_stopped_lane(switch, layout, running, said, state):
+    running.states = [state] * 3 + ["ready"]
+    switch.activate("0.10.0")
+    assert (layout.current(), len(running.slept)) == ("0.10.0", 3)
+    assert running.ran.index(f"systemctl stop {SERVICE}") > running.ran.index("gatectl status --json")
+    assert any("waiting until that has ended" in line for line in said)
+
+
+def test_a_call_that_nobody_ends_stops_nothing(switch, layout, running):
+    running.states = ["officer_referral"] * 1000
+    with pytest.raises(SwitchError, match="somebody waits for an officer; nothing was stopped"):
+        switch.activate("0.10.0")
+    assert (layout.current(), running.running) == ("0.9.0", True)
+    assert not any(" stop" in line for line in running.ran)
+
+
+def test_a_full_disk_after_the_stop_ends_in_a_lane_that_runs(switch, layout, running, monkeypatch):
+    def full(self, source, target=None):
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    running.on_stop = lambda: monkeypatch.setattr(Path, "symlink_to", full)
+    with pytest.raises(SwitchError, match="No space left on device") as caught:
+        switch.activate("0.10.0")
+    assert "df -h" in caught.value.remedy
+    assert (layout.current(), running.running) == ("0.9.0", True)
+
+
+def test_a_full_disk_while_units_are_written_takes_the_version_back(switch, layout, running, monkeypatch):
+    def full(path, content, mode=0o644):
+        if b"0.10.0" in content:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write_new(path, content, mode)
+
+    monkeypatch.setattr("gate_controller.cli.install_switch.write_new", full)
+    with pytest.raises(SwitchError, match=r"0\.10\.0 was taken back"):
+        switch.activate("0.10.0")
+    assert (layout.current(), running.running) == ("0.9.0", True)
+    assert layout.at("/usr/lib/systemd/system/gate.service").read_text() == "# 0.9.0\n"
+
+
+def test_a_template_is_whole_or_not_there(layout, switch, monkeypatch):
+    def cut(path, content, mode=0o644):
+        path.write_bytes(content[:3])
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("gate_controller.cli.install_switch.write_new", cut)
+    with pytest.raises(SwitchError):
+        switch.activate("0.9.0")
+    assert not layout.at("/etc/gate-controller/gate.toml").exists()
+    monkeypatch.undo()
+    switch.activate("0.9.0")
+    assert layout.at("/etc/gate-controller/gate.toml").read_text() == "# gate.toml of 0.9.0\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_a_lost_connection_does_not_leave_the_lane_stopped(layout, running, number):
+    def gone(line):
+        raise OSError(errno.EIO, "Input/output error")
+
+    running.on_stop = lambda: os.kill(os.getpid(), number)
+    before = signal.getsignal(number)
+    Switch(layout, running, gone).activate("0.10.0")
     assert (layout.current(), running.running) == ("0.10.0", True)
+    assert signal.getsignal(number) is before
+
+
+def test_two_do_not_switch_at_the_same_time(switch, layout, running):
+    def another():
+        with pytest.raises(SwitchError, match="another switch of versions is going on"):
+            Switch(layout, running, lambda _line: None).activate("0.10.0")
+
+    running.on_stop = another
+    switch.activate("0.10.0")
+    assert layout.current() == "0.10.0"
 
 
 def test_back_and_forth(layout, switch, running):
@@ -227,5 +336,5 @@ def test_the_same_again_changes_nothing(layout, switch):
 def test_without_systemd_nothing_is_started_or_stopped(layout, switch, machine):
     machine.systemd = False
     machine.running = True
-    switch.activate("0.10.0", was_running=False)
+    switch.activate("0.10.0", start=False)
     assert not any(line.startswith("systemctl") for line in machine.ran)

@@ -14,6 +14,7 @@ SYSTEMD = Path(__file__).parents[2] / "systemd"
 SERVICES = sorted(path.name for path in SYSTEMD.glob("*.service"))
 UNITS = sorted(path for path in SYSTEMD.iterdir() if path.suffix in {".service", ".socket", ".timer"})
 CURRENT = "/opt/gate-controller/current"
+LISTENERS = ("gate-controller.socket", "gate-controller-officer.socket", "gate-controller-kiosk.socket")
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze here (Debian's package systemd)")
 
@@ -86,11 +87,40 @@ def test_the_controller_has_devices_and_no_network_the_sync_a_network_and_no_dev
 
 
 def test_a_stopped_lane_stays_stopped_whoever_connects():
-    for name in ("gate-controller.socket", "gate-controller-kiosk.socket"):
+    for name in LISTENERS:
         assert values(name, "PartOf", "Unit") == ["gate-controller.service"]
         assert values(name, "Service", "Socket") == ["gate-controller.service"]
-    names = {value for name in ("gate-controller.socket", "gate-controller-kiosk.socket") for value in values(name, "FileDescriptorName", "Socket")}
-    assert names == {"control", "kiosk"}
+    names = {value for name in LISTENERS for value in values(name, "FileDescriptorName", "Socket")}
+    assert names == {"control", "officer", "kiosk"}
+    assert set(values("gate-controller.service", "Requires", "Unit")[0].split()) == set(LISTENERS)
+
+
+def test_no_account_of_the_machine_can_listen_in_the_displays_place():
+    template = (SYSTEMD.parent / "config/gate.toml").read_text()
+    port = re.search(r"^port = ([0-9]+)$", template, re.MULTILINE)
+    assert port is not None
+    assert int(port[1]) < 1024
+    assert values("gate-controller-kiosk.socket", "ListenStream", "Socket") == [f"127.0.0.1:{port[1]}"]
+
+
+def test_only_officers_reach_the_officers_page():
+    assert values("gate-controller-officer.socket", "SocketGroup", "Socket") == ["gate-officer"]
+    assert values("gate-controller-officer.socket", "SocketMode", "Socket") == ["0660"]
+
+
+def test_the_display_can_become_nobody_else_and_reads_nobodys_keys():
+    assert values("gate-kiosk.service", "NoNewPrivileges") == ["yes"]
+    assert values("gate-kiosk.service", "CapabilityBoundingSet") == [""]
+    joined = {line.split()[2] for line in (SYSTEMD / "sysusers.conf").read_text().splitlines() if line.startswith("m") and line.split()[1] == "gate-kiosk"}
+    assert joined <= {"render"}
+
+
+def test_the_local_seat_is_not_given_the_cameras():
+    # After 70-uaccess.rules marked them, before 73-seat-late.rules acts on the mark.
+    (rules,) = SYSTEMD.glob("*-gate-controller-seat.rules")
+    assert "70-uaccess.rules" < rules.name < "73-seat-late.rules"
+    assert re.search(r'^SUBSYSTEM=="video4linux".*TAG-="uaccess"$', rules.read_text(), re.MULTILINE)
+    assert f"/usr/lib/udev/rules.d/{rules.name} share/systemd/{rules.name}" in (SYSTEMD.parent / "packaging/links").read_text()
 
 
 def test_stopping_gives_an_open_crossing_its_time():
@@ -118,9 +148,9 @@ def test_each_user_that_a_unit_names_is_made():
 def test_the_display_begins_on_a_page_that_needs_nobody_else():
     kiosk = SYSTEMD.parent / "packaging/kiosk"
     page = (kiosk / "start.html").read_text()
-    assert set(re.findall(r"(?:https?|file)://[^\"' <]+", page)) == {"http://127.0.0.1:8080/"}
+    assert set(re.findall(r"(?:https?|file)://[^\"' <]+", page)) == {"http://127.0.0.1:808/"}
     assert set(re.findall(r'<p lang="([^"]+)"', page)) == {"zh-Hant-HK", "zh-Hans", "pt", "en"}
     allowed = json.loads((kiosk / "policy.json").read_text())["URLAllowlist"]
     command = values("gate-kiosk.service", "ExecStart")[0]
     assert any(command.endswith(address) for address in allowed)
-    assert values("gate-controller-kiosk.socket", "ListenStream", "Socket") == ["127.0.0.1:8080"]
+    assert values("gate-controller-kiosk.socket", "ListenStream", "Socket") == ["127.0.0.1:808"]
