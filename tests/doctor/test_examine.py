@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from gate_controller.diagnostics import Finding, Group, examine, machine
+from gate_controller.cli import asking, contacts
+from gate_controller.core.values import Door
+from gate_controller.diagnostics import Finding, Group, devices, examine, machine
 from gate_controller.diagnostics.catalogue import CHECKS, check_of
 from gate_controller.diagnostics.groups import all_groups
-from gate_controller.diagnostics.site import Site
+from gate_controller.diagnostics.site import Mode, Site
 from gate_controller.ports import errors
+from simulators.io_board.memory import MemoryIoBoard
 
 IDS = ("clock.time", "clock.behind", "clock.synchronised")
 
@@ -86,3 +90,25 @@ def test_a_directory_that_an_engineer_may_not_look_into_is_no_failure(tmp_path, 
     monkeypatch.setattr(machine, "_stores", lambda _settings: stores)
     monkeypatch.setattr(Path, "exists", lambda _self: (_ for _ in ()).throw(PermissionError("not root")))
     assert list(machine._file_systems(None)) == [tmp_path]
+
+
+@pytest.mark.parametrize("look", ["doctor", "io show"])
+def test_looking_at_the_board_moves_no_door_and_switches_no_lamp(monkeypatch, look):
+    clock = SimpleNamespace(monotonic=lambda: 1000.0)
+    board = MemoryIoBoard(clock)
+    board.open(2000.0)
+    board.set_officer_call(True, 2000.0)
+    board.hold_open(Door.EXIT, 3000.0, 2000.0)
+    board.close()
+    before = board.state()["coils"]
+    configured = SimpleNamespace(options=None, driver=SimpleNamespace(build=lambda *_: board))
+    settings = SimpleNamespace(equipment={"io_board": configured}, models=SimpleNamespace(directory=None))
+    site = SimpleNamespace(settings=settings, loaded=settings, mode=Mode.DEVICES, clock=clock)
+    if look == "doctor":
+        monkeypatch.setattr(devices, "_before", lambda *_: ())
+        assert "fail" not in {each.result for each in devices.io_board(site)}
+    else:
+        monkeypatch.setattr(asking, "settings_of", lambda _site: settings)
+        assert next(contacts._readings(site))["emergency"] == "clear"
+    assert board.state()["coils"] == before
+    assert before["exit_door"]
