@@ -11,13 +11,14 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Collection, Mapping, MutableMapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import structlog
 
+from gate_controller.control.act_log import BURST
 from gate_controller.control.api import ACTS, control_app
 from gate_controller.control.counting import PassCounter
 from gate_controller.control.feed import EventFeed
@@ -31,6 +32,8 @@ from gate_controller.ports.control import GateControl, JsonObject
 
 log = structlog.get_logger("gate.control")
 
+WAITING = 2 * BURST
+"""Requests that may wait for the gate at a time. A journal that hangs holds up each note of a denied act for seconds; one user's must not be all there is."""
 _START_S = 30.0
 _JOIN_S = 30.0
 
@@ -150,6 +153,7 @@ class ControlServer:
 
     async def _serve(self, unix: UnixListener, officers: UnixListener | None, page: socket.socket | None, ready: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(WAITING, thread_name_prefix="control act"))
         self._stopping = asyncio.Event()
         async with contextlib.AsyncExitStack() as stack:
             self._feed.attach(self._loop)

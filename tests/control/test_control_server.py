@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gate_controller.control.act_log import BURST
 from gate_controller.control.client import DaemonUnreachableError
 from gate_controller.control.sockets import ListenError
 
@@ -180,3 +181,17 @@ def test_what_was_published_before_the_stop_still_reaches_who_watches(serve):
             seen.extend(event.fields["n"] for event in reading)
     stopping.join(30)
     assert seen == list(range(500))
+
+
+def test_acts_that_wait_for_a_journal_that_hangs_hold_up_nobody_else(serve, gate, monkeypatch, eventually):
+    waiting, hangs = [], threading.Event()
+    monkeypatch.setattr(gate, "note", lambda *note: (waiting.append(note), hangs.wait(30)))
+    served = serve()
+    body = b'{"on": false, "identity": "x", "reason": "y"}'  # refused: the lane is not in maintenance
+    with contextlib.ExitStack() as stack:
+        stack.callback(hangs.set)
+        for _ in range(BURST + 5):
+            line = stack.enter_context(served.raw())
+            line.sendall(b"POST /v1/maintenance HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        eventually(lambda: len(waiting) == BURST, "as many notes wait as one user's may")
+        assert served.client.calls()
