@@ -68,7 +68,8 @@ def panel(gate: SimulatedGate, port: int) -> Iterator[PanelSite]:
     try:
         site.start()
     except OSError as error:
-        raise ConfigurationError(f"panel on 127.0.0.1:{port}: {error.strerror}", "choose another with --panel-port, or leave it out with --no-panel") from error  # noqa: EM102
+        why = os.strerror(error.errno) if error.errno else str(error)  # asyncio puts the address into strerror, once more
+        raise ConfigurationError(f"panel on 127.0.0.1:{port}: {why}", "choose another with --panel-port, or leave it out with --no-panel") from error  # noqa: EM102
     try:
         yield site
     finally:

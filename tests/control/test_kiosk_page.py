@@ -7,6 +7,7 @@ from importlib import resources
 
 import pytest
 
+from gate_controller.control import kiosk
 from gate_controller.control.texts import Language, text
 from gate_controller.core.prompts import Prompt
 
@@ -206,13 +207,65 @@ def test_a_changed_prompt_is_announced_and_a_heartbeat_is_not(page, serve, event
 def test_who_wants_no_motion_sees_none(page, serve):
     served = serve()
     page.open(served)
-    running = "document.getAnimations().filter((animation) => animation.playState === 'running').length"
+    moving = "[...document.querySelectorAll('figure svg:not([hidden]) *')].filter((element) => getComputedStyle(element).animationName !== 'none').length"
     for prompt in (Prompt.SHOW_CODE, Prompt.STEP_IN, Prompt.STARTING, Prompt.CHECKING_CODE):
         page.shows(prompt, served)
         page.browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
-        assert page.browser.evaluate(running) == 0
+        assert page.browser.evaluate(moving) == 0
         page.browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "no-preference"}])
-        assert page.browser.evaluate(running) > 0
+        assert page.browser.evaluate(moving) > 0
+
+
+def test_what_moves_beside_the_text_comes_to_rest_within_5_s(page, serve):
+    """WCAG 2.2.2; what says that the lane works may go on."""
+    page.open(serve())
+    lasts = page.browser.evaluate(
+        "[...document.querySelectorAll('figure svg *')].map((element) => [element.getAttribute('class'), getComputedStyle(element)])"
+        ".filter(([, style]) => style.animationName !== 'none')"
+        ".map(([name, style]) => [name.split(' ').at(-1), style.animationIterationCount === 'infinite' ? -1 : style.animationIterationCount * parseFloat(style.animationDuration)])"
+    )
+    assert {name for name, seconds in lasts if seconds == -1} == {"turns", "spins"}
+    assert all(seconds < 5 for _, seconds in lasts)
+    assert len(lasts) > 20
+
+
+def test_a_language_that_was_chosen_lasts_the_whole_crossing_and_a_minute_after_it(page, serve, eventually):
+    served = serve()
+    page.open(served)
+    page.shows(Prompt.SHOW_CODE, served)
+    page.browser.evaluate("(() => { const now = performance.now.bind(performance); globalThis.ahead = 0; performance.now = () => now() + ahead; })()")
+    page.browser.evaluate("document.querySelector('nav button[lang=en]').click()")
+    for prompt in (Prompt.STEP_IN, Prompt.PLACE_FINGER) * 40:  # 80 s of a crossing, by the page's clock
+        page.browser.evaluate("globalThis.ahead += 1000, 0")
+        page.shows(prompt, served)
+    assert page.browser.evaluate("document.documentElement.lang") == "en"
+    page.shows(Prompt.SHOW_CODE, served)
+    assert page.browser.evaluate("document.documentElement.lang") == "en", "whoever was sent back reads on"
+    page.browser.evaluate("globalThis.ahead += 61000, 0")
+    eventually(lambda: page.browser.evaluate("document.documentElement.lang") == "zh-Hant", "the next traveller finds the first language")
+
+
+def test_a_page_that_is_older_than_the_controller_loads_itself_anew_but_not_in_an_emergency(page, serve, eventually, monkeypatch):
+    served = serve()
+    page.open(served)
+    page.shows(Prompt.EMERGENCY_EXIT, served)
+    page.browser.evaluate("globalThis.old = true")
+    served.server.stop()
+    files = kiosk._file_handler
+    monkeypatch.setattr(kiosk, "_file_handler", lambda body, kind: files(body.replace(b"Please use another lane", b"Another lane, please"), kind))
+    again = serve(kiosk_port=served.port, path=served.path)
+    again.feed.publish("prompt", {"prompt": "emergency_exit"})
+    again.status_calls(80, eventually)  # it has come back, and has looked at what is new
+    assert page.browser.evaluate("globalThis.old") is True
+    again.feed.publish("prompt", {"prompt": "show_code"})
+
+    def is_new():
+        try:
+            return page.browser.evaluate("globalThis.old === undefined && document.body?.dataset.prompt === 'show_code'")
+        except AssertionError:  # asked just while the page was loading
+            return False
+
+    eventually(is_new, "the page is a new one")
 
 
 def test_each_chinese_is_set_in_its_own_glyphs(page, serve, eventually):

@@ -9,7 +9,8 @@ const OFFICIAL = { HK: ["zh-Hant", "en"], MO: ["zh-Hant", "pt"] };
 const SILENCE_MS = 3000; // three heartbeats of the daemon
 const CHECK_MS = 200;
 const RECONNECT_MS = 1000;
-const LANGUAGE_KEPT_MS = 60000; // a choice lasts one crossing; the next traveller finds the first language again
+const LANGUAGE_KEPT_MS = 60000; // a choice lasts one crossing and a minute; the next traveller finds the first language again
+const IDLE = new Set(["show_code", "lane_closed", "starting"]); // nobody is being served
 
 const body = document.body;
 const section = document.querySelector("section");
@@ -20,7 +21,8 @@ let region = null;
 let order = ""; // of the languages as they are shown
 let prompt = null; // what the daemon said last on this connection; null: nothing yet, or nothing that this page knows
 let heardAt = -Infinity;
-let languageTimer = 0;
+let chosenAt = 0; // when it was touched, or was last of use to whoever is inside
+let outdated = false; // the controller came back with other prompts than this page has: it was upgraded
 
 function shownPrompt() {
   if (prompt !== null && performance.now() - heardAt < SILENCE_MS) return prompt;
@@ -38,6 +40,9 @@ function line(tag, className, lang, text) {
 
 function render() {
   const name = shownPrompt();
+  if (outdated && name !== "emergency_exit") location.reload(); // whoever is told to leave must not see an empty page
+  if (!IDLE.has(name)) chosenAt = performance.now();
+  else if (chosen !== null && performance.now() - chosenAt >= LANGUAGE_KEPT_MS) chosen = null;
   const [language, ...others] = new Set([...(chosen ? [chosen] : []), ...(OFFICIAL[region] ?? []), ...LANGUAGES]);
   if (body.dataset.prompt === name && order === [language, ...others].join()) return; // a live region speaks at each change
   order = [language, ...others].join();
@@ -58,9 +63,17 @@ function render() {
 
 function choose(language) {
   chosen = language;
-  clearTimeout(languageTimer);
-  languageTimer = setTimeout(() => choose(null), LANGUAGE_KEPT_MS);
+  chosenAt = performance.now();
   render();
+}
+
+// A page is open for weeks, longer than a version of the controller: it would take a prompt that it does not know for "lane closed".
+async function compare() {
+  try {
+    outdated = JSON.stringify(await (await fetch("prompts.json")).json()) !== JSON.stringify(prompts);
+  } catch {
+    // the connection is lost again: so it is looked at again
+  }
 }
 
 function connect() {
@@ -72,7 +85,10 @@ function connect() {
     if ("prompt" in said) prompt = Object.hasOwn(prompts, said.prompt) ? said.prompt : null;
     render();
   };
-  source.addEventListener("open", () => { prompt = region = null; }); // what an earlier daemon said is void
+  source.addEventListener("open", () => {
+    prompt = region = null; // what an earlier daemon said is void
+    compare();
+  });
   for (const kind of ["prompt", "state", "heartbeat"]) source.addEventListener(kind, heard);
   source.addEventListener("error", () => {
     // The browser's own reconnecting gives up on some errors; this one never does.

@@ -11,8 +11,10 @@ const STATES = {
   return_path: "Sends the traveller back", officer_referral: "Waits for the officer", emergency: "EMERGENCY", maintenance: "Maintenance",
 };
 
+const SENT_KEPT = 50;
+
 let sizes = null;
-let sent = new Map(); // by name: what the person chose, and how it should end
+const sent = new Map(); // by name: what the person chose last, and how it should end
 
 const metres = (at) => 40 + ((at - sizes.queue) / (sizes.beyond - sizes.queue)) * 920;
 const place = (selector, at) => $(selector).setAttribute("transform", `translate(${metres(at)} 0)`);
@@ -162,7 +164,10 @@ function connect() {
   source.addEventListener("open", () => $("#crossings").replaceChildren());
   on("lane", drawLane);
   on("status", drawStatus);
-  on("traveller", (play) => sent.set(play.name, play));
+  on("traveller", (play) => {
+    sent.set(play.name, play);
+    if (sent.size > SENT_KEPT) sent.delete(sent.keys().next().value);
+  });
   on("crossing", drawCrossing);
   on("gate", ({ answers }) => {
     document.body.dataset.answers = String(answers);
