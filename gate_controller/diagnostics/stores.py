@@ -163,6 +163,8 @@ def journal(site: Site) -> Iterator[Finding]:
 
 
 def _journal_store(site: Site, path: Path) -> Finding:
+    if not site.as_gate and path.parent.is_dir() and not os.access(path.parent, os.X_OK, effective_ids=True):
+        return skipped("journal.store", "this user is not the gate's", SUDO)
     if not os.path.lexists(path) and path.parent.is_dir() and not last_signed_beside(path).exists():
         return passed("journal.store", f"{path}: made at the first start")
     try:

@@ -1,6 +1,6 @@
 """Boots the package's units under a real systemd in a container, and does to them what happens to a gate PC.
 
-    python -m tests.install.boot [--package FILE] [--keep]      (make boot-test; root, debootstrap, systemd-nspawn)
+    python -m tests.install.boot [--package FILE] [--only PART ...] [--keep]      (make boot-test; root, debootstrap, systemd-nspawn)
 
 The configuration is the shipped one with simulated authorities' root and absent devices: the lane is out of service, and serves. Prints a line for
 each step, ends with 1 if one failed. No device and no traveller: those are the lane tests' part.
@@ -17,7 +17,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.install import container
@@ -25,7 +25,10 @@ from tests.install.deb import TOP, newest_package, renamed, version_of
 from tests.install.machine import SERVICE, Booted, booted
 
 ROLES = ("gate-read", "gate-operator", "gate-officer", "gate-engineer")
+PARTS = ("sync", "ready", "looked_at", "permissions", "hardening", "watchdog", "stop", "upgrade", "closed")
 NEWER, BROKEN = "99.0.0", "99.1.0"
+SWITCH_S = 900.0
+"""For dpkg with a switch of versions in it, which may go back, on a loaded machine."""
 
 PREPARE = r"""
 set -eu
@@ -63,6 +66,7 @@ THREADS = "for task in /proc/$(systemctl show -P MainPID gate-controller)/task/*
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--package", type=Path, help="package to test; default: the one in build/")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS, help="parts to do, in this order; default: all")
     parser.add_argument("--keep", action="store_true", help="show the journal of the controller in the end")
     options = parser.parse_args(arguments)
     container.require_root()
@@ -80,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
         with booted(root) as machine:
             try:
-                walk(machine, version_of(package))
+                walk(machine, version_of(package), options.only)
             finally:
                 if options.keep or machine.failed:
                     print(machine.says("journalctl", "--no-pager", "-n", "120", "-o", "short-monotonic", "-u", "gate-*"))
@@ -89,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def walk(machine: Booted, version: str) -> None:
+def walk(machine: Booted, version: str, parts: Sequence[str]) -> None:
     machine.until(
         "systemd is up",
         lambda: machine.says("systemctl", "is-system-running") in {"running", "degraded"},
@@ -97,15 +101,20 @@ def walk(machine: Booted, version: str) -> None:
     )
     done = machine.run("sh", "-c", FIRST_START)
     machine.step("keys, users, floor", done.returncode == 0, done.stderr.strip())
-    sync(machine)
-    ready(machine)
-    looked_at(machine)
-    permissions(machine)
-    hardening(machine)
-    watchdog(machine)
-    stop(machine)
-    upgrade(machine, version)
-    closed(machine)
+    steps: dict[str, Callable[[Booted], None]] = {
+        "sync": sync,
+        "ready": ready,
+        "looked_at": looked_at,
+        "permissions": permissions,
+        "hardening": hardening,
+        "watchdog": watchdog,
+        "stop": stop,
+        "upgrade": lambda machine: upgrade(machine, version),
+        "closed": closed,
+    }
+    for part in parts:
+        machine.run("systemctl", "start", SERVICE)
+        steps[part](machine)
 
 
 def sync(machine: Booted) -> None:
@@ -266,13 +275,29 @@ def upgrade(machine: Booted, version: str) -> None:
     """dpkg over a lane that runs: the new version, and back where it does not come up."""
     machine.run("systemctl", "start", SERVICE)
     in_force = lambda: machine.says("readlink", "/opt/gate-controller/current")  # noqa: E731
-    done = machine.run("dpkg", "-i", "/srv/newer.deb")
+    machine.run("dpkg", "--unpack", "/srv/newer.deb")
+    machine.run("systemctl", "restart", SERVICE)
+    machine.step(
+        "with the power cut after unpacking, the version before starts again",
+        in_force() == version and machine.shows("ActiveState") == "active",
+        in_force(),
+    )
+    pid = machine.shows("MainPID")
+    machine.run("sed", "-i", 's/^region = .*/region = "XX"/', "/etc/gate-controller/gate.toml")
+    done = machine.run("dpkg", "--configure", "-a", timeout_s=SWITCH_S)
+    machine.step(
+        "a configuration that the new version refuses stops nothing",
+        done.returncode != 0 and in_force() == version and machine.shows("MainPID") == pid,
+        next((line for line in done.stderr.splitlines() if "does not accept" in line), done.stderr[-300:]),
+    )
+    machine.run("sed", "-i", 's/^region = .*/region = "MO"/', "/etc/gate-controller/gate.toml")
+    done = machine.run("dpkg", "--configure", "-a", timeout_s=SWITCH_S)
     machine.step(
         "an upgrade stops the lane, switches, and starts it", done.returncode == 0 and in_force() == NEWER and machine.shows("ActiveState") == "active"
     )
     maps = f"/proc/{machine.shows('MainPID')}/maps"
     machine.step("what runs is the new version", machine.run("grep", "-q", f"/opt/gate-controller/{NEWER}/", maps).returncode == 0)
-    done = machine.run("dpkg", "-i", "/srv/broken.deb")
+    done = machine.run("dpkg", "-i", "/srv/broken.deb", timeout_s=SWITCH_S)
     said = [line for line in (done.stdout + done.stderr).splitlines() if "taken back" in line]
     machine.step(
         "a version that does not start is taken back, and dpkg says why",
@@ -280,7 +305,7 @@ def upgrade(machine: Booted, version: str) -> None:
         said or done.stderr[-300:],
     )
     machine.step("the lane runs with the version before", machine.shows("ActiveState") == "active")
-    machine.run("dpkg", "-i", "/srv/package.deb")
+    machine.run("dpkg", "-i", "/srv/package.deb", timeout_s=SWITCH_S)
     machine.step("the first package again, over both", in_force() == version and machine.shows("ActiveState") == "active", in_force())
     machine.run("systemctl", "stop", SERVICE)
 
