@@ -92,7 +92,10 @@ def moment(text: str, now: float) -> float:
 
 
 def _lines(status: JsonObject) -> list[tuple[str, str]]:
-    lines = [(name, one_line(status.get(name))) for name in ("gate", "region", "direction", "state", "reason", "prompt", "occupancy")]
+    lines = [
+        (name, "-" if status.get(name) is None else one_line(status[name]))
+        for name in ("gate", "region", "direction", "state", "reason", "prompt", "occupancy")
+    ]
     lines += [("door", f"{one_line(name)}: {one_line(position)}") for name, position in _entries(status, "doors")]
     for name, device in _entries(status, "devices"):
         known = device if isinstance(device, dict) else {}

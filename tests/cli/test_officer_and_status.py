@@ -180,6 +180,11 @@ def test_status_for_people_says_what_is_wrong_and_what_to_do(daemon):
     assert "trust what was imported is not in force: timestamp.json is? damaged" in lines
 
 
+def test_what_a_status_lacks_is_a_dash_for_people(daemon, monkeypatch):
+    monkeypatch.setattr(Gate, "status", lambda _self: {**STATUS, "reason": None})
+    assert "reason        -" in daemon.run(status_command).stdout.splitlines()
+
+
 def test_events_prints_what_the_daemon_holds_and_ends(daemon):
     for number in range(3):
         daemon.feed.publish("device", {"n": number})
