@@ -35,6 +35,8 @@ FINGERS = {
 
 WIDTH, HEIGHT = 960, 720
 """Of the camera: an enrolment asks for more pixels between the eyes than a lane."""
+_DRAWN_WITHIN_S = 60.0
+"""The scene's first frames; a machine that is busy otherwise takes some seconds."""
 
 _LAY_DOWN = frozenset({"place_finger", "place_finger_again", "place_finger_to_check"})
 _TAKE_AWAY = frozenset(
@@ -110,7 +112,7 @@ class SimulatedDesk:
             camera.start()
             self._module = stack.enter_context(FingerprintProcess(self._family, self.directory))
             self.camera = camera.wait_ready()
-            client = ControlClient(control)
+            client = ControlClient(control, timeout_s=_DRAWN_WITHIN_S)
             stack.callback(client.close)
             client.ask("scene", kind="face", person=self._person, picture=self._shown)
             self._hand = ObedientHand(self._hand_of, lambda finger: self._module.ask("place", finger=finger), lambda: self._module.ask("remove"))

@@ -271,7 +271,7 @@ def _simulated(stack: contextlib.ExitStack, who: tuple[str, str | None, Family, 
         desk = stack.enter_context(SimulatedDesk(*who))
     except ControlError as error:
         what = f"a wire simulator could not be started: {error}"
-        raise ConfigurationError(what, "a shorter TMPDIR, or more memory and processes, may help") from error
+        raise ConfigurationError(what, "a shorter TMPDIR, more memory and processes, or a machine less busy may help") from error
     changes: dict[str, Any] = {"devices": desk.devices}
     if pad:
         changes["devices"]["pad"] = {"driver": "passive"}
