@@ -275,7 +275,7 @@ def upgrade(machine: Booted, version: str) -> None:
     """dpkg over a lane that runs: the new version, and back where it does not come up."""
     machine.run("systemctl", "start", SERVICE)
     in_force = lambda: machine.says("readlink", "/opt/gate-controller/current")  # noqa: E731
-    machine.run("dpkg", "--unpack", "/srv/newer.deb")
+    machine.run("dpkg", "--unpack", "/srv/newer.deb", timeout_s=SWITCH_S)
     machine.run("systemctl", "restart", SERVICE)
     machine.step(
         "with the power cut after unpacking, the version before starts again",
