@@ -245,7 +245,7 @@ class Switch:
         self.machine.run(["systemctl", "reset-failed", SERVICE], COMMAND_S)
         code, said = self.machine.run(["systemctl", "start", SERVICE], START_S)
         if code:
-            message = f"the lane does not start: {_last(said)}"
+            message = f"the lane does not start: {_first(said)}"
             raise SwitchError(message, "see: journalctl -u gate-controller")
         if failed_before is not None:
             self._compare(version, failed_before)
@@ -286,7 +286,7 @@ class Switch:
             self.machine.run(["systemctl", "reset-failed", SERVICE], COMMAND_S)
             code, said = self.machine.run(["systemctl", "start", SERVICE], START_S)
             if code:
-                self._tell(f"version {version} does not start either: {_last(said)}")
+                self._tell(f"version {version} does not start either: {_first(said)}")
 
     def _doctor(self, version: str) -> str:
         return self.machine.run([str(self.layout.tree(version) / "bin/gatectl"), "doctor", "--json"], CHECK_S)[1]
@@ -340,6 +340,11 @@ def _state(status: str) -> str:
         return str(json.loads(status[status.index("{") :])["state"])
     except (ValueError, KeyError, TypeError):
         return ""
+
+
+def _first(said: str) -> str:
+    """What systemctl says first is what happened; its last line only names commands."""
+    return said.strip().partition("\n")[0] or "it says nothing"
 
 
 def _last(said: str) -> str:

@@ -62,7 +62,7 @@ class FakeMachine:
             self.on_stop()
         if command == ["systemctl", "start", SERVICE]:
             self.running = self.layout.current() not in self.does_not_start
-            return (0, "") if self.running else (1, "Job for gate-controller.service failed")
+            return (0, "") if self.running else (1, "Job for gate-controller.service failed.\nSee systemctl status.")
         if command[:2] == ["systemctl", "is-active"]:
             return (0 if self.running else 3), ""
         return (NOT_FOUND, "") if words[0] == "udevadm" else (0, "")
@@ -192,7 +192,7 @@ def test_a_version_that_refuses_the_configuration_stops_nothing(layout, switch, 
 
 def test_a_version_that_does_not_start_is_taken_back(layout, switch, running):
     running.does_not_start.add("0.10.0")
-    with pytest.raises(SwitchError, match="taken back: the lane does not start"):
+    with pytest.raises(SwitchError, match=r"taken back: the lane does not start: Job for gate-controller\.service failed"):
         switch.activate("0.10.0")
     assert (layout.current(), layout.previous(), running.running) == ("0.9.0", None, True)  # a rollback does not lead to what has failed
 
