@@ -156,5 +156,5 @@ def test_a_listener_elsewhere_than_in_the_configuration_is_one_clear_line(site):
     )
     control.close()
     assert done.returncode == 8
-    assert "other.sock, [control] socket says" in done.stderr
+    assert "other.sock, by [control] socket it is" in done.stderr
     assert "Traceback" not in done.stderr
