@@ -144,7 +144,7 @@ def _stores(settings: Settings, clock: Clock, stack: contextlib.ExitStack) -> St
     stack.callback(replay.close)
     enrolment = LateEnrolments(lambda: Enrolments(settings.enrolment.store, master_key(settings)))
     stack.callback(enrolment.close)
-    journal = LateJournal(lambda: open_journal(settings))
+    journal = LateJournal(lambda: open_journal(settings, clock))
     stack.callback(journal.close)
     verifier = OfflinePassVerifier(pass_policy(settings), trust, replay)
     watcher = TrustWatcher(trust, clock)

@@ -9,6 +9,7 @@ import structlog
 from gate_controller.core.reasons import Reason
 from gate_controller.journal import JournalReader, Signer, SqliteJournal
 from gate_controller.journal.key_file import key_beside, origin_of, signer_beside
+from gate_controller.ports.clock import Clock
 from gate_controller.ports.errors import ConfigurationError, StoreError
 from gate_controller.settings import Settings
 
@@ -37,14 +38,22 @@ def journal_signer(settings: Settings, *, make: bool = False) -> Signer:
     return signer_beside(section.path, origin) if make else Signer.from_file(origin, key_beside(section.path))
 
 
-def open_journal(settings: Settings) -> SqliteJournal:
-    """The journal, to be written.
+def open_journal(settings: Settings, clock: Clock) -> SqliteJournal:
+    """The journal, to be written. One that was put aside or lost does not say that nobody is inside: what begins in its place begins latched (ADR 13).
 
     Raises:
         StoreError: It cannot be used.
         ConfigurationError: There is no signing key.
     """
-    return SqliteJournal(settings.journal.path, journal_signer(settings, make=True), retention_days=settings.journal.retention_days)
+    journal = SqliteJournal(settings.journal.path, journal_signer(settings, make=True), retention_days=settings.journal.retention_days)
+    if journal.begun_anew:
+        try:
+            journal.event("latched", {"reason": Reason.RESTARTED.code}, clock.wall())
+        except StoreError:
+            journal.close()
+            raise
+        log.warning("the journal begins anew where there was one; an officer re-arms the lane", path=str(settings.journal.path))
+    return journal
 
 
 def latched_before(path: Path) -> Reason | None:

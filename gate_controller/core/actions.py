@@ -257,13 +257,13 @@ class Actions(DisplayActions):
     # -- people --------------------------------------------------------------------------------------------------------
 
     def call(self) -> None:
-        """Call an officer, unless one is called for this reason already."""
+        """Call an officer, unless one is called for this reason already. For another reason it is another call: what was said to the first does not answer it."""
         reason = self.reason or Reason.INTERNAL_ERROR
         if self._called is None:
-            self.acknowledged_by = None
             self.escalation = 0
-            self.call_number = int(self.now * 1000)
         if self._called is None or self._called[0] is not reason:
+            self.acknowledged_by = None
+            self.call_number = max(self.call_number + 1, int(self.now * 1000))
             self._called = (reason, self.escalation)
             self.out.append(c.CallOfficer(reason, self.escalation))
 

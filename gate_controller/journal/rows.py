@@ -30,7 +30,7 @@ from typing import Any
 
 from gate_controller.core.commands import CrossingRecord
 from gate_controller.core.values import Direction, Region
-from gate_controller.ports.errors import StoreError
+from gate_controller.ports.errors import StoreRefusedError
 
 MAX_TEXT = 1000
 """Characters of a text that are kept; a longer one ends in an ellipsis."""
@@ -209,7 +209,7 @@ def _is_personal(kind: EntryKind, fields: Mapping[str, Any]) -> bool:
 
 def _milliseconds(seconds: float) -> int:
     if not 0 <= seconds <= _MAX_WALL_MS / 1000:  # also refuses what is not a number
-        raise StoreError("journal: a time that is no time was to be written", "set the clock; if it is right, this is a bug")
+        raise StoreRefusedError("journal: a time that is no time was to be written", "set the clock; if it is right, this is a bug")
     return round(seconds * 1000)
 
 
@@ -221,11 +221,11 @@ def _text(value: str) -> str:
 
 def _id(value: str) -> str:
     if not _ID.fullmatch(value):
-        raise StoreError("journal: a crossing id must be 1 to 64 printable ASCII characters without spaces", "a bug")
+        raise StoreRefusedError("journal: a crossing id must be 1 to 64 printable ASCII characters without spaces", "a bug")
     return value
 
 
 def _name(value: str) -> str:
     if not _NAME.fullmatch(value):
-        raise StoreError("journal: the name of an event or of its field must be like_this", "a bug")
+        raise StoreRefusedError("journal: the name of an event or of its field must be like_this", "a bug")
     return value

@@ -27,7 +27,7 @@ from gate_controller.journal.key_file import signer_beside
 from gate_controller.journal.last_signed import LastSigned, last_signed_beside, read_last_signed, write_last_signed
 from gate_controller.journal.notes import NoteError, Signer, open_checkpoint
 from gate_controller.ports import sqlite
-from gate_controller.ports.errors import StoreError, StoreHeldError
+from gate_controller.ports.errors import StoreError, StoreHeldError, StoreRefusedError
 
 WHAT = "journal"
 EXAMINE = "put the file and the .last-signed beside it aside for examination (gatectl journal verify names the place) and restart the gate"
@@ -51,12 +51,13 @@ class SqliteJournal:
     """
 
     def __init__(self, path: Path, signer: Signer | None = None, *, retention_days: int | None = None) -> None:
-        self._path = path
+        self._path = path = path.resolve()  # the lock lies beside the file itself, not beside a link to it
         self._retention_ms = None if retention_days is None else retention_days * DAY_MS
         self._retained_at: int | None = None
         self._guard = threading.Lock()
         self._keeping = threading.Lock()
         self._owed = False
+        there_before = os.path.lexists(_lock_beside(path))
         self._lock_file = _lock(path)
         try:
             self._signer = signer_beside(path) if signer is None else signer
@@ -71,6 +72,8 @@ class SqliteJournal:
                     self._connection.execute("PRAGMA secure_delete=ON").fetchall()  # what retention deletes is overwritten
                     self._head = self._found_head(last)
                 self._kept = 0 if last is None else last.size
+                self.begun_anew = there_before and self._head.size == 0
+                """There was a journal in this place, and nothing of it is here: nobody knows whether somebody was inside."""
                 self._file = _identity(path)
             except BaseException:
                 self._connection.close()
@@ -100,7 +103,8 @@ class SqliteJournal:
         row = rows.crossing(record, wall)
         with self._appending() as batch:
             if self._has(schema.HAS_OUTCOME, record.crossing_id):
-                raise sqlite.store_error(self._path, WHAT, "a crossing was to get a second outcome", "the first one stands")
+                msg = f"{WHAT} {self._path}: a crossing was to get a second outcome"
+                raise StoreRefusedError(msg, "the first one stands")
             batch.add(row)
 
     def trace(self, crossing_id: str, what: Mapping[str, Any], wall: float) -> None:
@@ -354,8 +358,12 @@ def _cut_short_by_hand(acts: list[tuple[int, str]], direction: Direction) -> lis
     ]
 
 
+def _lock_beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
+
+
 def _lock(path: Path) -> int:
-    lock = path.with_name(f"{path.name}.lock")
+    lock = _lock_beside(path)
     try:
         descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
     except OSError as error:

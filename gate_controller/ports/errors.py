@@ -49,6 +49,10 @@ class StoreHeldError(StoreError):
     """Another process writes the store, and only one may."""
 
 
+class StoreRefusedError(StoreError):
+    """The store works, and refuses what was to be written for what it is: it would refuse it again."""
+
+
 class RefusedByStateError(GateError):
     """A request that the gate's state does not allow; nothing was done."""
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from gate_controller.ports.durable import sync
-from gate_controller.ports.errors import StoreError
+from gate_controller.ports.errors import StoreError, StoreRefusedError
 
 BUSY_TIMEOUT_S = 1.0
 """How long a statement waits for another process's lock before it is an error."""
@@ -186,7 +186,13 @@ def translated(error: Exception, path: Path, what: str) -> StoreError:
     if primary in _ADVICE:
         text, remedy = _ADVICE[primary]
         return store_error(path, what, f"{text} ({name})", remedy)
+    if primary in _FOR_WHAT_IT_IS:
+        return StoreRefusedError(f"{what} {path}: the row is refused by SQLite ({name})", "a bug: send a support bundle")
     return store_error(path, what, f"refused by SQLite ({name})", "not made by this program, by another version of it, or damaged")
+
+
+_FOR_WHAT_IT_IS = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH}
+"""Errors that a row meets for what it is, in a database that works."""
 
 
 def _why_not_opened(path: Path) -> str:

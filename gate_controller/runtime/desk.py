@@ -24,7 +24,7 @@ from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Device, Direction, EnrolmentFacts, Region
 from gate_controller.ports.control import EventSink, JsonObject
 from gate_controller.ports.devices import FaceModel
-from gate_controller.ports.errors import GateError, StoreError
+from gate_controller.ports.errors import GateError, StoreError, StoreRefusedError
 from gate_controller.ports.services import EnrolmentRecord, EnrolmentState, EnrolmentStore, Journal, PassAccepted, PassVerifier, ReplayMemory
 from gate_controller.ports.trust import TrustMonitor, TrustNotice
 from gate_controller.runtime.attempts import Attempts
@@ -252,8 +252,8 @@ class Desk(threading.Thread):
     def _flush(self) -> bool:
         """Write what is owed, in order; False when the journal was lost over it.
 
-        Called only while the journal is taken to work. So what fails once costs the journal, and what fails again after the journal took
-        something else is refused for what it is.
+        Called only while the journal is taken to work. So what fails costs the journal, and is kept: a full disk may take a short note and not this one. Only what
+        the journal refuses for what it is, twice, is set aside.
         """
         while self._backlog:
             self.beat = self._around.clock.monotonic()
@@ -262,7 +262,8 @@ class Desk(threading.Thread):
                 self._write(entry)
             except Exception as error:  # noqa: BLE001 - a bug in the journal must not stop the desk
                 cause = _as_gate_error(Device.JOURNAL, error)
-                if entry is not self._suspect or not self._set_aside(entry, cause):
+                for_what_it_is = isinstance(error, StoreRefusedError) or not isinstance(error, GateError)
+                if not for_what_it_is or entry is not self._suspect or not self._set_aside(entry, cause):
                     self._suspect = entry
                     self._lose(Device.JOURNAL, cause)
                     return False

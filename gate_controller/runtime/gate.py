@@ -101,6 +101,7 @@ class Gate:
         self._finished = threading.Event()
         self._closing = threading.Event()
         self._called_at: float | None = None
+        self._decided_at = clock.monotonic()
         self._reported_at = dict.fromkeys(Device, clock.monotonic())
         self._started_at = self._state_since = self._turned_at = self._watched_at = clock.monotonic()
         around = Surroundings(clock, self._post, options)
@@ -246,7 +247,8 @@ class Gate:
             return
         self._failure = error
         emergency = self._controller.state is State.EMERGENCY or self._controller.inputs.emergency is TriState.ACTIVE
-        stop = self._controller.handle(e.StopRequested(now=True), self._clock.monotonic())
+        self._decided_at = self._clock.monotonic()
+        stop = self._controller.handle(e.StopRequested(now=True), self._decided_at)
         stays_open = {command.door for command in stop if isinstance(command, c.OpenDoor)}
         closings = [c.CloseDoor(door) for door in self._policy.doors if not emergency and door not in stays_open]
         for command in [*closings, *stop, c.CallOfficer(Reason.INTERNAL_ERROR), c.NoteEvent("internal_error", (("type", type(error).__name__),))]:
@@ -277,6 +279,7 @@ class Gate:
         if isinstance(event, ANSWERS) and event.crossing_id != self._controller.crossing_id:
             log.info("answer out of place", answer=type(event).__name__, state=before.value)  # late, or of no crossing; the core drops it
         self._recorder.before()
+        self._decided_at = now
         commands = self._controller.handle(event, now)
         trace = self._recorder.after(event, now, commands)
         if isinstance(event, e.PassRead) and self._controller.crossing_id == event.crossing_id:
@@ -323,7 +326,7 @@ class Gate:
     def _dispatch(self, command: c.Command) -> None:
         match command:
             case c.OpenDoor():
-                self._io.submit(command, once=self._act_noted)
+                self._io.submit(command, once=self._act_noted, decided_at=self._decided_at)
             case c.CloseDoor() | c.SetLamp():
                 self._io.submit(command)
             case c.NoteEvent("officer_released" | "officer_returned"):

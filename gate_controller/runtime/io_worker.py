@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import structlog
 
@@ -20,7 +22,7 @@ from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.values import UNKNOWN_INPUTS, Device, Door, DoorPosition, Lamp, LaneInputs, TriState
 from gate_controller.ports.devices import IoBoard
-from gate_controller.ports.errors import DeviceError, DeviceProtocolError, DeviceTimeoutError, DeviceUntrustedError
+from gate_controller.ports.errors import DeviceError, DeviceProtocolError, DeviceRejectedError, DeviceTimeoutError, DeviceUntrustedError
 from gate_controller.runtime.device_tests import board_test
 from gate_controller.runtime.errands import Turns
 from gate_controller.runtime.worker import DeviceWorker, Surroundings
@@ -36,6 +38,8 @@ QUARANTINE_POLL_S = 0.01
 """How often a line in quarantine is asked whether it may be used again; nothing is sent for it."""
 NOTED_WITHIN_S = 0.5
 """An opening waits this long for the note it must come after; then whoever is inside is let out without."""
+LEAVE_WITHIN_S, LEAVE_TRIES = 2.0, 100
+"""How long, and how often, a board that does not answer is told anew what it is to be left with."""
 PASSING = (DeviceTimeoutError, DeviceProtocolError, DeviceUntrustedError)
 """A missing, a garbled or a late answer: nothing is known at once, but the board is lost only when it lasts."""
 log = structlog.get_logger("gate.io")
@@ -61,6 +65,7 @@ class IoWorker(DeviceWorker):
         self._ordered_open: set[Door] = set()
         self._owed: dict[Door, c.OpenDoor] = {}
         self._latest: dict[Door, tuple[c.OpenDoor, threading.Event | None]] = {}
+        self._refused: set[Door] = set()
         self._read_anew = threading.Event()
         self._may_write = True
         self.readings: deque[float] = deque(maxlen=64)
@@ -103,10 +108,11 @@ class IoWorker(DeviceWorker):
             if command is not None:
                 self._obey(command)
 
-    def submit(self, command: c.Command, once: threading.Event | None = None) -> None:
+    def submit(self, command: c.Command, once: threading.Event | None = None, decided_at: float | None = None) -> None:
         """Lamps and call are kept as a wish, so that a board that comes back gets them again; each further call (an escalation) is written anew. Doors are queued.
 
-        An opening with `once` waits until that is set; no emergency's does, and none for longer than NOTED_WITHIN_S.
+        An opening with `once` waits until that is set; no emergency's does, and none for longer than NOTED_WITHIN_S. It grows old from `decided_at` on
+        (monotonic seconds; by default from now).
         """
         match command:
             case c.SetLamp(lamp, on):
@@ -114,9 +120,9 @@ class IoWorker(DeviceWorker):
             case c.CallOfficer() | c.EndOfficerCall():
                 self._call = command
             case c.OpenDoor(door):
-                self._ordered_at[door] = self.clock.monotonic()
-                self._ordered_open.add(door)
+                self._ordered_at[door] = self.clock.monotonic() if decided_at is None else decided_at
                 self._latest[door] = (command, None if command.emergency else once)
+                self._ordered_open.add(door)  # last: the worker takes it for a sign that the others are there
                 super().submit(command)
             case c.CloseDoor(door):
                 self._ordered_open.discard(door)
@@ -147,34 +153,66 @@ class IoWorker(DeviceWorker):
         A door whose last order was to open (an emergency, the way out at a stop) is left to the board's timer. The call's relay stays as it is left:
         whoever is inside of a lane without a controller is still called for (INV-4).
         """
-        if self._is_open:
-            self._closings = [door for door in (Door.EXIT, Door.ENTRY) if door not in self._ordered_open]
-            while (command := self.take(0)) is not None:
-                if isinstance(command, c.OpenDoor) and command.door in self._ordered_open:
-                    self._obey(command)
-                    if command.door not in self._ordered_open:
-                        self._closings.append(command.door)
+        if not self._is_open:
+            return
+        limit, tries = self.clock.monotonic() + LEAVE_WITHIN_S, iter(range(LEAVE_TRIES))
+
+        def insist(act: Callable[[], object]) -> None:
+            self._insist(act, limit, tries)
+
+        openings = [*self._owed.values(), *(command for command in iter(lambda: self.take(0), None) if isinstance(command, c.OpenDoor))]
+        self._owed = {}
+        for opening in openings:
+            if opening.emergency and self._still_ordered(opening):
+                insist(partial(self._board.hold_open, opening.door, opening.hold_s, self._deadline()))
+        self._closings = [door for door in (Door.EXIT, Door.ENTRY) if door not in self._ordered_open]
+        for door in tuple(self._closings):
+            insist(partial(self._close, door))
+        for opening in openings:
+            if not opening.emergency and self._still_ordered(opening):
+                if opening.door.other in self._ordered_open:
+                    self._ordered_open.discard(opening.door)  # an emergency has opened it
+                else:
+                    if self._inputs in {None, UNKNOWN_INPUTS}:
+                        insist(self._read)  # a lost answer must not cost whoever is inside the way back
+                    self._latest[opening.door] = (opening, None)  # no note is waited for any more
+                    self._obey(opening)
+                if opening.door not in self._ordered_open:
+                    self._closings.append(opening.door)
+                    insist(partial(self._close, opening.door))
+        if self._call_sent is not self._call:
+            insist(partial(self._ring, self._call))
+        for lamp, on in self._lamps.items():
+            if self._lamps_sent.get(lamp) is not on:
+                insist(partial(self._light, lamp, on))
+
+    def _insist(self, act: Callable[[], object], limit: float, tries: Iterator[int]) -> None:
+        """Do it, again and again while answers are missing and there is time; what the board refuses keeps nothing else from being tried."""
+        while True:
             try:
-                while self._closings:
-                    self._may_write = True
-                    self._close_a_door()
-                for _ in range(1 + len(self._lamps)):
-                    self._may_write = True
-                    self._send_a_wish()
-            except DeviceError:
-                return  # the board's own pulse timer closes them
+                act()
+            except PASSING:
+                if self.clock.monotonic() > limit or next(tries, None) is None:
+                    return  # the board's own timers close the doors
+                threading.Event().wait(QUARANTINE_POLL_S)
+            except DeviceError as error:
+                log.warning("the board refuses what it was to be left with", code=error.code)
+                return
+            else:
+                return
 
     def _obey_queued(self) -> None:
         owed, self._owed = self._owed, {}
         for opening in owed.values():
-            if opening.door in self._ordered_open and self._latest[opening.door][0] is opening:
-                self._obey(opening)
+            self._obey(opening)
         while (command := self.take(0)) is not None:
             self._obey(command)
 
     def _obey(self, command: c.Command) -> None:
         try:
             match command:
+                case c.OpenDoor() if not self._still_ordered(command):
+                    pass  # closed, or ordered anew, while it was in the queue
                 case c.OpenDoor(door) if (objection := self._objection(command)) is not None:
                     self._ordered_open.discard(door)
                     log.warning("opening dropped", door=door.value, why=objection)
@@ -185,6 +223,7 @@ class IoWorker(DeviceWorker):
                     if not command.emergency:
                         self._close(door.other)
                     self._board.hold_open(door, hold_s, self._deadline())
+                    self._refused.discard(door)
                 case c.CloseDoor(door):
                     if door not in self._closings:
                         self._closings.append(door)
@@ -196,6 +235,16 @@ class IoWorker(DeviceWorker):
             self._doubt()
             if isinstance(command, c.OpenDoor) and command.emergency:
                 self._owed[command.door] = command  # the one opening that is repeated: people are to get out (INV-5)
+        except DeviceRejectedError as error:
+            if not (isinstance(command, c.OpenDoor) and command.emergency):
+                raise
+            self._owed[command.door] = command  # and the board is not lost over it: the other door is to open, and the inputs are to be read
+            if command.door not in self._refused:
+                self._refused.add(command.door)
+                log.warning("the board refuses to open a door in an emergency", door=command.door.value, what=error.what, remedy=error.remedy)
+
+    def _still_ordered(self, opening: c.OpenDoor) -> bool:
+        return opening.door in self._ordered_open and self._latest[opening.door][0] is opening
 
     def _must_wait(self, command: c.OpenDoor) -> bool:
         latest, once = self._latest[command.door]
@@ -235,8 +284,12 @@ class IoWorker(DeviceWorker):
         before, self._may_write = self._known, True
         began = self.clock.monotonic()
         inputs = self._board.read(self._deadline())
-        self.last_read = self.clock.monotonic()
-        self.readings.append(self.last_read - began)
+        took = self.clock.monotonic() - began
+        self.readings.append(took)
+        if took > self.around.options.io_lost_after_s:
+            self._doubt()  # this thread stood still over it: it shows the lane of before
+            return False
+        self.last_read = began
         self._known = inputs
         self.ready()
         if self._read_anew.is_set():
@@ -252,15 +305,21 @@ class IoWorker(DeviceWorker):
         call = self._call
         if self._call_sent is not call:
             self._may_write = False
-            self._board.set_officer_call(isinstance(call, c.CallOfficer), self._deadline())
-            self._call_sent = call
+            self._ring(call)
             return
         for lamp, on in list(self._lamps.items()):
             if self._lamps_sent.get(lamp) is not on:
                 self._may_write = False
-                self._board.set_lamp(lamp, on, self._deadline())
-                self._lamps_sent[lamp] = on
+                self._light(lamp, on)
                 return
+
+    def _ring(self, call: c.CallOfficer | c.EndOfficerCall) -> None:
+        self._board.set_officer_call(isinstance(call, c.CallOfficer), self._deadline())
+        self._call_sent = call
+
+    def _light(self, lamp: Lamp, on: bool) -> None:
+        self._board.set_lamp(lamp, on, self._deadline())
+        self._lamps_sent[lamp] = on
 
     def _refresh_outputs(self) -> None:
         """Let the board's outputs be compared, when nothing else is to be sent: never in an emergency nor while a door may have to be opened."""
@@ -270,7 +329,7 @@ class IoWorker(DeviceWorker):
     def _doubt(self) -> None:
         """An answer is missing or wrong: no input is known, nor whether the board restarted and forgot its outputs."""
         self._lamps_sent, self._call_sent = {}, None
-        for door in self._ordered_open:
+        for door in tuple(self._ordered_open):
             if (latest := self._latest[door][0]).emergency:
                 self._owed[door] = latest  # until the core closes it; that it opens once more than needed harms nobody (INV-5)
         self._publish(UNKNOWN_INPUTS)

@@ -22,6 +22,7 @@ from tests.core.scenes import (
     LOOP_WHOLE,
     NOBODY,
     ONE,
+    OPEN,
     REARMED,
     RELEASED,
     STOP,
@@ -165,7 +166,7 @@ def test_an_act_that_names_a_call_is_carried_out_for_no_other(new_lane):
     lane.see(entry_door=CLOSED)
     while lane.state is not State.OFFICER_REFERRAL:
         lane.wait(5)  # they did not go
-    assert lane.controller.call_number == first  # one call, until they are out
+    assert lane.controller.call_number > first, "for another reason it is another call"
     lane.tell(e.Rearmed("officer 7"))
     lane.see(occupancy=NOBODY)
     lane.wait(61)
@@ -189,12 +190,41 @@ def test_an_act_that_names_a_call_is_carried_out_for_no_other(new_lane):
     assert lane.state is State.EXIT_OPEN
 
 
+@pytest.mark.invariant("INV-2")
+def test_what_was_said_of_one_reason_does_not_answer_the_next(new_lane):
+    """Seen on the camera, then the entry is forced: somebody else may be inside by the time the officer's word arrives."""
+    lane = emptied_and_entered(new_lane)
+    first, reason = lane.controller.call_number, called(lane)
+    lane.tell(e.OfficerAcknowledged("officer 7", call=first))
+    assert lane.controller.officer_call[2] == "officer 7"
+    lane.see(entry_door=OPEN)
+    lane.wait(2)
+    assert called(lane) is Reason.DOOR_FORCED is not reason
+    assert (lane.controller.call_number > first, lane.controller.officer_call[2]) == (True, None)
+    lane.see(entry_door=CLOSED)
+    lane.wait(1)
+    out = lane.tell(e.OfficerReleased("o1", "officer 7", "seen on the camera before", call=first))
+    assert [note.kind for note in out if isinstance(note, c.NoteEvent)] == ["act_refused"]
+    assert not any(isinstance(command, c.OpenDoor) for command in out)
+    same = lane.controller.call_number
+    lane.wait(120)
+    assert lane.controller.call_number == same, "an escalation is the same call"
+
+
+def emptied_and_entered(new_lane):
+    """Somebody came in against the gate's will, by an entry that was shut all the time."""
+    lane = ready(new_lane)
+    lane.see(occupancy=ONE)
+    lane.wait(5)
+    assert called(lane) is not None
+    return lane
+
+
 def test_a_new_call_is_nobodys_yet(new_lane):
     lane = referral(new_lane)
     TAKEN(lane)
     lane.see(occupancy=NOBODY)
     lane.wait(10)
-    assert lane.controller.officer_call is None or lane.controller.officer_call[2] is not None
     REARMED(lane)
     lane.wait(5)
     assert lane.state is State.READY

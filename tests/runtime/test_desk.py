@@ -10,7 +10,7 @@ from gate_controller.core import events as e
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Device, Direction, Outcome, PassFacts, Region
 from gate_controller.ports.devices import FaceModel
-from gate_controller.ports.errors import StoreError
+from gate_controller.ports.errors import StoreError, StoreRefusedError
 from gate_controller.ports.services import EnrolmentState, PassAccepted, PassRejected
 from gate_controller.runtime import desk as desk_module
 from gate_controller.runtime.desk import Desk, Stores
@@ -130,7 +130,7 @@ def refusing(stores, *crossings: str, error: Exception | None = None):
 
     def record(record, wall) -> None:
         if record.crossing_id in crossings:
-            raise error or StoreError("journal: a second outcome", "the first one stands")
+            raise error or StoreRefusedError("journal: a second outcome", "the first one stands")
         accept(record, wall)
 
     stores.record = record
@@ -156,6 +156,25 @@ def test_a_record_that_a_working_journal_refuses_is_set_aside_and_the_others_are
     desk._obey(of("next"))
     assert stores.written[-1] == ("record", "next")
     assert lost(inbox) == [Device.JOURNAL], "it does not flap"
+
+
+@pytest.mark.invariant("INV-6")
+def test_a_disk_that_takes_short_rows_and_no_long_one_keeps_the_lane_closed_until_it_is_written(desk, stores, inbox):
+    """The last pages of a full disk: the notes fit, the record of the crossing does not."""
+    refusing(stores, "long", error=StoreError("journal: the disk is full (SQLITE_FULL)", "free space"))
+    accept = type(stores).record.__get__(stores)
+    inbox.events.clear()
+    desk._obey(of("long"))
+    for _ in range(5):
+        desk._probe()
+    assert lost(inbox) == [Device.JOURNAL]
+    assert not inbox.of(e.DeviceReady)
+    assert not desk._refused
+    stores.record = accept
+    stores.written.clear()
+    desk._probe()
+    assert ("record", "long") in stores.written
+    assert [event.device for event in inbox.of(e.DeviceReady)] == [Device.JOURNAL]
 
 
 @pytest.mark.invariant("INV-6")
