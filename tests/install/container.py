@@ -86,7 +86,8 @@ mount -t tmpfs tmpfs "$root/dev/shm"
 mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"; ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
 ip link set lo up 2>/dev/null || true
-exec chroot "$root" "$@"
+chroot "$root" "$@" || exit $?  # not as process 1, which no command on a gate PC is
+exit 0
 """
 
 
