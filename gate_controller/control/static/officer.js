@@ -35,6 +35,13 @@ function set(id, text) {
   if ($(id).textContent !== text) $(id).textContent = text;
 }
 
+// Not `disabled`: whoever is there by keyboard would lose their place each time the gate is silent for a moment.
+function allow(button, is) {
+  if (button.getAttribute("aria-disabled") !== String(!is)) button.setAttribute("aria-disabled", String(!is));
+}
+
+const isAllowed = (button) => button.getAttribute("aria-disabled") !== "true";
+
 function span(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
@@ -74,7 +81,7 @@ function render() {
   set("exit-door", words(lane.doors?.exit_door) || "-");
   set("prompt", lane.prompt || "-");
   set("devices", lane.lost.map(words).join(", ") || "nothing");
-  for (const button of buttons) button.disabled = !live || (button.dataset.action === "acknowledge" && call === null);
+  for (const button of buttons) allow(button, live && (button.dataset.action !== "acknowledge" || call !== null));
 
   const mark = urgent ? "\u25cf CALL" : !live ? "not connected" : call !== null ? "call taken" : STATES[lane.state] ?? words(lane.state);
   const title = `${mark} - gate ${lane.gate}`;
@@ -90,7 +97,7 @@ function render() {
 // The question that stands must be about the call that is pending now; else it may be about somebody else.
 function renderAsked(live) {
   const stale = callNumber() !== asked.call;
-  $("confirm").disabled = !live || stale || asked.sending;
+  allow($("confirm"), live && !stale && !asked.sending);
   if (asked.sending || asked.told) return;
   if (stale) {
     const was = asked.call === null ? "An officer has been called since you opened this." : `Call ${asked.call} is over.`;
@@ -101,7 +108,7 @@ function renderAsked(live) {
 }
 
 function ask(button) {
-  if (!isLive()) return;
+  if (!isLive() || !isAllowed(button)) return;
   asked = { action: button.dataset.action, call: callNumber(), sending: false, told: false };
   const reason = lane.call?.reason ?? null;
   set("ask-title", button.textContent);
@@ -178,7 +185,8 @@ $("cancel").addEventListener("click", close);
 $("ask").addEventListener("close", () => { asked = null; });
 document.querySelector("form").addEventListener("submit", (event) => {
   event.preventDefault();
-  if (asked !== null && !asked.sending) act();
+  render(); // what was so a moment ago may not be so any more
+  if (asked !== null && isAllowed($("confirm"))) act();
 });
 setInterval(render, CHECK_MS);
 connect();
