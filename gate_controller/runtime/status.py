@@ -30,7 +30,9 @@ def lane_status(gate_id: str, policy: CrossingPolicy, controller: Controller, re
         "devices": {
             device.value: {"state": report.state, "code": report.code, "detail": report.detail, "remedy": report.remedy} for device, report in reports.items()
         },
-        "officer_call": None if call is None else {"number": controller.call_number, "reason": call[0].code, "escalation": call[1], "acknowledged": call[2] is not None},
+        "officer_call": None
+        if call is None
+        else {"number": controller.call_number, "reason": call[0].code, "escalation": call[1], "acknowledged": call[2] is not None},
     }
 
 
