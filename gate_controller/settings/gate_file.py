@@ -46,7 +46,9 @@ class GateSection(Section):
     lane: LaneKind = Field(LaneKind.TWO_DOOR, description="Which doors the lane has; single_door: the exit only, the entry is an opening with a beam")
     mode: Literal["production", "simulation"] = Field(description="production refuses everything simulated; simulation may override the policy")
     policy: FilePath = Field(description="The policy file")
-    stop_drain_s: float = Field(60.0, ge=0, le=60, description="When asked to stop, how long an open crossing may take to end; the unit ends the process after 75 s")
+    stop_drain_s: float = Field(
+        60.0, ge=0, le=60, description="When asked to stop, how long an open crossing may take to end; the unit ends the process after 75 s"
+    )
 
     @field_validator("checkpoint")
     @classmethod
