@@ -23,16 +23,19 @@ Number = TypeVar("Number", int, float)
 _END = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int = 0) -> None:
     """Get SIGTERM when the thread that started this process ends (prctl(2) speaks of the thread, not of the process).
+
+    Args:
+        parent: Process id of whoever started this one; 0: unknown, but not process 1, which takes over orphans.
 
     Raises:
         SystemExit: It has ended already; its signal would never come.
     """
-    parent = os.getppid()
+    before = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    # Process 1 takes over orphans: the parent ended before the first call, or between the two.
-    if parent == 1 or os.getppid() != parent:
+    # The parent ended before the first call, or between the two.
+    if os.getppid() != before or (before != parent if parent else before == 1):
         sys.exit("the process that started this simulator has ended, and --with-parent was given")
 
 

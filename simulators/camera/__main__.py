@@ -1,6 +1,6 @@
 """Command line of the simulated camera.
 
-python -m simulators.camera --control SOCKET [--port 0] [--fps 15] [--width 1280] [--height 720] [--seed 0] [--with-parent]
+python -m simulators.camera --control SOCKET [--port 0] [--fps 15] [--width 1280] [--height 720] [--seed 0] [--with-parent [PID]]
 python -m simulators.camera ctl SOCKET scene empty | phone text=... [tilt_deg=20 ...] | face person=person01 [picture=print]
 python -m simulators.camera ctl SOCKET fault black | freeze | stall | drop | corrupt | damage | refuse
 python -m simulators.camera ctl SOCKET clear | state
@@ -32,10 +32,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--width", type=whole(16, 4096), default=1280, help="pixels, 16 to 4096")
     parser.add_argument("--height", type=whole(16, 4096), default=720, help="pixels, 16 to 4096")
     parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, help="of the noise")
-    parser.add_argument("--with-parent", action="store_true", help="end when the parent process ends")
+    parser.add_argument("--with-parent", type=int, nargs="?", const=0, metavar="PID", help="end when the parent process ends")
     options = parser.parse_args(arguments)
-    if options.with_parent:
-        end_with_parent()
+    if options.with_parent is not None:
+        end_with_parent(options.with_parent)
     with EndSignal() as ended:
         return _serve(options, ended)
 

@@ -1,6 +1,6 @@
 """Command line of the simulated fingerprint module.
 
-python -m simulators.fingerprint --family r503 --link PATH --control SOCKET [--paced] [--with-parent]
+python -m simulators.fingerprint --family r503 --link PATH --control SOCKET [--paced] [--with-parent [PID]]
 python -m simulators.fingerprint ctl SOCKET place FINGER | remove | fault NAME [KEY=NUMBER...] | fault list | clear | reset | state
 """
 
@@ -30,15 +30,15 @@ def _serve(arguments: list[str]) -> int:
     parser.add_argument("--link", type=Path, required=True, help="symlink to the pseudo-terminal")
     parser.add_argument("--control", type=Path, required=True, help="control socket")
     parser.add_argument("--paced", action="store_true", help="bytes take as long as on a real line")
-    parser.add_argument("--with-parent", action="store_true", help="end when the parent process does")
+    parser.add_argument("--with-parent", type=int, nargs="?", const=0, metavar="PID", help="end when the parent process does")
     parser.add_argument("--baud", type=int, default=57600, choices=[9600 * n for n in range(1, 13)], metavar="9600*N", help="baud rate in flash")
     parser.add_argument("--password", type=whole(0, 2**32 - 1), default=0, help="password in flash")
     parser.add_argument("--imaging-s", type=decimal(0, 60), default=0.0, metavar="S", help="how long imaging a finger takes")
     parser.add_argument("--extraction-s", type=decimal(0, 60), default=0.0, metavar="S", help="how long making features of an image takes")
     parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, help="seeds noise and faults")
     options = parser.parse_args(arguments)
-    if options.with_parent:
-        end_with_parent()
+    if options.with_parent is not None:
+        end_with_parent(options.with_parent)
     module = Module(
         Family(options.family),
         seed=options.seed,

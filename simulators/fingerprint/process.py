@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import subprocess
 import sys
@@ -31,7 +32,7 @@ class FingerprintProcess:
         self.link = directory / "fingerprint"
         self._socket = directory / "fingerprint.sock"
         command = [sys.executable, "-m", "simulators.fingerprint", "--family", family.value, "--link", str(self.link), "--control", str(self._socket)]
-        self._command = [*command, "--with-parent", *(["--paced"] if paced else []), *arguments]
+        self._command = [*command, "--with-parent", str(os.getpid()), *(["--paced"] if paced else []), *arguments]
         self._process: subprocess.Popen[str] | None = None
         self._client: ControlClient | None = None
         self.start()

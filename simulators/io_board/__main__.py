@@ -1,7 +1,7 @@
 """Command line of the simulated I/O board.
 
 python -m simulators.io_board --link PATH --control SOCKET [--paced] [--baud 9600] [--unit 1]
-                              [--watchdog-register ADDRESS] [--with-parent]
+                              [--watchdog-register ADDRESS] [--with-parent [PID]]
 python -m simulators.io_board ctl SOCKET set entry_door_closed=false 1=true
 python -m simulators.io_board ctl SOCKET register 0 2
 python -m simulators.io_board ctl SOCKET fault late delay_ms=200 times=1
@@ -35,10 +35,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--baud", type=int, choices=sorted(SPEEDS), default=9600, help="speed of the line")
     parser.add_argument("--paced", action="store_true", help="replies take the time they would take on the line")
     parser.add_argument("--watchdog-register", type=whole(0, 65535), help="be a board without pulses and with a watchdog in this holding register")
-    parser.add_argument("--with-parent", action="store_true", help="end when the parent process ends")
+    parser.add_argument("--with-parent", type=int, nargs="?", const=0, metavar="PID", help="end when the parent process ends")
     options = parser.parse_args(arguments)
-    if options.with_parent:
-        end_with_parent()
+    if options.with_parent is not None:
+        end_with_parent(options.with_parent)
     server: list[ControlServer] = []
 
     def publish(event: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import subprocess
 import sys
@@ -38,7 +39,18 @@ class IoBoardProcess:
         Raises:
             RuntimeError: It ended, or did not serve in time.
         """
-        command = [sys.executable, "-m", "simulators.io_board", "--link", str(self.link), "--control", str(self.control), "--with-parent", *self._arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "simulators.io_board",
+            "--link",
+            str(self.link),
+            "--control",
+            str(self.control),
+            "--with-parent",
+            str(os.getpid()),
+            *self._arguments,
+        ]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 -- our own module
         assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], LIMIT_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
 import subprocess
 import sys
@@ -56,7 +57,7 @@ class SimulatorProcess:
             msg = f"{self.name} simulator runs already"
             raise ControlError(msg)
         self._reap()
-        command = [sys.executable, "-m", *self.arguments, "--control", str(self.control), "--with-parent"]
+        command = [sys.executable, "-m", *self.arguments, "--control", str(self.control), "--with-parent", str(os.getpid())]
         try:
             with self._log.open("ab") as log:
                 # A session of its own: Ctrl-C in the terminal is for whoever started the lane, who stops everything in order.

@@ -4,7 +4,9 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -114,3 +116,14 @@ def test_a_parent_that_had_ended_before_the_first_call_is_noticed(monkeypatch):
     monkeypatch.setattr(process, "_PR_SET_PDEATHSIG", 2)  # asks instead of setting: this process goes on
     with pytest.raises(SystemExit, match="has ended"):
         process.end_with_parent()
+
+
+@pytest.mark.parametrize(
+    ("parents", "told", "ends"), [((1, 1), 0, True), ((1, 1), 1, False), ((7, 7), 7, False), ((1, 1), 7, True), ((7, 1), 7, True), ((7, 7), 0, False)]
+)
+def test_whoever_started_it_may_be_process_1(monkeypatch, parents, told, ends):
+    """In a container the gate itself is process 1; elsewhere that is who takes over orphans."""
+    monkeypatch.setattr(process.os, "getppid", iter(parents).__next__)
+    monkeypatch.setattr(process.ctypes, "CDLL", lambda *_, **__: SimpleNamespace(prctl=lambda *_: 0))
+    with pytest.raises(SystemExit) if ends else nullcontext():
+        process.end_with_parent(told)
