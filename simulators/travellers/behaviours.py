@@ -53,6 +53,10 @@ class Patience:
     lift_s: float = 0.6
 
 
+HELD_S = 10.0
+"""So long a phone is held up before its holder looks whether it shows another code."""
+
+
 @dataclass(slots=True)
 class Person:
     """Somebody with a body, eyes, a phone and a finger.
@@ -74,10 +78,16 @@ class Person:
     phone: HeldPhone | None = None
     finger: str | None = None
     patience: Patience = Patience()
+    _looks_again_at: float = 0.0
 
     def hold_up_phone(self) -> None:
-        """Hold the phone before the reader, with what it shows at this moment."""
-        self.body.phone_text = (self.phone.text_at(self.eyes.wall) or None) if self.phone else None
+        """Hold the phone before the reader: what it shows now, and what it then shows when it has been held for a while.
+
+        Not at each moment: a phone that signs anew just while its refusal is read would be refused twice, which is right, and happens once in so many.
+        """
+        if self.body.phone_text is None or self.eyes.now >= self._looks_again_at:
+            self.body.phone_text = (self.phone.text_at(self.eyes.wall) or None) if self.phone else None
+            self._looks_again_at = self.eyes.now + HELD_S
 
     def lower_phone(self) -> None:
         """Take the phone away."""

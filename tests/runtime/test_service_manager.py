@@ -135,7 +135,8 @@ def test_listeners_are_taken_over_by_their_names(open_directory):
         each.listen()
     null = os.open("/dev/null", os.O_RDONLY)
     handed = [unix.fileno(), page.fileno(), null, page.fileno()]
-    moves = " ".join(f"{number}<&{descriptor}" for number, descriptor in enumerate(handed, start=20)) + " " + " ".join(f"{3 + n}<&{20 + n}" for n in range(4))
+    free = max(handed) + 1  # a worker that runs long has many open: none of those handed over may be written over
+    moves = " ".join([*(f"{free + n}<&{descriptor}" for n, descriptor in enumerate(handed)), *(f"{3 + n}<&{free + n}" for n in range(4))])
     environment = {**os.environ, "LISTEN_FDS": "4", "LISTEN_FDNAMES": "control:kiosk:odd:kiosk", "CODE": HANDED_OVER}
     done = subprocess.run(
         ["bash", "-c", f'exec "$0" -c "$CODE" {moves}', sys.executable],
