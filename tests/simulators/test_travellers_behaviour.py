@@ -5,6 +5,7 @@ be a gate.
 """
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +13,7 @@ from gate_controller.core.prompts import Prompt
 from gate_controller.core.values import Door, Outcome, Region
 from simulators.lane.hardware import CoilChange
 from simulators.lane.simulation import LaneSimulation
-from simulators.travellers.behaviours import cross, never_enter
+from simulators.travellers.behaviours import HELD_S, Person, cross, never_enter
 from simulators.travellers.cast import CastMember, Expected, Kind
 from simulators.travellers.officer import Decision, OfficerHabits
 from simulators.travellers.perception import ReaderLight
@@ -302,22 +303,37 @@ def test_reports_know_whose_code_was_checked_last_also_after_they_left():
     lane.run_until(lambda: lane.simulation.presenter == "b")
 
 
-def test_the_phone_is_lowered_as_soon_as_the_door_opens_and_shows_fresh_text_until_then():
-    class Counting:
-        asked = 0
+class Counting:
+    """A phone that counts how often its holder looks."""
 
-        def text_at(self, _now):
-            self.asked += 1
-            return "good"
+    asked = 0
 
-    phone = Counting()
-    lane = Lane([member(phone=phone)])
+    def text_at(self, _now):
+        self.asked += 1
+        return "good"
+
+
+def test_the_phone_is_lowered_as_soon_as_the_door_opens():
+    lane = Lane([member(phone=Counting())])
     lane.run_until(lambda: lane.gate.phone is not None)
     lane.run_until(lambda: lane.simulation.world.leaf(Door.ENTRY).passable)
     lane.step()
     lane.step()
     assert lane.gate.phone is None
-    assert phone.asked > 1
+
+
+def test_a_phone_that_is_held_for_long_shows_fresh_text():
+    phone, eyes = Counting(), SimpleNamespace(now=100.0, wall=1_800_000_000.0)
+    person = Person(SimpleNamespace(phone_text=None), eyes, None, None, phone)
+    asked = []
+    for now in (100.0, 100.1, 100.0 + HELD_S - 0.1, 100.0 + HELD_S, 100.1 + HELD_S):
+        eyes.now = now
+        person.hold_up_phone()
+        asked.append(phone.asked)
+    assert asked == [1, 1, 1, 2, 2]
+    person.lower_phone()
+    person.hold_up_phone()
+    assert phone.asked == 3
 
 
 def test_people_wait_while_the_lane_is_closed_and_come_when_it_opens():
