@@ -176,7 +176,7 @@ class IoWorker(DeviceWorker):
                     if self._inputs in {None, UNKNOWN_INPUTS}:
                         insist(self._read)  # a lost answer must not cost whoever is inside the way back
                     self._latest[opening.door] = (opening, None)  # no note is waited for any more
-                    self._obey(opening)
+                    insist(partial(self._obey, opening))  # one that the board refuses costs nobody the call
                 if opening.door not in self._ordered_open:
                     self._closings.append(opening.door)
                     insist(partial(self._close, opening.door))

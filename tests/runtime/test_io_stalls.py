@@ -167,3 +167,15 @@ def test_a_door_that_the_board_refuses_to_close_costs_nobody_the_call(worker, bo
     worker.submit(c.CallOfficer(Reason.STOPPING))
     worker.leave()
     assert ("call", True) in board.log
+
+
+@pytest.mark.invariant("INV-4")
+def test_a_way_back_that_the_board_refuses_costs_nobody_the_call(worker, board):
+    def refuse(door, duration_s, deadline):
+        raise REFUSED
+
+    board.hold_open = refuse
+    worker.submit(c.OpenDoor(Door.ENTRY, 16.0))
+    worker.submit(c.CallOfficer(Reason.STOPPING))
+    worker.leave()
+    assert ("call", True) in board.log
