@@ -45,7 +45,7 @@ class ModbusIoBoard:
         self._shut_level = {door: getattr(options.locks, door.value) == "fail_safe" for door in self._door_coils}
         channels = [pin.channel for pin in options.pins.values()]
         self._first_input, self._input_count = min(channels), max(channels) - min(channels) + 1
-        self._registers = _runs(_counter_addresses(options))
+        self._registers = options.counter_runs
         self._releases: set[Door] = set()
         self._held_until: dict[Door, float] = {}
         self._open_until: dict[Door, float] = {}
@@ -263,21 +263,3 @@ class ModbusIoBoard:
             self._heartbeat = (value, now)
         changed_at = self._heartbeat[1]
         return changed_at is not None and now - changed_at <= counter.heartbeat.stale_after_s
-
-
-def _counter_addresses(options: IoBoardOptions) -> set[int]:
-    counter = options.occupancy
-    if not isinstance(counter, RegisterCounter):
-        return set()
-    return {counter.address} | {part.address for part in (counter.heartbeat, counter.status) if part is not None}
-
-
-def _runs(addresses: set[int]) -> list[tuple[int, int]]:
-    """Consecutive addresses as (start, count): boards refuse a read that touches a register they do not have."""
-    runs: list[tuple[int, int]] = []
-    for address in sorted(addresses):
-        if runs and address == sum(runs[-1]):
-            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
-        else:
-            runs.append((address, 1))
-    return runs

@@ -15,6 +15,11 @@ Lock = Literal["fail_safe", "fail_secure"]
 PULSE_UNIT_S = 0.1
 PULSE_MAX_UNITS = 0x7FFF
 """Largest duration a pulse may have, in units of 100 ms (Waveshare Modbus RTU Relay, "flash on")."""
+EMERGENCY_CHARACTERS = 67
+"""On the line at worst from the emergency loop's opening to a door's frame: the rest of a reading that just missed it (14 characters with the silences), another request (23),
+the reading that shows it (22), the frame (8); docs/plug.md has the table."""
+REQUEST_CHARACTERS = 23
+"""A request, its reply and the silences between them (Modbus over serial line V1.02, 2.5.1.1: 3.5 characters each)."""
 WATCHDOG_MARGIN_S = 0.3
 """Longest pause between two requests of a controller that is well, beside a lost reply and its quarantine: a poll (0.05 s at most), and a machine that is busy."""
 
@@ -170,6 +175,24 @@ class IoBoardOptions(_Options):
     def character_s(self) -> float:
         """Seconds one character takes on the line: start bit, 8 data bits, parity, stop bits."""
         return (1 + 8 + (self.parity != "N") + self.stop_bits) / self.baud
+
+    @property
+    def counter_runs(self) -> list[tuple[int, int]]:
+        """The counter's registers, as (first address, how many) of each read: boards refuse one that touches a register they do not have."""
+        if not isinstance(self.occupancy, RegisterCounter):
+            return []
+        parts = (self.occupancy, self.occupancy.heartbeat, self.occupancy.status)
+        runs: list[tuple[int, int]] = []
+        for address in sorted({part.address for part in parts if part is not None}):
+            if runs and address == sum(runs[-1]):
+                runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+            else:
+                runs.append((address, 1))
+        return runs
+
+    def emergency_line_s(self, doors: int) -> float:
+        """Seconds on the line, at worst, from the emergency loop's opening until the frames that open so many doors are written; the program's own time is not in it."""
+        return (EMERGENCY_CHARACTERS + REQUEST_CHARACTERS * (len(self.counter_runs) + doors - 1)) * self.character_s
 
     @model_validator(mode="after")
     def _is_safe(self) -> Self:

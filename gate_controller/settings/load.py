@@ -28,6 +28,8 @@ from gate_controller.settings.simulators import refuse_simulators
 from gate_controller.settings.types import BASE, Section
 
 File = TypeVar("File", bound=Section)
+EMERGENCY_LINE_S = 0.075
+"""Of the 100 ms from the emergency loop's opening to the open door (INV-5): the program took up to 23 ms of its own where it was measured (docs/plug.md)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +245,7 @@ def _production_rules(settings: Settings) -> Iterator[Problem]:
     if settings.journal.signing_key_file is None and settings.journal.signing_key_credential is None:
         remedy = 'name one: signing_key_credential = "journal-signing", or signing_key_file (gatectl journal init makes it)'
         yield source.problem(("journal", "path"), "has no key that signs its checkpoints", remedy)
+    yield from _emergency_rules(settings)
     for model, threshold in settings.policy.face.items():
         if threshold.fmr > MAX_FMR:
             rate: KeyPath = ("policy", "face", model, "fmr")
@@ -253,6 +256,21 @@ def _production_rules(settings: Settings) -> Iterator[Problem]:
             yield source.problem(
                 ("policy", "face", model, "decision_threshold"), text, f"set it to {most} or less; a larger one takes more strangers for the traveller"
             )
+
+
+def _emergency_rules(settings: Settings) -> Iterator[Problem]:
+    """An emergency has opened its doors after 100 ms (INV-5), of which a slow line to the board leaves too little to the program."""
+    emergency = settings.policy.emergency
+    line_s = getattr(_options(settings, "io_board"), "emergency_line_s", None)  # a driver that does not tell is not judged here
+    doors = emergency.emergency_opens_entry * (settings.gate.lane is LaneKind.TWO_DOOR) + emergency.emergency_opens_exit
+    if line_s is None or not doors or line_s(doors) <= EMERGENCY_LINE_S:
+        return
+    text = (
+        f"is too slow: in an emergency the line alone could take {1000 * line_s(doors):.0f} ms until {'both doors are' if doors > 1 else 'the door is'} open, "
+        f"at most {1000 * EMERGENCY_LINE_S:.0f} of the 100 ms are the line's"
+    )
+    remedy = "set 19200 or more, here and at the board (its manual tells how)"
+    yield settings.source.problem(("devices", "io_board", "baud"), text, remedy)
 
 
 def _options(settings: Settings, device: str) -> object:

@@ -1,8 +1,8 @@
 """From the emergency loop opening at the board to the doors' release written at the board: the real daemon over a line at its real speed.
 
-    python tests/bench/bench_emergency.py [--repetitions 20] [--states ready identity_check ...] [--both] [--realtime] [--json FILE]
+    python tests/bench/bench_emergency.py [--repetitions 20] [--states ready identity_check ...] [--both] [--baud 19200] [--realtime] [--json FILE]
 
-The controller is the ordinary daemon with its default poll interval, in a process of its own, with real drivers on wire simulators. The board (9600 baud, replies as
+The controller is the ordinary daemon with its default poll interval, in a process of its own, with real drivers on wire simulators. The board (9600 baud unless told, replies as
 late as on the line) runs in this process, so that both ends of the interval are read off one clock where they happen: the input changes between two requests, the
 release is the frame that switches a door's relay. The simulator acts when the frame was written to the pseudo-terminal; the time the frame takes
 on a line is added. Doors, counter, beams, faces and fingers are scripted, not walked: the lane is in each state for real, with its workers at
@@ -136,7 +136,7 @@ class Lane:
     ) -> None:
         self.site = site
         self.doors = (Coil.ENTRY_DOOR, Coil.EXIT_DOOR) if both else (Coil.ENTRY_DOOR,)
-        self.board = TimedBoard()
+        self.board, self.baud = TimedBoard(), baud
         link = site.directory / "board"
         self.wire = WireBoard(link, baud=baud, paced=True, board=self.board)
         self._thread = threading.Thread(target=self.wire.run, name="board", daemon=True)
@@ -284,7 +284,7 @@ class Lane:
             return len(first) == len(self.doors)
 
         self._wait(all_released, "the release", RELEASE_WITHIN_S)
-        return max(first.values()) - began + line_time_s(FRAME, BAUD)
+        return max(first.values()) - began + line_time_s(FRAME, self.baud)
 
     def _wait(self, reached: Callable[[], bool], what: str, within_s: float = IN_TIME_S) -> None:
         limit = time.monotonic() + within_s
@@ -343,11 +343,11 @@ def row(state: str, seconds: list[float]) -> Row:
     return Row(state, len(times), round(statistics.median(times), 1), at(0.95), at(0.99), round(times[-1], 1))
 
 
-def measure(states: list[str], repetitions: int, *, both: bool, realtime: bool) -> Iterator[tuple[str, list[float]]]:
+def measure(states: list[str], repetitions: int, *, both: bool, realtime: bool, baud: int = BAUD) -> Iterator[tuple[str, list[float]]]:
     """Seconds to the release, state by state."""
     rng = random.Random(1)
     with Site() as site:
-        lane = Lane(site, both=both, realtime=realtime, slow={"desk before VerifyPass": 0.3})
+        lane = Lane(site, both=both, realtime=realtime, slow={"desk before VerifyPass": 0.3}, baud=baud)
         try:
             for state in states:
                 act = (lambda: one_after_timeout(lane, rng)) if state == AFTER_TIMEOUT else (lambda state=state: one(lane, state, rng))
@@ -362,15 +362,16 @@ def main() -> int:
     parser.add_argument("--repetitions", type=int, default=20, help="of each state")
     parser.add_argument("--states", nargs="+", choices=[*STATES, AFTER_TIMEOUT], default=[*STATES, AFTER_TIMEOUT])
     parser.add_argument("--both", action="store_true", help="a policy that opens both doors; else the default, which opens the entry")
+    parser.add_argument("--baud", type=int, default=BAUD, choices=[9600, 19200, 38400, 57600, 115200], help="speed of the board's line (%(default)s)")
     parser.add_argument("--realtime", action="store_true", help="run daemon and board before all other programs (SCHED_RR): on a busy machine, as root")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args()
     what = "both doors" if options.both else "the entry"
-    print(f"{what} released, {BAUD} baud, ms from the loop's opening; the quarantine is {1000 * QUARANTINE_S:.0f} ms")
+    print(f"{what} released, {options.baud} baud, ms from the loop's opening; the quarantine is {1000 * QUARANTINE_S:.0f} ms")
     print(f"{'state':<18}{'n':>5}{'p50':>8}{'p95':>8}{'p99':>8}{'max':>8}")
     rows: list[Row] = []
     healthy: list[float] = []
-    for state, seconds in measure(options.states, options.repetitions, both=options.both, realtime=options.realtime):
+    for state, seconds in measure(options.states, options.repetitions, both=options.both, realtime=options.realtime, baud=options.baud):
         rows.append(row(state, seconds))
         healthy += seconds if state != AFTER_TIMEOUT else []
         show(rows[-1])
@@ -379,7 +380,7 @@ def main() -> int:
         show(rows[-1])
     if options.json:
         figures: dict[str, Any] = {
-            "baud": BAUD,
+            "baud": options.baud,
             "both": options.both,
             "realtime": options.realtime,
             "quarantine_ms": 1000 * QUARANTINE_S,

@@ -154,3 +154,41 @@ def test_the_simulated_configuration_is_not_one_for_production(tmp_path: Path, d
     told = {lines[problem.line - 1].split(" = ")[0] for problem in caught.value.problems}
     assert told == {"source", "path", "pinned_root_sha256", "[policy.admission.issuers]", "fmr"}
     assert len(caught.value.problems) == 6
+
+
+REGISTER = 'by = "register"\naddress = 40'
+
+
+@pytest.mark.invariant("INV-5")
+@pytest.mark.parametrize(
+    ("opens_exit", "counter", "baud", "told"),
+    [
+        (False, "", 9600, ""),
+        (True, "", 9600, "94 ms until both doors are open"),
+        (False, REGISTER, 9600, "94 ms until the door is open"),
+        (True, REGISTER, 19200, ""),
+    ],
+)
+def test_the_boards_line_is_fast_enough_for_an_emergency(production: Path, drivers: Any, opens_exit: bool, counter: str, baud: int, told: str) -> None:
+    text = production.read_text(encoding="utf-8")
+    start = text.index("#baud = 9600")
+    text = text[:start] + text[start:].replace("#baud = 9600", f"baud = {baud}", 1)
+    if counter:
+        head, _, rest = text.partition("[devices.io_board.occupancy]\n")
+        text = f"{head}[devices.io_board.occupancy]\n{counter}\n\n[{rest.partition(chr(10) + '[')[2]}"
+    production.write_text(text, encoding="utf-8")
+    policy = production.with_name("policy.toml")
+    policy.write_text(
+        policy.read_text(encoding="utf-8").replace("emergency_opens_exit = false", f"emergency_opens_exit = {str(opens_exit).lower()}"), encoding="utf-8"
+    )
+    if not told:
+        assert load(production, drivers)
+        return
+    with pytest.raises(InvalidConfigurationError) as caught:
+        load(production, drivers)
+    (problem,) = caught.value.problems
+    assert str(problem).endswith(
+        f"[devices.io_board] baud: is too slow: in an emergency the line alone could take {told}, at most 75 of the 100 ms are the line's "
+        "(set 19200 or more, here and at the board (its manual tells how))"
+    )
+    assert text.splitlines()[problem.line - 1] == f"baud = {baud}"

@@ -170,3 +170,23 @@ def test_pulses_do_not_overlap() -> None:
         options(flash_off_base=0x0205)
     with pytest.raises(ValidationError, match="flash_off_base = 0x0005 lies among the coils"):
         options(flash_off_base=5)
+
+
+REGISTER = {"by": "register", "address": 40}
+
+
+@pytest.mark.parametrize(
+    ("changes", "doors", "ms"),
+    [
+        ({}, 1, 70),
+        ({}, 2, 94),
+        ({"occupancy": REGISTER}, 1, 94),
+        ({"occupancy": REGISTER | {"heartbeat": {"address": 41, "stale_after_s": 1}}}, 1, 94),
+        ({"occupancy": REGISTER | {"heartbeat": {"address": 50, "stale_after_s": 1}}}, 2, 142),
+        ({"parity": "E"}, 1, 77),
+        ({"baud": 19200}, 2, 47),
+    ],
+)
+def test_what_an_emergency_takes_on_the_line(changes: dict[str, Any], doors: int, ms: int) -> None:
+    """The table of docs/plug.md."""
+    assert round(1000 * options(**changes).emergency_line_s(doors)) == ms
