@@ -6,34 +6,29 @@ and errors as {"error", "remedy"}. Does not decide whether an act is possible: t
 
 from __future__ import annotations
 
-import asyncio
 import json
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any
 
-import structlog
 from aiohttp import web
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 
 from gate_controller.control import openapi
 from gate_controller.control.act_log import ActLog
 from gate_controller.control.acts import Acts, Asked
 from gate_controller.control.feed import Event, EventFeed
 from gate_controller.control.metrics import CONTENT_TYPE, GateMetrics
-from gate_controller.control.requests import DeniedError, RequestError, answer, counter, is_counter, problem, refuse_body
-from gate_controller.control.roles import DEFAULT_GROUPS, Caller, Role, caller
+from gate_controller.control.requests import answer, caller_of, counter, errors_as_json, is_counter
+from gate_controller.control.roles import DEFAULT_GROUPS, Caller, Role
 from gate_controller.control.routes import ROUTES, Route
 from gate_controller.control.serving import Limits, frame, name_server, stream
 from gate_controller.ports.control import GateControl, JsonObject
-from gate_controller.ports.errors import GateError, RefusedByStateError
 
-log = structlog.get_logger("gate.control")
 ACTS = web.AppKey("acts", Acts)
 """What carries out the acts of this application: the officers' page hands its own to it, so that both share one record and its limits."""
 _CALLS = {(route.method, route.path): route.name for route in ROUTES}
-_Plain = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_Handler = Callable[[Asked], Awaitable[web.StreamResponse]]
+_AskedHandler = Callable[[Asked], Awaitable[web.StreamResponse]]
 
 
 def control_app(
@@ -58,16 +53,16 @@ def control_app(
     acts = Acts(gate, feed, ActLog(gate, feed.clock), limits, about)
     reads = _Reads(gate, feed, metrics, limits)
     callers = _Callers(groups)
-    app = web.Application(client_max_size=limits.body_bytes, middlewares=[counted, _errors_as_json])
+    app = web.Application(client_max_size=limits.body_bytes, middlewares=[counted, errors_as_json("GET /v1/openapi.json lists the calls")])
     app[ACTS] = acts
     app.on_response_prepare.append(name_server)
     for route in ROUTES:
-        handler: _Handler = getattr(reads if hasattr(reads, route.name) else acts, route.name)
+        handler: _AskedHandler = getattr(reads if hasattr(reads, route.name) else acts, route.name)
         app.router.add_route(route.method, route.path, _guarded(route, handler, callers, acts))
     return app
 
 
-def _guarded(route: Route, handler: _Handler, callers: _Callers, acts: Acts) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _guarded(route: Route, handler: _AskedHandler, callers: _Callers, acts: Acts) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         asking = await callers.of(request)
         role = route.role_of(asking)
@@ -94,13 +89,7 @@ class _Callers:
         known = self._known.get(request.protocol)
         if known is not None:
             return known
-        connection = request.get_extra_info("socket")
-        if connection is None:
-            raise RequestError("the client has gone", "ask again")
-        try:
-            found = await asyncio.to_thread(caller, connection, self._groups)
-        except OSError as error:
-            raise RequestError("the client has gone", "ask again") from error
+        found = await caller_of(request, self._groups)
         self._known[request.protocol] = found
         return found
 
@@ -182,30 +171,10 @@ def _event_frame(event: Event, event_id: str | None = None) -> bytes:
 
 def _counting(metrics: GateMetrics) -> Middleware:
     @web.middleware
-    async def count(request: web.Request, handler: _Plain) -> web.StreamResponse:
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
         resource = request.match_info.route.resource  # None for a path that there is not
         metrics.requested(_CALLS.get((request.method, resource.canonical if resource is not None else ""), "none"), response.status)
         return response
 
     return count
-
-
-@web.middleware
-async def _errors_as_json(request: web.Request, handler: _Plain) -> web.StreamResponse:
-    try:
-        refuse_body(request)
-        return await handler(request)
-    except web.HTTPException as error:
-        return problem(error.status, error.reason, "GET /v1/openapi.json lists the calls")
-    except RequestError as error:
-        return problem(400, error.what, error.remedy)
-    except DeniedError as error:
-        return problem(403, error.what, error.remedy)
-    except RefusedByStateError as error:
-        return problem(409, error.what, error.remedy)
-    except GateError as error:
-        return problem(503, error.what, error.remedy)
-    except Exception:
-        log.exception("request failed", method=request.method, route=request.path)
-        return problem(500, "internal error", "see the gate controller's log")

@@ -11,38 +11,36 @@ refused. Everything else of the control API is not to be had here. Does not deci
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from importlib import resources
 
-import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from gate_controller.control.acts import Acts, Asked
 from gate_controller.control.feed import EventFeed
 from gate_controller.control.kiosk import HEADERS
-from gate_controller.control.requests import IDENTITY_LENGTH, REASON_LENGTH, RequestError, line_of, problem, read_act, refuse_body
-from gate_controller.control.roles import DEFAULT_GROUPS, Caller, Role, caller
+from gate_controller.control.requests import IDENTITY_LENGTH, REASON_LENGTH, RequestError, caller_of, errors_as_json, line_of, read_act
+from gate_controller.control.roles import DEFAULT_GROUPS, Role
 from gate_controller.control.serving import Limits, frame, name_server, stream
 from gate_controller.control.texts import Language, text
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.ports.control import GateControl, JsonObject
-from gate_controller.ports.errors import GateError, RefusedByStateError
+from gate_controller.ports.errors import RefusedByStateError
 
 OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 """Where an SSH forward shows the page, at whatever port."""
 ACT_HEADER = "X-Gate-Act"
 """A script of another page cannot send it without asking first (CORS), and nobody here says yes."""
 MEMBERS = ("action", "identity", "reason", "call")
+ELSEWHERE = "this address is the officers' page and nothing else; see docs/officer.md"
 OFFICERS = frozenset({Role.OFFICER})
 _FILES = {"/": ("officer.html", "text/html"), "/officer.css": ("officer.css", "text/css"), "/officer.js": ("officer.js", "text/javascript")}
 _ADVICE = {reason.code: reason.advice for reason in Reason}
 _ASKED = web.RequestKey("asked", Asked)
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-log = structlog.get_logger("gate.control")
 
 
 def officer_app(
@@ -61,27 +59,13 @@ def officer_app(
     names = OWN_NAMES | {host.lower() for host in hosts}
 
     @web.middleware
-    async def guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
-        try:
-            refuse_body(request)
-            _refuse_others_pages(request, names)
-            asking = await _caller_of(request, groups)
-            if Role.OFFICER not in asking.roles:
-                denied = await acts.deny("officer_page", asking, OFFICERS)
-                return problem(403, denied.what, denied.remedy)
-            request[_ASKED] = Asked(request, asking, Role.OFFICER)
-            return await handler(request)
-        except web.HTTPException as error:
-            return problem(error.status, error.reason, "this address is the officers' page and nothing else; see docs/officer.md")
-        except RequestError as error:
-            return problem(400, error.what, error.remedy)
-        except RefusedByStateError as error:
-            return problem(409, error.what, error.remedy)
-        except GateError as error:
-            return problem(503, error.what, error.remedy)
-        except Exception:
-            log.exception("request failed", method=request.method, route=request.path)
-            return problem(500, "internal error", "see the gate controller's log")
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        _refuse_others_pages(request, names)
+        asking = await caller_of(request, groups)  # anew at each request: who is no officer any more acts no more
+        if Role.OFFICER not in asking.roles:
+            raise await acts.deny("officer_page", asking, OFFICERS)
+        request[_ASKED] = Asked(request, asking, Role.OFFICER)
+        return await handler(request)
 
     async def events(request: web.Request) -> web.StreamResponse:
         return await stream(request, _frames(gate, feed), limits.write_s)
@@ -90,7 +74,7 @@ def officer_app(
         await _refuse_incomplete(request, limits.request_s)
         return await acts.officer(request[_ASKED], lambda call: _refuse_other_call(gate, call))  # reads the body once more: aiohttp keeps it
 
-    app = web.Application(middlewares=[guard], client_max_size=limits.body_bytes)
+    app = web.Application(middlewares=[errors_as_json(ELSEWHERE), guard], client_max_size=limits.body_bytes)
     app.on_response_prepare.append(name_server)
     app.on_response_prepare.append(_add_headers)
     static = resources.files("gate_controller.control").joinpath("static")
@@ -161,21 +145,6 @@ def _refuse_others_pages(request: web.Request, names: Collection[str]) -> None:
             raise web.HTTPForbidden
 
 
-async def _caller_of(request: web.Request, groups: Mapping[Role, str]) -> Caller:
-    """Who is at the other end. Asked anew at each request: who is no officer any more acts no more.
-
-    Raises:
-        RequestError: The client has gone.
-    """
-    connection = request.get_extra_info("socket")
-    try:
-        if connection is None:
-            raise ConnectionError
-        return await asyncio.to_thread(caller, connection, groups)
-    except OSError as error:
-        raise RequestError("the client has gone", "ask again") from error
-
-
 async def _refuse_incomplete(request: web.Request, within_s: float) -> None:
     """Refuse an act without identity and reason, or one that does not say which call it answers.
 
@@ -203,7 +172,7 @@ def _refuse_other_call(gate: GateControl, answered: int | None) -> None:
         raise RefusedByStateError(msg, "look at the lane again")
 
 
-def _file(body: bytes, content_type: str) -> _Handler:
+def _file(body: bytes, content_type: str) -> Handler:
     async def handler(_request: web.Request) -> web.Response:
         return web.Response(body=body, content_type=content_type, charset="utf-8")
 

@@ -1,4 +1,4 @@
-"""What the handlers of the control API share: reading requests, and answers in JSON.
+"""What the control API and the officers' page share: who asks, reading requests, answers and errors in JSON.
 
 Does not know what a request asks for.
 """
@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
+from gate_controller.control.roles import Caller, Role, caller
 from gate_controller.ports.control import JsonObject
-from gate_controller.ports.errors import GateError
+from gate_controller.ports.errors import GateError, RefusedByStateError
+
+log = structlog.get_logger("gate.control")
 
 IDENTITY_LENGTH = 64
 REASON_LENGTH = 200
@@ -41,6 +47,50 @@ def answer(body: JsonObject, status: int = 200) -> web.Response:
 def problem(status: int, what: str, remedy: str) -> web.Response:
     """An error's answer."""
     return answer({"error": what, "remedy": remedy}, status)
+
+
+def errors_as_json(no_such_thing: str) -> Middleware:
+    """Answers every error of a handler as JSON.
+
+    Args:
+        no_such_thing: The remedy where the path or the method is not there.
+    """
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            refuse_body(request)
+            return await handler(request)
+        except web.HTTPException as error:
+            return problem(error.status, error.reason, no_such_thing)
+        except RequestError as error:
+            return problem(400, error.what, error.remedy)
+        except DeniedError as error:
+            return problem(403, error.what, error.remedy)
+        except RefusedByStateError as error:
+            return problem(409, error.what, error.remedy)
+        except GateError as error:
+            return problem(503, error.what, error.remedy)
+        except Exception:
+            log.exception("request failed", method=request.method, route=request.path)
+            return problem(500, "internal error", "see the gate controller's log")
+
+    return guard
+
+
+async def caller_of(request: web.Request, groups: Mapping[Role, str]) -> Caller:
+    """Who is at the other end of the request's connection, as the machine's user database says now.
+
+    Raises:
+        RequestError: The client has gone.
+    """
+    connection = request.get_extra_info("socket")
+    try:
+        if connection is None:
+            raise ConnectionError
+        return await asyncio.to_thread(caller, connection, groups)
+    except OSError as error:
+        raise RequestError("the client has gone", "ask again") from error
 
 
 def refuse_body(request: web.Request) -> None:

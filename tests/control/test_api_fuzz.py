@@ -17,7 +17,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gate_controller.control import api
 from gate_controller.control.feed import EventFeed
 from gate_controller.control.roles import Caller, Role
 from gate_controller.control.routes import ANYBODY, OPERATORS_ACTS, ROUTES, Route
@@ -67,7 +66,7 @@ class Bench:
 def bench():
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
         made = Bench(Path(directory))
-        patch.setattr(api, "caller", lambda _connection, _groups: Caller(UID, made.roles))
+        patch.setattr("gate_controller.control.requests.caller", lambda _connection, _groups: Caller(UID, made.roles))
         with made.server:
             yield made
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 import structlog
 
-from gate_controller.control import api, roles
+from gate_controller.control import roles
 from gate_controller.control.act_log import BURST, REFILL_S, Act, ActLog
 from gate_controller.control.client import NotPermittedError
 from gate_controller.control.roles import Caller, Role, caller
@@ -51,7 +51,7 @@ def as_role(monkeypatch):
 
     def become(*found):
         names = frozenset(found) | ({Role.READ} if found else frozenset())
-        monkeypatch.setattr(api, "caller", lambda _connection, _groups: Caller(UID, names))
+        monkeypatch.setattr("gate_controller.control.requests.caller", lambda _connection, _groups: Caller(UID, names))
 
     return become
 
@@ -166,7 +166,7 @@ def test_who_has_no_role_still_learns_who_they_are(serve, as_role):
 
 def test_the_groups_are_asked_once_a_connection(serve, monkeypatch):
     asked = []
-    monkeypatch.setattr(api, "caller", lambda _connection, _groups: asked.append(1) or Caller(UID, frozenset(Role)))
+    monkeypatch.setattr("gate_controller.control.requests.caller", lambda _connection, _groups: asked.append(1) or Caller(UID, frozenset(Role)))
     with serve().raw() as line:
         for _ in range(3):
             line.sendall(b"GET /v1/whoami HTTP/1.1\r\nHost: x\r\n\r\n")
