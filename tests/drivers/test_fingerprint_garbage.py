@@ -16,7 +16,7 @@ from gate_controller.ports.errors import DeviceError
 from simulators.fingerprint import enrolment_template
 from simulators.fingerprint.loopback import LoopbackPort, VirtualClock
 from simulators.fingerprint.module import Module
-from tests.drivers.test_fingerprint_quirks import Rig
+from tests.drivers.fingerprint_rig import Rig
 
 OVERSHOOT_S = 0.1
 """A deadline holds to within the silence that the line waits for."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,65 +16,10 @@ from gate_controller.ports.devices import Family, FingerprintLight, FingerprintO
 from gate_controller.ports.errors import DeviceError, DeviceProtocolError, DeviceRejectedError, DeviceTimeoutError, DeviceUntrustedError
 from simulators.fingerprint import enrolment_template
 from simulators.fingerprint.faults import FAULTS
-from simulators.fingerprint.loopback import LoopbackPort, VirtualClock
 from simulators.fingerprint.module import Module
+from tests.drivers.fingerprint_rig import Rig, opened
 
 MATCH, NO_MATCH, NO_FINGER, NOT_LIFTED = FingerprintOutcome.MATCH, FingerprintOutcome.NO_MATCH, FingerprintOutcome.NO_FINGER, FingerprintOutcome.NOT_LIFTED
-
-
-@dataclass
-class Rig:
-    """The driver and a module on a virtual line."""
-
-    family: Family = Family.R503
-    options: dict[str, Any] = field(default_factory=dict)
-    module_baud: int = 57600
-    module_password: int = 0
-
-    def __post_init__(self) -> None:
-        self.clock = VirtualClock()
-        self.module = Module(self.family, baud=self.module_baud, password=self.module_password)
-        self.port = LoopbackPort(self.module, self.clock, self.module_baud)
-        self.warnings: list[str] = []
-        options = FingerprintOptions(port="virtual", family=self.family, **self.options)
-        self.reader = ZhianTecReader(options, self.clock, self._open_port, self.warnings.append)
-
-    def _open_port(self, baud: int) -> LoopbackPort:
-        self.port = LoopbackPort(self.module, self.clock, baud)
-        return self.port
-
-    def soon(self, seconds: float = 10.0) -> float:
-        return self.clock.monotonic() + seconds
-
-    def fault(self, name: str, **parameters: float) -> None:
-        self.port.inject(self.module.fault(name, parameters, self.clock.monotonic()))
-
-    def open(self) -> None:
-        self.reader.open(self.soon())
-
-    def template(self, finger: str, size: int | None = None) -> FingerprintTemplate:
-        return FingerprintTemplate(self.reader.template_format, 2, enrolment_template(finger, self.family, size))
-
-    def load(self, finger: str = "ada") -> None:
-        self.reader.load_reference(self.template(finger), self.soon())
-
-    def attempt(self, finger: str | None = None) -> FingerprintOutcome:
-        if finger:
-            self.module.place(finger)
-        elif finger == "":
-            self.module.remove()
-        return self.reader.verify(self.soon()).outcome
-
-    def crossing(self, finger: str = "ada") -> list[FingerprintOutcome]:
-        """Load ada's reference, lift, and try a finger."""
-        self.load()
-        return [self.attempt(""), self.attempt(finger)]
-
-
-def opened(family: Family = Family.R503, **options: Any) -> Rig:
-    rig = Rig(family, options)
-    rig.open()
-    return rig
 
 
 def test_no_quirk_is_left_out() -> None:
@@ -205,74 +149,6 @@ def test_a_lost_transfer_never_leaves_the_former_travellers_template_in_force() 
     with pytest.raises(DeviceRejectedError, match="no reference"):
         rig.attempt("ada")
     assert rig.module.state()["packet_bytes"] == 128, "the packet size is as it was before the refused template"
-
-
-def wiped(rig: Rig) -> int:
-    """Wipe until nothing is left; how many calls that took."""
-    for calls in range(1, 10):
-        if rig.reader.wipe(rig.soon(3.0)):
-            return calls
-    pytest.fail("never done")
-
-
-def in_reach(rig: Rig) -> list[bytes | None]:
-    ram = rig.module._device.ram
-    return [ram.model] if rig.family is Family.R503 else list(ram.chars.values())
-
-
-@pytest.mark.parametrize("baud", [9600, 57600])
-@pytest.mark.parametrize("family", Family)
-def test_after_a_crossing_no_buffer_in_reach_holds_a_finger(family: Family, baud: int) -> None:
-    rig = opened(family, baud=baud)
-    assert rig.crossing() == [NO_FINGER, MATCH]
-    before = [held for held in in_reach(rig) if held and any(held)]
-    assert before
-    assert wiped(rig) == (2 if family is Family.R503 else 4)
-    assert not any(rig.module._device.views(held) for held in in_reach(rig))
-    assert wiped(rig) == 1, "and nothing is sent again"
-    assert rig.warnings == []
-    with pytest.raises(DeviceRejectedError, match="no reference"):
-        rig.attempt("ada")
-    assert rig.crossing() == [NO_FINGER, MATCH]
-
-
-def test_what_a_process_before_this_one_left_is_overwritten_too() -> None:
-    rig = opened(Family.ZFM20)
-    assert rig.crossing() == [NO_FINGER, MATCH]
-    rig.reader.close()
-    rig.open()
-    wiped(rig)
-    assert not any(rig.module._device.views(held) for held in in_reach(rig))
-
-
-def test_a_traveller_may_come_in_the_middle_of_it() -> None:
-    rig = opened(Family.R307)
-    rig.crossing()
-    assert not rig.reader.wipe(rig.soon())
-    assert rig.crossing("bob") == [NO_FINGER, NO_MATCH]
-
-
-@pytest.mark.parametrize("quirk", ["downchar_refused", "downchar_lost", "upchar_short", "silent"])
-def test_a_module_that_does_not_let_itself_be_overwritten_is_told_once_and_stays_in_use(quirk: str) -> None:
-    rig = opened(Family.ZFM20)
-    rig.crossing()
-    rig.fault(quirk)
-    with contextlib.suppress(DeviceTimeoutError):
-        wiped(rig)
-        wiped(rig)
-    assert len(rig.warnings) <= 2
-    assert sum("overwrite" in line for line in rig.warnings) == 1
-    rig.module.faults.clear()
-    rig.clock.advance(5.0)
-    assert rig.crossing() == [NO_FINGER, MATCH]
-
-
-def test_a_module_whose_uploads_never_end_is_overwritten_as_well() -> None:
-    rig = opened(Family.ZFM20)
-    rig.crossing()
-    rig.fault("upchar_endless")
-    wiped(rig)
-    assert not any(rig.module._device.views(held) for held in in_reach(rig))
 
 
 def test_a_transfer_refused_once_is_tried_again_in_smaller_packets() -> None:

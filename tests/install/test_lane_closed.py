@@ -12,7 +12,7 @@ from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.values import Direction, Lamp, Region
 from gate_controller.ports.errors import DeviceAbsentError
 from simulators.io_board.memory import MemoryIoBoard
-from tests.runtime.conftest import FakeClock
+from tests.runtime.fakes import FakeClock
 
 
 @pytest.fixture

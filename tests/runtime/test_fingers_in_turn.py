@@ -14,7 +14,7 @@ from gate_controller.ports.devices import Family
 from gate_controller.runtime.fingerprint_worker import FingerprintWorker
 from gate_controller.runtime.options import RuntimeOptions
 from gate_controller.runtime.worker import Surroundings
-from tests.drivers.test_fingerprint_quirks import Rig
+from tests.drivers.fingerprint_rig import Rig
 
 THUMB, INDEX = "ada/right-thumb", "ada/right-index"
 
