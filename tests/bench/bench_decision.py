@@ -14,7 +14,8 @@ tests/plug/launcher.py and cost it one line to a file each.
 
 judge      the same with presentation attack detection required, which needs more than a second of frames: the face is in view from the entry's opening on, as that
            of somebody who walks in (--walk-s seconds), the finger comes when the lane asks for it. How long the exit then waited for the judge
-           alone, all else having ended, has a row of its own. In the rows above no judge is configured, and nothing waits for one.
+           alone, all else having ended, has a row of its own. In the rows above no judge is configured, and nothing waits for one. The face camera
+           has 15 frames a second then: scenes of people are drawn for that, and shown twice as fast they tremble like a picture in a hand.
 
 Doors, counter and beams are scripted. On a machine that others use, --realtime runs daemon and board before all other programs: a gate has a machine of its own.
 """
@@ -43,6 +44,7 @@ from simulators.camera.server import MjpegCamera
 from simulators.fingerprint.process import FingerprintProcess
 from simulators.io_board.wire import line_time_s
 from simulators.lane.wire import pose_of
+from simulators.pad.sequences import FPS as FILM_FPS
 from simulators.wiring import Coil
 from tests.bench.bench_emergency import BAUD, FRAME, Controlled, Lane
 from tests.plug.site import Files, Site
@@ -100,7 +102,7 @@ class DecisionLane(Lane):
     ) -> None:
         self.baud = baud
         self.qr = PreparedCamera(fps=fps)
-        self.faces = PreparedCamera(fps=fps, width=640, height=480)
+        self.faces = PreparedCamera(fps=FILM_FPS if judge else fps, width=640, height=480)
         self.reader = reader
         if realtime:  # hardware, too
             for thread in Path(f"/proc/{reader.pid}/task").iterdir():
@@ -306,7 +308,7 @@ def main() -> int:
     parser.add_argument("--repetitions", type=int, default=30, help="crossings")
     parser.add_argument("--judged", type=int, default=30, help="crossings with presentation attack detection; 0 for none")
     parser.add_argument("--walk-s", type=float, default=1.5, help="seconds that walking in takes in those")
-    parser.add_argument("--fps", type=float, default=30.0, help="of both cameras")
+    parser.add_argument("--fps", type=float, default=30.0, help="of both cameras; with the judge the face camera has 15")
     parser.add_argument("--imaging-ms", type=float, default=IMAGING_MS, help="the reader's own time to image a finger")
     parser.add_argument("--extraction-ms", type=float, default=EXTRACTION_MS, help="the reader's own time to make features of an image")
     parser.add_argument("--realtime", action="store_true", help="run daemon and board before all other programs (SCHED_RR): on a busy machine, as root")
