@@ -7,7 +7,8 @@ is the beginning of a hash over the check before it, the state after the event a
 derivation parts from the record.
 
 What names a person or a document is left out before it is kept, and the core never decides by it: the QR text is empty; pass id, enrolment
-reference and the times of pass and presentation are zero. What stays is personal all the same (age, officers' identities): the journal deletes it when its time is over.
+reference and the times of pass and presentation are zero. How long ago a person registered would name them as well, to the second, by the time of the row: of that
+and of the age only what the policy asks is kept. What stays is personal all the same (officers' identities): the journal deletes it when its time is over.
 
 Decides nothing, and a bug in here costs the trace, never the crossing. rederive.py reads what is written here.
 """
@@ -127,7 +128,7 @@ class TraceRecorder:
         if record is None and self._controller.crossing_id is None:
             return None
         if len(self._moments) < MOST_EVENTS:
-            self._moments.append(Moment(float(now), reduced_event(event), self._controller.state, tuple(map(reduced_command, commands))))
+            self._moments.append(Moment(float(now), reduced_event(event, self._policy), self._controller.state, tuple(map(reduced_command, commands))))
         else:
             self._cut += 1
         if record is None or not self._before:
@@ -135,13 +136,18 @@ class TraceRecorder:
         return Trace(record.crossing_id, self._policy, self._before, tuple(self._moments), self._cut)
 
 
-def reduced_event(event: e.Event) -> e.Event:
-    """The event without what names a person or a document."""
+def reduced_event(event: e.Event, policy: CrossingPolicy) -> e.Event:
+    """The event without what names a person or a document; `policy` decides the same by it."""
     if isinstance(event, e.PassRead):
         return replace(event, text="")
     if isinstance(event, e.PassVerified):
         known = event.facts
         return replace(event, facts=PassFacts(NOTHING, NOTHING, known.issuer, known.traveller_class, 0, 0, 0, known.degraded))
+    if isinstance(event, e.EnrolmentFound):
+        found = event.facts
+        registered_for_s = policy.registered_min_s if found.registered_for_s >= policy.registered_min_s else 0.0
+        age_years = max((limit for limit in (policy.minimum_age, policy.low_risk_minimum_age) if limit <= found.age_years), default=0)
+        return replace(event, facts=replace(found, registered_for_s=registered_for_s, age_years=age_years))
     return event
 
 

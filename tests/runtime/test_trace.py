@@ -169,6 +169,34 @@ def test_what_names_a_person_or_a_document_is_not_in_a_trace(crossed):
         assert secret not in text
 
 
+def test_no_trace_tells_when_somebody_registered_or_how_old_they_are():
+    """The seconds since a registration, with the time of the row, would be one number that all crossings of a person share."""
+
+    def found(facts):
+        lane = Recorded().start()
+        lane.tell(e.PassRead("x", TEXT))
+        lane.tell(e.PassVerified("x", PASS))
+        lane.tell(e.EnrolmentFound("x", facts))
+        lane.tell(e.StopRequested(now=True))
+        (event,) = [event for _, event, _ in lane.traces["x"]["events"] if "EnrolmentFound" in event]
+        assert same(lane.traces["x"], lane.records["x"])
+        return json.dumps(event)
+
+    for one, other in (({}, {"registered_for_s": 98_765_432.1, "age_years": 64}), ({"registered_for_s": 1.0}, {"registered_for_s": 9999.5})):
+        assert found(replace(ADULT, **one)) == found(replace(ADULT, **other))
+
+
+@pytest.mark.parametrize(("age_years", "registered_for_s"), [(10, 1e6), (11, 1e6), (17, 1e6), (18, 1e6), (30, 10_799.9), (30, 10_800.0), (30, 0.0)])
+@pytest.mark.parametrize("degraded", [False, True])
+def test_what_is_left_of_the_facts_decides_the_same(age_years, registered_for_s, degraded):
+    lane = Recorded().start()
+    lane.tell(e.PassRead("x", TEXT))
+    lane.tell(e.PassVerified("x", replace(PASS, degraded=degraded)))
+    lane.tell(e.EnrolmentFound("x", replace(ADULT, age_years=age_years, registered_for_s=registered_for_s)))
+    lane.tell(e.StopRequested(now=True))
+    assert same(lane.traces["x"], lane.records["x"])
+
+
 def test_a_trace_is_small(crossed):
     assert len(json.dumps(crossed.traces["x"])) < 8000
 
