@@ -3,7 +3,7 @@
 Presentation attack detection watches a face for seconds, a comparison takes an instant. So every probe of a run is compared with the run's first:
 when somebody else's face (or a picture of one) comes before the camera, the run ends, and with it all that was earned in it.
 
-Keeps embeddings, and the newest good image while a second model still has to see it; both only for the crossing.
+Keeps embeddings for the crossing, and images where a second model may have to see them; the worker drops what decides nothing any more.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ From the entry on the face is watched, so that PAD can answer soon after its che
 from one uninterrupted run of one face (face_run): else a living face would earn "live", and a picture be held up for the match. An attack is told at
 once.
 
-Knows no model: the matcher measures, the policy's threshold decides. No frame is kept beyond its analysis, but the best one's until a second model has
-seen it. The traveller is never told what PAD found.
+Knows no model: the matcher measures, the policy's threshold decides. No frame is kept beyond its analysis, but those that a second model may have to see,
+until the face check has ended. The traveller is never told what PAD found.
 """
 
 from __future__ import annotations
@@ -140,6 +140,7 @@ class FaceWorker(DeviceWorker):
     def _begin(self, check: c.StartCheck) -> None:
         self._watch(check.crossing_id)
         self._forget_face_check()
+        self._face_ended = None
         self._check, self._until = check, self.check_limit(check.timeout_s)
         self._guide.begin()
         self._run.drop_before(self.clock.monotonic() - FRESH_S)
@@ -159,8 +160,10 @@ class FaceWorker(DeviceWorker):
         seen = self._matcher.analyse(frame.image) if encode else self._matcher.locate(frame.image)
         usable = self._usable(seen)
         whose: Whose | None = None
+        if self._check is None or self._matched:
+            self._run.drop_before(frame.stamp - FRESH_S)
         if usable and seen.probe is not None:
-            whose = self._run.take(Taken(frame.stamp, seen.probe, frame.image if self._second is not None else None))
+            whose = self._run.take(self._taken(frame, seen.probe))
             usable = whose is not Whose.UNCLEAR
         elif usable and encode:
             usable = False
@@ -190,12 +193,17 @@ class FaceWorker(DeviceWorker):
 
     def _begin_anew_by_judge(self, frame: Frame, seen: FaceAnalysis) -> None:
         """The judge saw the face jump, or come back: perhaps somebody else's, so the comparison begins anew as well."""
+        if self._live is not None:
+            return  # both are told: whoever is there now is compared with the face that was judged
         self._run.forget()
         self._matched = False
         if self._face_ended is CheckOutcome.SUCCESSFUL:
             self._pad.spoil()
         if seen.probe is not None:
-            self._run.take(Taken(frame.stamp, seen.probe, frame.image if self._second is not None else None))
+            self._run.take(self._taken(frame, seen.probe))
+
+    def _taken(self, frame: Frame, probe: FaceProbe) -> Taken:
+        return Taken(frame.stamp, probe, frame.image if self._second is not None and self._face_ended is None else None)
 
     # -- the face check ------------------------------------------------------------------------------------------------
 
@@ -255,6 +263,7 @@ class FaceWorker(DeviceWorker):
         check = self._check
         held_s = self.clock.monotonic() - self._matched_at if self._matched else 0.0
         self._forget_face_check()
+        self._run.decided()
         if check is not None:
             self._face_ended = outcome
             self.around.post(e.CheckEnded(check.crossing_id, Modality.FACE, outcome, reason, held_s))

@@ -134,6 +134,25 @@ def test_somebody_else_before_the_camera_while_the_finger_is_awaited_takes_live_
     assert all_ends(lane)[2:] == [(Modality.PAD, CheckOutcome.UNDETERMINED, Reason.PAD_UNDETERMINED)]
 
 
+@pytest.mark.invariant("INV-2")
+def test_also_who_takes_the_face_s_place_with_a_jump(lane, judge):
+    lane.show(2.0, HOLDER, LIVE)
+    lane.check()
+    lane.show(0.2, HOLDER, LIVE)
+    judge.jump()
+    lane.show(2.0, OTHER, LIVE)
+    assert all_ends(lane)[2:] == [(Modality.PAD, CheckOutcome.UNDETERMINED, Reason.PAD_UNDETERMINED)]
+
+
+def test_the_same_face_that_jumps_keeps_what_was_judged(lane, judge):
+    lane.show(2.0, HOLDER, LIVE)
+    lane.check()
+    lane.show(0.2, HOLDER, LIVE)
+    judge.jump()
+    lane.show(2.0, HOLDER, LIVE)
+    assert lane.ends() == PASSED
+
+
 def test_whoever_looks_down_at_the_reader_keeps_what_was_judged(lane):
     lane.show(2.0, HOLDER, LIVE)
     lane.check()

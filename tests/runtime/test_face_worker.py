@@ -12,6 +12,7 @@ from gate_controller.core.values import CheckOutcome, Modality
 from gate_controller.ports.devices import FaceModel, FaceTemplate
 from gate_controller.ports.errors import DeviceUntrustedError
 from gate_controller.runtime.face_guidance import PERSISTENT_FRAMES
+from gate_controller.runtime.face_run import FRESH_S, VERIFY_EVERY_S
 from gate_controller.runtime.face_worker import FaceWorker
 
 
@@ -163,12 +164,23 @@ class TestSecondModel:
         session.keep("x", make_record(b"finger"))
         assert check(worker) == (CheckOutcome.NOT_SUPPORTED, Reason.NO_TEMPLATE)
 
-    def test_no_image_is_kept_after_the_check(self, worker, second):
+    @pytest.mark.invariant("INV-7")
+    def test_no_image_is_kept_once_it_is_decided_while_the_finger_is_awaited(self, worker, matcher, second, camera):
+        camera.advances = 1 / 15
         second.script.append((1, 0.39, 0.9))
-        check(worker)
-        worker.submit(c.EndBiometrics("x"))
-        worker.step()
-        assert worker._run.taken == []
+        matcher.always = (1, 0.3, 0.9)
+        assert check(worker, steps=150) == (CheckOutcome.SUCCESSFUL, None)
+        assert [taken for taken in worker._run.taken if taken.image is not None] == []
+
+    @pytest.mark.invariant("INV-7")
+    def test_before_the_check_only_what_may_count_for_it_is_kept(self, worker, matcher, camera):
+        camera.advances = 1 / 15
+        matcher.script.clear()
+        matcher.always = (1, 0.3, 0.9)
+        worker.submit(c.GatherPadEvidence("x"))
+        for _ in range(150):
+            worker.step()
+        assert len(worker._run.taken) <= FRESH_S / VERIFY_EVERY_S + 1
 
 
 class TestPrompts:
