@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -89,6 +90,8 @@ def _serve(config: Path, prompts: bool, manager: ServiceManager, lines: Backgrou
         if composed.settings.metrics.textfile is not None:
             stack.enter_context(TextFile(composed.settings.metrics.textfile, composed.settings.metrics.every_s, server.metrics.text))
         log.info("serving", gate=composed.settings.gate.id, kiosk=server.kiosk_url)
+        gc.collect()
+        gc.freeze()  # what is loaded stays; looking through it for garbage would hold the interpreter for 50 ms, whoever waits for a door
         manager.close()  # of what it handed over, all that is used is taken
         watch = Watch(gate, server, manager)
         watch.look()
@@ -149,6 +152,7 @@ class Watch:
         self._manager.status(f"{status['state']}: {status['reason']}" if status["reason"] else status["state"])
         if not self._told_ready:
             self._told_ready = True
+            gc.freeze()  # the devices' share of it, the models above all
             self._manager.ready()
         self._manager.alive()
 

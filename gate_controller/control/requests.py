@@ -44,6 +44,11 @@ def answer(body: JsonObject, status: int = 200) -> web.Response:
     return web.json_response(body, status=status, headers={"Cache-Control": "no-store"})
 
 
+def answer_text(body: str) -> web.Response:
+    """The same of what is JSON already."""
+    return web.Response(text=body, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
 def problem(status: int, what: str, remedy: str) -> web.Response:
     """An error's answer."""
     return answer({"error": what, "remedy": remedy}, status)

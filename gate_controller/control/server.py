@@ -34,6 +34,7 @@ log = structlog.get_logger("gate.control")
 
 WAITING = 2 * BURST
 """Requests that may wait for the gate at a time. A journal that hangs holds up each note of a denied act for seconds; one user's must not be all there is."""
+METRICS_KEPT_S = 0.5
 _START_S = 30.0
 _JOIN_S = 30.0
 
@@ -71,7 +72,7 @@ class ControlServer:
         handed_over: MutableMapping[str, socket.socket] | None = None,
     ) -> None:
         self._gate = gate
-        self.metrics = GateMetrics(gate, passes)
+        self.metrics = GateMetrics(gate, passes, METRICS_KEPT_S)
         self._feed = feed
         self._path = socket_path
         self._port = kiosk_port

@@ -126,6 +126,20 @@ def test_a_gate_without_a_status_has_no_metrics(gate, counter):
         GateMetrics(gate, counter).text()
 
 
+def test_a_text_is_kept_for_a_while_but_for_no_gate_without_a_status(gate):
+    now = [100.0]
+    metrics = GateMetrics(gate, None, kept_s=0.5, clock=lambda: now[0])
+    first = metrics.text()
+    metrics.requested("status", 200)
+    now[0] += 0.4
+    assert metrics.text() is first
+    now[0] += 0.1
+    assert samples(metrics.text().decode())["gate_control_requests_total", "status", "200"] == 1
+    gate.failing = True
+    with pytest.raises(Exception, match="secret"):
+        metrics.text()
+
+
 def test_over_the_socket(serve, gate):
     served = serve()
     line = served.raw()

@@ -57,6 +57,15 @@ def test_a_gate_that_decides_and_answers_is_ready_whatever_its_lane_is(parts):
     assert told == [("status", "out_of_service: io_board_lost"), ("ready",), ("alive",), ("status", "out_of_service: io_board_lost"), ("alive",)]
 
 
+def test_what_is_loaded_when_the_gate_is_ready_is_no_longer_looked_through_for_garbage(parts, monkeypatch):
+    *_, watch = parts
+    frozen = []
+    monkeypatch.setattr("gate_controller.daemon.gc.freeze", lambda: frozen.append(1))
+    watch.look()
+    watch.look()
+    assert frozen == [1]
+
+
 def test_no_sign_of_life_while_something_does_not_run(parts):
     gate, server, told, watch = parts
     watch.look()
