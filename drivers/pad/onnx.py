@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Any
 
 import cv2
 import numpy as np
@@ -132,8 +131,12 @@ def _log_odds(score: float) -> float:
     return math.log(inside / (1 - inside))
 
 
+_DOUBT = 0.5
+"""A score above it speaks for an attack, whichever judge gives it."""
+
+
 class EitherJudge:
-    """Several judges, all of which must be content: the score is the highest of theirs, and none until each has one."""
+    """Several judges, all of which must be content: the score is the highest of theirs. Until each has one, only a score that speaks for an attack is one."""
 
     def __init__(self, judges: tuple[PadJudge, ...]) -> None:
         self._judges = judges
@@ -156,8 +159,10 @@ class EitherJudge:
     def assess(self) -> PadAssessment:
         """See PadJudge. Frames and time are those of the judge that saw least."""
         parts = [judge.assess() for judge in self._judges]
-        scores: list[Any] = [part.score for part in parts]
-        score = None if None in scores else max(scores)
+        scores = [part.score for part in parts if part.score is not None]
+        highest = max(scores, default=None)
+        # A judge that can see nothing (a plain wall, a slow camera) makes nobody live, and does not excuse what the other sees.
+        score = highest if len(scores) == len(parts) or (highest is not None and highest > _DOUBT) else None
         cues = tuple(cue for part in parts for cue in part.cues)
         return PadAssessment(score, min(part.frames for part in parts), min(part.span_s for part in parts), max(part.restarts for part in parts), cues)
 

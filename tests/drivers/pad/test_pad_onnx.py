@@ -13,7 +13,7 @@ from gate_controller.ports.clock import SystemClock
 from gate_controller.ports.devices import Frame
 from gate_controller.ports.drivers import DriverContext
 from gate_controller.ports.errors import ConfigurationError
-from gate_controller.ports.pad import FacePlace
+from gate_controller.ports.pad import FacePlace, PadDecision, PadLimits, decide
 
 _spec = importlib.util.spec_from_file_location("tiny_onnx", Path(__file__).with_name("tiny_onnx.py"))
 _module = importlib.util.module_from_spec(_spec)
@@ -105,6 +105,17 @@ def test_with_the_passive_cues_both_must_be_content(build):
     judge.observe(frame(0, 255), FACE)
     assert judge.assess().score is None, "the passive judge has seen too little"
     assert judge.name.startswith("passive-1 (")
+
+
+def test_an_attack_that_one_judge_sees_is_one_while_the_other_sees_nothing(build):
+    """A plain wall gives the passive judge nothing to follow: that must not hide what the model finds."""
+    judge = build(with_passive=True)
+    limits = PadLimits(live_at=0.3, attack_at=0.7, least_frames=6, least_span_s=1.0)
+    assert score(judge, *[(255, 0)] * 8) > 0.99
+    assert decide(judge.assess(), limits) is PadDecision.ATTACK
+    assert score(judge, *[(0, 255)] * 8) is None
+    assert score(judge, *[(100, 110)] * 8) is None
+    assert decide(judge.assess(), limits) is PadDecision.UNDETERMINED
 
 
 @pytest.mark.parametrize(
