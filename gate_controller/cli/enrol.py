@@ -92,7 +92,7 @@ TEXTS = {
 @click.option("--seal-to", metavar="HEX", required=True, help="The region's key for records.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Directory that the record is written to.")
 @click.option("--birth-date", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Asked for when not given; other users can see what is given here.")
-@click.option("--reference", type=Reference(), default=None, help="Of somebody who has one; a new person gets a new one.")
+@click.option("--reference", type=Reference(), default=None, help="Of somebody who has one, - asks for it; a new person gets a new one.")
 @click.option(
     "--version", type=click.IntRange(1, MAX_VERSION - 1), default=1, show_default=True, help="Of the record; more than the region's for somebody enrolled."
 )

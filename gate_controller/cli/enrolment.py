@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 import syslog
 import time
 from collections.abc import Callable, Iterator
@@ -44,7 +45,10 @@ REGION = click.Choice([region.value for region in Region], case_sensitive=False)
 
 
 class Reference(click.ParamType[bytes]):
-    """An enrolment reference: 32 hexadecimal digits."""
+    """An enrolment reference: 32 hexadecimal digits, or - to be asked for it.
+
+    What stands on a command line every user of the machine can see, sudo writes it to its log and a shell to its history.
+    """
 
     name = "REFERENCE"
 
@@ -52,6 +56,8 @@ class Reference(click.ParamType[bytes]):
         """16 bytes."""
         if isinstance(value, bytes):
             return value
+        if value == "-":
+            value = click.prompt("Reference", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
         try:
             reference = bytes.fromhex(value)
         except ValueError:
@@ -109,7 +115,7 @@ def import_command(context: click.Context, config: Path, as_json: bool, files: t
 @click.option("--reason", default="", help="Why; goes to the system log with the user's id.")
 @_options
 def show_command(context: click.Context, config: Path, as_json: bool, reference: bytes, reason: str) -> None:
-    """Show what is enrolled under REFERENCE (32 hexadecimal digits), but no template and no date of birth.
+    """Show what is enrolled under REFERENCE (32 hexadecimal digits; - asks for it), but no template and no date of birth.
 
     Exit code: 0 shown, 1 nobody is enrolled under it, 8 the configuration or the store cannot be used.
     """
@@ -163,7 +169,7 @@ def verify_command(context: click.Context, config: Path, as_json: bool) -> None:
 @click.option("--reason", required=True, help="Why; goes to the system log with the user's id.")
 @_options
 def erase_command(context: click.Context, config: Path, as_json: bool, reference: bytes, reason: str) -> None:
-    """Erase the person enrolled under REFERENCE from this gate, so that nothing of the record stays in the files.
+    """Erase the person enrolled under REFERENCE (- asks for it) from this gate, so that nothing of the record stays in the files.
 
     Until the region sends the person again: the region must erase the record, too.
 

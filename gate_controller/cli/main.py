@@ -10,6 +10,7 @@ import difflib
 import errno
 import io
 import os
+import resource
 import sys
 import traceback
 from collections.abc import Callable
@@ -152,7 +153,11 @@ def _colour() -> dict[str, bool]:
 
 
 def script() -> None:
-    """Console script. What a terminal without UTF-8 cannot show is shown as an escape, not as a crash."""
+    """Console script. What a terminal without UTF-8 cannot show is shown as an escape, not as a crash.
+
+    A crash of a library leaves no memory on the disk: keys, templates and pictures may be in it (the units have LimitCORE=0).
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     for descriptor, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:  # it was closed before we were started
             os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 import syslog
@@ -267,6 +270,39 @@ def test_erase(filled: Site, capsys: pytest.CaptureFixture[str], logged: list[st
     assert "44 records" in said(capsys)
 
 
+def test_a_reference_need_not_stand_on_the_command_line(
+    filled: Site, capsys: pytest.CaptureFixture[str], logged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There other users see it, and sudo writes it to its log."""
+    for wrong in ("", "person\n", reference(2)[:30]):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(wrong))
+        assert filled.enrolment("show", "-") == 2
+        assert "a reference has 32 hexadecimal digits" in said(capsys)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{reference(2)}\n"))
+    assert filled.enrolment("erase", "-", "--reason", "request 2") == 0
+    assert filled.enrolment("show", reference(2)) == 1
+    assert reference(2) not in said(capsys) + "".join(logged)
+
+
+def test_a_reference_is_asked_for_on_a_terminal_and_not_shown(filled: Site) -> None:
+    """On a terminal of its own: what is typed must not be echoed."""
+    command = [sys.executable, "-m", "gate_controller.cli.main", "enrolment", "show", "-", "--config", str(filled.config)]
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(command[0], command)
+    shown = b""
+    while b"Reference: " not in shown:  # the space comes once nothing is echoed any more
+        shown += os.read(terminal, 1024)
+    os.write(terminal, f"{reference(2)}\n".encode())
+    with contextlib.suppress(OSError):  # the terminal is gone when the child is
+        while more := os.read(terminal, 1024):
+            shown += more
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert b"registered with" in shown
+    assert reference(2).encode() not in shown
+
+
 def test_rotate(filled: Site, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path.name for path in (filled.scratch / "enrolment").glob("*.db")}
     assert filled.enrolment("rotate", "--region", "hk") == 0
@@ -335,3 +371,27 @@ def test_people_ascend_and_follow_from_the_seed() -> None:
         assert references == sorted(set(references))
     assert person(3, 10, "s", Region.HK) == person(3, 10, "s", Region.HK)
     assert len({person(3, 10, seed, region, version).faces[0].data for seed in "st" for region in Region for version in (1, 2)}) == 8
+
+
+CRASH = """
+import os, resource, sys
+most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+resource.setrlimit(resource.RLIMIT_CORE, (most, most))
+from gate_controller.cli import enrolment, main
+
+def crash(*_):
+    print(resource.getrlimit(resource.RLIMIT_CORE)[0], flush=True)
+    os.abort()
+
+enrolment.verify_all = crash
+main.script()
+"""
+
+
+def test_a_crash_leaves_no_memory_on_the_disk(filled: Site, tmp_path: Path) -> None:
+    """The keys are in it, and records; what SIGABRT does here, a library written in C may do."""
+    (tmp_path / "cwd").mkdir()
+    command = [sys.executable, "-c", CRASH, "enrolment", "verify", "--config", str(filled.config)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path / "cwd", env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert (ended.returncode, ended.stdout) == (-signal.SIGABRT, "0\n")
+    assert list((tmp_path / "cwd").iterdir()) == []
