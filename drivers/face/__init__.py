@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from drivers.face.weights import SFACE_2021DEC, YUNET_2023MAR, Weights, read_checked
+from drivers.face.weights import DLIB_RESNET_V1, SFACE_2021DEC, YUNET_2023MAR, Weights, read_checked
 from gate_controller.ports.devices import FaceModel
 from gate_controller.ports.drivers import Driver, DriverContext
 
@@ -63,6 +63,15 @@ class SfaceOptions(DetectorOptions):
     recogniser: str = Field(SFACE_2021DEC.file, pattern=FILE, description="weights file of SFace, or of a net with SFace's input, in the directory of models")
     recogniser_sha256: str = Field(SFACE_2021DEC.sha256, pattern=SHA256, description="sha256 of that file")
     model: str = Field("sface-2021dec", pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$", description="name of the model in templates")
+
+    @model_validator(mode="after")
+    def _a_name_stands_for_its_weights(self) -> Self:
+        """A policy's threshold, and the largest that is known to be safe, go by the name."""
+        for name, weights in (("sface-2021dec", SFACE_2021DEC), ("dlib-resnet-v1", DLIB_RESNET_V1)):
+            if (self.model == name) != (self.recogniser_sha256 == weights.sha256):
+                msg = f"model {name} and weights {weights.sha256[:8]} go together: another recogniser needs another model name, and a threshold of its own in the policy"
+                raise ValueError(msg)
+        return self
 
 
 class DlibOptions(DetectorOptions):

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from drivers.face import DLIB, SFACE, SfaceOptions
 from drivers.face.weights import SFACE_2021DEC, YUNET_2023MAR
+from gate_controller.ports.devices import FaceModel
 from gate_controller.ports.drivers import DriverContext
 from gate_controller.ports.errors import ConfigurationError
 
@@ -59,20 +60,22 @@ def test_a_file_of_ones_own_needs_its_own_hash_and_must_be_a_net(models, context
     with pytest.raises(ConfigurationError, match="sha256 differs"):
         build(SFACE, models, context, recogniser="own.onnx")
     with pytest.raises(ConfigurationError, match="cannot build a net"):
-        build(SFACE, models, context, recogniser="own.onnx", recogniser_sha256=hashlib.sha256(data).hexdigest())
+        build(SFACE, models, context, recogniser="own.onnx", recogniser_sha256=hashlib.sha256(data).hexdigest(), model="own")
     with pytest.raises(ConfigurationError, match="cannot build a net"):
         build(SFACE, models, context, detector="own.onnx", detector_sha256=hashlib.sha256(data).hexdigest())
 
 
 def test_a_net_that_makes_no_embeddings_is_refused(models, context):
     with pytest.raises(ConfigurationError):
-        build(SFACE, models, context, recogniser=YUNET_2023MAR.file, recogniser_sha256=YUNET_2023MAR.sha256)
+        build(SFACE, models, context, recogniser=YUNET_2023MAR.file, recogniser_sha256=YUNET_2023MAR.sha256, model="yunet")
 
 
 def test_a_net_of_ones_own_makes_templates_of_its_own(models, context):
-    shutil.copy(models / SFACE_2021DEC.file, models / "site.onnx")
-    matcher = build(SFACE, models, context, recogniser="site.onnx", model="site-7")
-    assert matcher.model.name == "site-7"
+    data = (models / SFACE_2021DEC.file).read_bytes() + b"\x12\x01x"  # the same net by another producer (ModelProto.producer_name)
+    (models / "site.onnx").write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    matcher = build(SFACE, models, context, recogniser="site.onnx", recogniser_sha256=digest, model="site-7")
+    assert matcher.model == FaceModel("site-7", digest)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +87,9 @@ def test_a_net_of_ones_own_makes_templates_of_its_own(models, context):
         {"min_face_px": 40, "second_face_px": 48},
         {"threads": 0},
         {"threshold": 1.0},
+        {"recogniser": "own.onnx", "recogniser_sha256": "ab" * 32},  # thresholds go by the name: another net under SFace's would be judged by SFace's
+        {"recogniser": "own.onnx", "recogniser_sha256": "ab" * 32, "model": "dlib-resnet-v1"},
+        {"model": "site-7"},  # and SFace under another would escape the largest threshold that is known to be safe
     ],
 )
 def test_options_that_cannot_be_meant_are_refused(options):
