@@ -44,6 +44,10 @@ from gate_controller.trust.view import time_text
 REGION = click.Choice([region.value for region in Region], case_sensitive=False)
 
 
+class CheckFailedError(StoreError):
+    """The stores work, and the answer is no."""
+
+
 class Reference(click.ParamType[bytes]):
     """An enrolment reference: 32 hexadecimal digits, or - to be asked for it.
 
@@ -86,7 +90,7 @@ def import_command(context: click.Context, config: Path, as_json: bool, files: t
     In the order of their numbers, whatever the order of the files; each whole or not at all. An import that was interrupted goes on where
     it was, when the same command is given again. At the first file that is refused it stops: what came before it is in force.
 
-    Exit code: 0 taken, 1 refused, 3 nothing new, 8 the configuration, the keys or the store cannot be used.
+    Exit code: 0 taken, 1 refused (the reason code is printed), 3 nothing new, 8 the configuration, the keys or the store cannot be used.
     """
     reports: list[ImportReport] = []
     with _failures(as_json, lambda: {"imports": [_report_fields(report) for report in reports]}):
@@ -124,7 +128,7 @@ def show_command(context: click.Context, config: Path, as_json: bool, reference:
         _log(f"show {master.pseudonym(reference)}", reason)
         found = find_with_region(directory, master, reference)
         if found is None:
-            raise PublicationError("nobody is enrolled under this reference", "is it the pass's sub, and is the newest delta imported? gatectl enrolment stats")
+            raise CheckFailedError("nobody is enrolled under this reference", "is it the pass's sub, and is the newest delta imported? gatectl enrolment stats")
         region, record = found
         fields = _record_fields(region, record, _clock(context).wall())
         _print(as_json, fields, [f"{name.replace('_', ' '):<18}{_text(value)}" for name, value in fields.items()])
@@ -141,7 +145,7 @@ def stats_command(context: click.Context, config: Path, as_json: bool) -> None:
         master, directory = _parts(load(config))
         stores = facts(directory, master)
         if not stores:
-            raise PublicationError(f"enrolment directory {directory.path}: holds no enrolments", "gatectl enrolment import FILE...")  # noqa: EM102
+            raise CheckFailedError(f"enrolment directory {directory.path}: holds no enrolments", "gatectl enrolment import FILE...")  # noqa: EM102
         now = _clock(context).wall()
         fields = {"regions": {store.description.region.value: _store_fields(store, now) for store in stores}}
         _print(as_json, fields, [line for store in stores for line in _store_lines(store, now)])
@@ -160,7 +164,7 @@ def verify_command(context: click.Context, config: Path, as_json: bool) -> None:
             with progress_bar("verifying", "records") as progress:
                 count = verify_all(directory, master, progress)
         except StoreError as error:
-            raise PublicationError(error.what, error.remedy) from error
+            raise CheckFailedError(error.what, error.remedy) from error
         _print(as_json, {"records": count}, [f"{count:,} records, every one opened and every proof sound"])
 
 
@@ -314,13 +318,16 @@ def _failures(as_json: bool, more: Callable[[], dict[str, object]] = dict) -> It
     try:
         yield
     except GateError as error:
+        reason = error.reason.value if isinstance(error, PublicationError) else ""
+        if reason:
+            _log(f"import refused: {reason}")
         if as_json:
-            click.echo(json.dumps({"ok": False, "what": error.what, "remedy": error.remedy, **more()}))
+            click.echo(json.dumps({"ok": False, **({"reason": reason} if reason else {}), "what": error.what, "remedy": error.remedy, **more()}))
         else:
-            for line in (error.what, f"remedy: {error.remedy}" if error.remedy else ""):
-                if line:
-                    click.echo(f"gatectl: {line}", err=True)
-        refused = isinstance(error, PublicationError | TrustError) or not isinstance(error, StoreError | ConfigurationError)
+            click.echo(f"gatectl: {f'not imported ({reason}): ' if reason else ''}{error.what}", err=True)
+            if error.remedy:
+                click.echo(f"gatectl: remedy: {error.remedy}", err=True)
+        refused = isinstance(error, CheckFailedError | PublicationError | TrustError) or not isinstance(error, StoreError | ConfigurationError)
         raise click.exceptions.Exit(ExitCode.CHECK_FAILED if refused else ExitCode.CONFIGURATION) from error
 
 

@@ -18,6 +18,7 @@ from typing import Self
 from gate_controller.enrolment import schema
 from gate_controller.enrolment.draft import write_description
 from gate_controller.enrolment.keys import MasterKey
+from gate_controller.enrolment.manifest import Refused
 from gate_controller.enrolment.publication import Entry, PublicationError
 from gate_controller.enrolment.store import WHAT, open_data_key, open_record, read_bucket, read_bucket_bits, read_description
 from gate_controller.ports import sqlite
@@ -143,9 +144,8 @@ class Change:
                 self._counts["unchanged"] += 1
                 return
             msg = f"{self._path}: a record of the delta is not newer than the stored one, and different from it"
-            raise PublicationError(
-                msg, "nothing was taken: an old record must not come back, and a changed one needs a higher version; tell the region's authority"
-            )
+            remedy = "nothing was taken: an old record must not come back, and a changed one needs a higher version; tell the region's authority"
+            raise PublicationError(msg, remedy, Refused.RECORD_NOT_NEWER)
         sealed = self._key.seal_record(record_id, record.version, entry.plain)
         if known is None:
             row = self._connection.execute("INSERT INTO records(sealed) VALUES (?)", (sealed,)).lastrowid

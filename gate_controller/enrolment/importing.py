@@ -27,7 +27,7 @@ from gate_controller.enrolment.directory import EnrolmentDirectory
 from gate_controller.enrolment.draft import Draft, Sealable
 from gate_controller.enrolment.floor import NEVER, State
 from gate_controller.enrolment.keys import MasterKey
-from gate_controller.enrolment.manifest import Kind, Manifest
+from gate_controller.enrolment.manifest import Kind, Manifest, Refused
 from gate_controller.enrolment.publication import ASK_REGION, Entry, Publication, PublicationError
 from gate_controller.enrolment.store import SealedStore
 from gate_controller.ports.errors import StoreError
@@ -164,9 +164,9 @@ def _take_snapshot(
     last = max(newest[:2], held.state if held else (0, 0))
     # What is damaged or gone may be restored from the same snapshot; its deltas then have to follow before the gate believes it.
     if manifest.snapshot < last[0] or (manifest.snapshot == last[0] and held is not None):
-        raise _unfit(manifest, f"is not newer than {_state_text(last)}, which this gate has had in force")
+        raise _unfit(manifest, f"is not newer than {_state_text(last)}, which this gate has had in force", Refused.NOT_NEWER)
     if manifest.issued_at < newest[2] and manifest.snapshot > last[0]:
-        raise _unfit(manifest, "was issued before what this gate has had in force, and has a higher number", ASK_REGION)
+        raise _unfit(manifest, "was issued before what this gate has had in force, and has a higher number", Refused.ISSUED_OUT_OF_ORDER, ASK_REGION)
     store = directory.store(manifest.region, manifest.snapshot, manifest.digest[:8])
     directory.clean(manifest.region, keep=store)
     description = schema.Description(manifest.region, manifest.snapshot, 0, manifest.issued_at, manifest.entries, manifest.digest)
@@ -203,18 +203,21 @@ def _apply_delta(
     if held is None or store is None:
         if problem is not None:
             raise problem
-        raise _unfit(manifest, f"needs {manifest.region.value} snapshot {manifest.snapshot}, and this gate has none", "import that snapshot first")
+        how = f"needs {manifest.region.value} snapshot {manifest.snapshot}, and this gate has none"
+        raise _unfit(manifest, how, Refused.BASE_MISSING, "import that snapshot first")
     if manifest.snapshot != held.snapshot:
         if manifest.snapshot < held.snapshot:
-            raise _unfit(manifest, f"belongs to an older snapshot than {_state_text(held.state)}, which is in force")
-        raise _unfit(manifest, f"belongs to snapshot {manifest.snapshot}, and {held.snapshot} is in force", "import that snapshot first")
+            raise _unfit(manifest, f"belongs to an older snapshot than {_state_text(held.state)}, which is in force", Refused.NOT_NEWER)
+        how = f"belongs to snapshot {manifest.snapshot}, and {held.snapshot} is in force"
+        raise _unfit(manifest, how, Refused.BASE_MISSING, "import that snapshot first")
     if manifest.delta <= held.delta:
-        raise _unfit(manifest, f"is not newer than {_state_text(held.state)}, which is in force")
+        raise _unfit(manifest, f"is not newer than {_state_text(held.state)}, which is in force", Refused.NOT_NEWER)
     if manifest.delta != held.delta + 1:
         missing = f"{held.snapshot}.{held.delta + 1}"
-        raise _unfit(manifest, f"follows on delta {held.snapshot}.{manifest.delta - 1}, and delta {missing} is missing", f"import delta {missing} first")
+        how = f"follows on delta {held.snapshot}.{manifest.delta - 1}, and delta {missing} is missing"
+        raise _unfit(manifest, how, Refused.BASE_MISSING, f"import delta {missing} first")
     if manifest.issued_at < held.issued_at:
-        raise _unfit(manifest, "was issued before what is in force, and has a higher number", ASK_REGION)
+        raise _unfit(manifest, "was issued before what is in force, and has a higher number", Refused.ISSUED_OUT_OF_ORDER, ASK_REGION)
     require_space(directory.path, int(manifest.file_bytes * _DELTA_PER_FILE), manifest.name)
     counted = 0
     others = _Others(directory, manifest, master)
@@ -262,7 +265,8 @@ class _Others:
         for store in self._stores:
             for place, entry in enumerate(entries, 1):
                 if entry.record is not None and store.holds(entry.reference):
-                    raise _unfit(self._manifest, f"has in chunk {chunk}, entry {place}, a reference of {store.description.region.value}'s", ASK_REGION)
+                    how = f"has in chunk {chunk}, entry {place}, a reference of {store.description.region.value}'s"
+                    raise _unfit(self._manifest, how, Refused.OTHER_REGIONS_PERSON, ASK_REGION)
 
 
 def _held(directory: EnrolmentDirectory, region: Region, master: MasterKey) -> tuple[schema.Description | None, StoreError | None]:
@@ -334,5 +338,5 @@ def _state_text(state: tuple[int, int]) -> str:
     return f"snapshot {snapshot}" + (f" with delta {delta}" if delta else "")
 
 
-def _unfit(manifest: Manifest, how: str, remedy: str = "what is in force stays in force; take a newer one") -> PublicationError:
-    return PublicationError(f"{manifest.name}: {how}", remedy)
+def _unfit(manifest: Manifest, how: str, reason: Refused, remedy: str = "what is in force stays in force; take a newer one") -> PublicationError:
+    return PublicationError(f"{manifest.name}: {how}", remedy, reason)

@@ -41,8 +41,41 @@ _HEAD, _TAIL = b"\xa3\x01\x27\x04\x48", b"\x10\x19\xfd\xea"
 """The protected header {1: -8, 4: kid, 16: 65002} around the kid."""
 
 
+class Refused(Enum):
+    """Why a publication is refused; the value is the reason code, which is stable."""
+
+    NOT_ENROLMENTS = "not_enrolments"
+    UNREADABLE = "unreadable"
+    CUT_OFF = "cut_off"
+    TRAILING_BYTES = "trailing_bytes"
+    UNKNOWN_FORMAT = "unknown_format"
+    UNKNOWN_KEY = "unknown_key"
+    KEY_NOT_VALID = "key_not_valid"
+    WRONG_SIGNATURE = "wrong_signature"
+    WRONG_REGION = "wrong_region"
+    MALFORMED = "malformed"
+    CHANGED_CHUNK = "changed_chunk"
+    BAD_RECORD = "bad_record"
+    NOT_FOR_THIS_GATE = "not_for_this_gate"
+    ISSUED_IN_THE_FUTURE = "issued_in_the_future"
+    ISSUED_OUT_OF_ORDER = "issued_out_of_order"
+    NOT_NEWER = "not_newer"
+    BASE_MISSING = "base_missing"
+    OTHER_REGIONS_PERSON = "other_regions_person"
+    RECORD_NOT_NEWER = "record_not_newer"
+
+
 class ManifestError(ValueError):
-    """The front must not be believed; str() says why, without the file's name."""
+    """The front must not be believed; str() says why, without the file's name.
+
+    Args:
+        how: Why, for a person.
+        reason: Why, for a program.
+    """
+
+    def __init__(self, how: str, reason: Refused = Refused.MALFORMED) -> None:
+        super().__init__(how)
+        self.reason = reason
 
 
 class Kind(Enum):
@@ -131,14 +164,14 @@ def read_manifest(file: BinaryIO, keys: Mapping[bytes, VerifyingKey], now: float
     """
     head = file.read(FRONT_HEAD_BYTES)
     if not head.startswith(MAGIC):
-        raise ManifestError("is no snapshot or delta of enrolments")
-    _require(len(head) == FRONT_HEAD_BYTES, "is cut off")
+        raise ManifestError("is no snapshot or delta of enrolments", Refused.NOT_ENROLMENTS)
+    _require(len(head) == FRONT_HEAD_BYTES, "is cut off", Refused.CUT_OFF)
     number = head[len(MAGIC) : -4]
-    _require(number == FORMAT, f"has format {number.decode('ascii', 'replace')!a}, this program reads {FORMAT.decode()!a}")
+    _require(number == FORMAT, f"has format {number.decode('ascii', 'replace')!a}, this program reads {FORMAT.decode()!a}", Refused.UNKNOWN_FORMAT)
     length = int.from_bytes(head[-4:])
     _require(length <= MAX_FRONT_BYTES, f"has a front of {length} bytes, more than {MAX_FRONT_BYTES}")
     front = file.read(length)
-    _require(len(front) == length, "is cut off in its front")
+    _require(len(front) == length, "is cut off in its front", Refused.CUT_OFF)
     try:
         item, end = parse_sign1(front)
     except FrameError as error:
@@ -151,17 +184,17 @@ def read_manifest(file: BinaryIO, keys: Mapping[bytes, VerifyingKey], now: float
     key = keys.get(kid)
     if key is None:
         msg = f"is signed with the key {kid.hex()}, which no region has published for enrolments"
-        raise ManifestError(msg)
-    _require(key.not_before <= now < key.not_after, f"is signed with the key {kid.hex()} of {key.region.value}, which is not valid now")
+        raise ManifestError(msg, Refused.UNKNOWN_KEY)
+    _require(key.not_before <= now < key.not_after, f"is signed with the key {kid.hex()} of {key.region.value}, which is not valid now", Refused.KEY_NOT_VALID)
     if not (is_valid_point(key.key) and verify_signature(item.signature, item.signed, key.key)):
-        raise ManifestError("has a wrong signature")
+        raise ManifestError("has a wrong signature", Refused.WRONG_SIGNATURE)
     try:
         claims = parse_deterministic(item.payload)
         manifest = _manifest(claims, FRONT_HEAD_BYTES + length, hashlib.blake2b(head + front, digest_size=_HASH_BYTES).digest())
     except CborError as error:
         msg = f"has a front that is {error}"
         raise ManifestError(msg) from None
-    _require(manifest.region is key.region, f"is of {manifest.region.value} and signed by {key.region.value}")
+    _require(manifest.region is key.region, f"is of {manifest.region.value} and signed by {key.region.value}", Refused.WRONG_REGION)
     return manifest
 
 
@@ -214,6 +247,6 @@ def _bytes(value: object, length: int) -> bool:
     return type(value) is bytes and len(value) == length
 
 
-def _require(kept: bool, broken: str) -> None:
+def _require(kept: bool, broken: str, reason: Refused = Refused.MALFORMED) -> None:
     if not kept:
-        raise ManifestError(broken)
+        raise ManifestError(broken, reason)

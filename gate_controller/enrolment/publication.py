@@ -17,7 +17,7 @@ from nacl import bindings, exceptions
 
 from gate_controller.enrolment import records
 from gate_controller.enrolment.keys import KEY_BYTES, MasterKey
-from gate_controller.enrolment.manifest import Chunk, Kind, Manifest, ManifestError, read_manifest, transport_key_id
+from gate_controller.enrolment.manifest import Chunk, Kind, Manifest, ManifestError, Refused, read_manifest, transport_key_id
 from gate_controller.ports.errors import StoreError
 from gate_controller.ports.services import EnrolmentRecord, VerifyingKey
 
@@ -33,7 +33,17 @@ ASK_REGION = "tell the region's authority; what is in force stays in force"
 
 
 class PublicationError(StoreError):
-    """A snapshot or delta must not be believed, or does not fit what the gate holds. What is in force stays in force."""
+    """A snapshot or delta must not be believed, or does not fit what the gate holds. What is in force stays in force.
+
+    Args:
+        what: One line: what is wrong and where.
+        remedy: One line: what a person can do about it.
+        reason: Why, for a program.
+    """
+
+    def __init__(self, what: str, remedy: str, reason: Refused) -> None:
+        super().__init__(what, remedy)
+        self.reason = reason
 
 
 class Entry(NamedTuple):
@@ -71,7 +81,8 @@ class Publication:
         try:
             self._file = _opened(path)
         except OSError as error:
-            raise self._refuse(error.strerror or type(error).__name__, "is it there, is the stick mounted, and may this user read it?") from error
+            remedy = "is it there, is the stick mounted, and may this user read it?"
+            raise self._refuse(error.strerror or type(error).__name__, Refused.UNREADABLE, remedy) from error
         try:
             self.manifest: Manifest = read_manifest(self._file, keys, now)
             self._require_size(os.fstat(self._file.fileno()).st_size)
@@ -79,7 +90,7 @@ class Publication:
             self._key = self._content_key(master)
         except ManifestError as error:
             self._file.close()
-            raise self._refuse(str(error)) from error
+            raise self._refuse(str(error), error.reason) from error
         except OSError as error:
             self._file.close()
             raise self._failing(error) from error
@@ -105,7 +116,7 @@ class Publication:
             for entry in entries:
                 if entry.reference <= last:
                     msg = f"chunk {number}: references do not ascend"
-                    raise self._refuse(msg, ASK_REGION)
+                    raise self._refuse(msg, Refused.MALFORMED, ASK_REGION)
                 last = entry.reference
             yield number, entries
 
@@ -113,7 +124,7 @@ class Publication:
         """Raise PublicationError unless all chunks together had as many entries as the front says."""
         if counted != self.manifest.entries:
             msg = f"has {counted} entries, and its front says {self.manifest.entries}"
-            raise self._refuse(msg, ASK_REGION)
+            raise self._refuse(msg, Refused.MALFORMED, ASK_REGION)
 
     def _last_reference(self, number: int) -> bytes:
         return self._entries(number)[-1].reference
@@ -126,7 +137,7 @@ class Publication:
                 entries.append(self._entry(kind, body))
         except ValueError as error:
             msg = f"chunk {number}, entry {len(entries) + 1}: {error}"
-            raise self._refuse(msg, ASK_REGION) from None
+            raise self._refuse(msg, Refused.BAD_RECORD, ASK_REGION) from None
         return entries
 
     def _entry(self, kind: int, body: bytes) -> Entry:
@@ -147,43 +158,46 @@ class Publication:
             raise self._failing(error) from error
         if len(sealed) != chunk.length:
             msg = f"is cut off in chunk {number}"
-            raise self._refuse(msg)
+            raise self._refuse(msg, Refused.CUT_OFF)
         if hashlib.blake2b(sealed, digest_size=_HASH_BYTES).digest() != chunk.digest:
             msg = f"chunk {number} is not the signed one"
-            raise self._refuse(msg)
+            raise self._refuse(msg, Refused.CHANGED_CHUNK)
         associated = _CHUNK + self.manifest.publication_id
         nonce = number.to_bytes(bindings.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES)
         try:
             return bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(sealed, associated, nonce, self._key)
         except exceptions.CryptoError:
             msg = f"chunk {number} does not open with the key that its front has for this gate"
-            raise self._refuse(msg, ASK_REGION) from None
+            raise self._refuse(msg, Refused.MALFORMED, ASK_REGION) from None
 
     def _content_key(self, master: MasterKey) -> bytes:
         sealed = self.manifest.recipients.get(transport_key_id(master.transport_public))
         key = None if sealed is None else master.unseal_transported(sealed)
         if key is None or len(key) != KEY_BYTES:
             what = f"{self.manifest.name} is not sealed to this gate's key"
-            raise self._refuse(what, "give the region this gate's public key: gatectl enrolment key; or take the file that was made for this gate")
+            remedy = "give the region this gate's public key: gatectl enrolment key; or take the file that was made for this gate"
+            raise self._refuse(what, Refused.NOT_FOR_THIS_GATE, remedy)
         return key
 
     def _require_size(self, size: int) -> None:
         expected = self.manifest.file_bytes or self._file.tell()
         if size != expected:
-            how = f"is cut off: {size} of {expected} bytes" if size < expected else f"has {size - expected} bytes after its last chunk"
-            raise self._refuse(how)
+            cut = f"is cut off: {size} of {expected} bytes", Refused.CUT_OFF
+            longer = f"has {size - expected} bytes after its last chunk", Refused.TRAILING_BYTES
+            raise self._refuse(*(cut if size < expected else longer))
 
     def _require_issued(self, now: float) -> None:
         """What was issued in the future would, once believed, keep out whatever is issued until then."""
         if self.manifest.issued_at > now + _AHEAD_S:
             what = f"{self.manifest.name} was issued in the future, by this gate's clock"
-            raise self._refuse(what, CHECK_CLOCKS)
+            raise self._refuse(what, Refused.ISSUED_IN_THE_FUTURE, CHECK_CLOCKS)
 
     def _failing(self, error: OSError) -> PublicationError:
-        return self._refuse(f"reading it failed: {error.strerror or type(error).__name__}", "the medium fails or was pulled out; import it again to go on")
+        how = f"reading it failed: {error.strerror or type(error).__name__}"
+        return self._refuse(how, Refused.UNREADABLE, "the medium fails or was pulled out; import it again to go on")
 
-    def _refuse(self, how: str, remedy: str = TAKE_AGAIN) -> PublicationError:
-        return PublicationError(f"{self._path}: {how}", remedy)
+    def _refuse(self, how: str, reason: Refused, remedy: str = TAKE_AGAIN) -> PublicationError:
+        return PublicationError(f"{self._path}: {how}", remedy, reason)
 
 
 def _framed(plain: bytes) -> Iterator[tuple[int, bytes]]:

@@ -160,20 +160,22 @@ def test_import_in_the_order_of_the_numbers(site: Site, capsys: pytest.CaptureFi
     assert [(each["name"], each["changed"], each["records"]) for each in found["imports"]] == [("HK delta 1.1", False, 40), ("MO snapshot 1", False, 5)]
 
 
-def test_a_refused_file_leaves_what_came_before_it(filled: Site, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refused_file_leaves_what_came_before_it(filled: Site, capsys: pytest.CaptureFixture[str], logged: list[str]) -> None:
     for number in ("2", "4"):
         filled.publish("HK", PEOPLE, "--delta", number, "--changed", "10")
     said(capsys)
     assert filled.enrolment("import", *filled.out.glob("hk-*.delta")) == 1
     spoken = said(capsys).splitlines()
     assert spoken[1].startswith("HK delta 1.2, issued")
+    assert logged[-1] == f"gatectl enrolment import refused: base_missing, by uid {os.getuid()}"
     assert spoken[2:] == [
-        "gatectl: HK delta 1.4: follows on delta 1.3, and delta 1.3 is missing",
+        "gatectl: not imported (base_missing): HK delta 1.4: follows on delta 1.3, and delta 1.3 is missing",
         "gatectl: remedy: import delta 1.3 first",
     ]
     assert filled.enrolment("import", *filled.out.glob("hk-*4.delta"), "--json") == 1
     found = json.loads(said(capsys))
-    assert found == {"ok": False, "what": "HK delta 1.4: follows on delta 1.3, and delta 1.3 is missing", "remedy": "import delta 1.3 first", "imports": []}
+    what = "HK delta 1.4: follows on delta 1.3, and delta 1.3 is missing"
+    assert found == {"ok": False, "reason": "base_missing", "what": what, "remedy": "import delta 1.3 first", "imports": []}
 
 
 def test_import_before_the_region_s_key_is_known(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,6 +22,7 @@ from simulators.enrolment_publication import Issue, chunks_of, claims_of, front,
 
 MakeRecord = Callable[..., EnrolmentRecord]
 NOW = 1_800_000_000
+PAGE = (Path(__file__).parents[2] / "docs" / "enrolment.md").read_text(encoding="utf-8")
 HEAD_BYTES = 12
 KEY, PUBLICATION_ID = derived("test", "key"), bytes(range(16))
 
@@ -33,7 +34,7 @@ def in_force(laboratory: Any, make_record: MakeRecord) -> Any:
     return laboratory
 
 
-def refused(laboratory: Any, path: Path, says: str) -> PublicationError:
+def refused(laboratory: Any, path: Path, says: str, reason: str = "") -> PublicationError:
     before = laboratory.files()
     with pytest.raises(PublicationError, match=says) as caught:
         laboratory.take(path)
@@ -41,6 +42,8 @@ def refused(laboratory: Any, path: Path, says: str) -> PublicationError:
     assert caught.value.remedy
     assert laboratory.files() == before
     assert laboratory.find(7) is not None
+    assert reason in {"", caught.value.reason.value}
+    assert f"`{caught.value.reason.value}`" in PAGE, "the operator finds the code on the page"
     return caught.value
 
 
@@ -89,7 +92,7 @@ def test_half_a_snapshot(in_force: Any, people: list[EnrolmentRecord], kept: flo
     path = in_force.published(people, snapshot=6)
     content = path.read_bytes()
     path.write_bytes(content[: kept if isinstance(kept, int) else int(len(content) * kept)])
-    refused(in_force, path, r"cut off|is no snapshot or delta")
+    refused(in_force, path, r"cut off|is no snapshot or delta", "not_enrolments" if kept in {0, 3} else "cut_off")
 
 
 def test_a_snapshot_that_shrinks_while_it_is_imported(in_force: Any, people: list[EnrolmentRecord]) -> None:
@@ -108,7 +111,7 @@ def test_a_snapshot_that_shrinks_while_it_is_imported(in_force: Any, people: lis
 def test_trailing_bytes(in_force: Any, people: list[EnrolmentRecord], tail: bytes) -> None:
     path = in_force.published(people, snapshot=6)
     path.write_bytes(path.read_bytes() + tail)
-    refused(in_force, path, f"has {len(tail)} bytes after its last chunk")
+    refused(in_force, path, f"has {len(tail)} bytes after its last chunk", "trailing_bytes")
 
 
 def test_something_else_altogether(in_force: Any) -> None:
@@ -119,7 +122,7 @@ def test_something_else_altogether(in_force: Any) -> None:
 
 def test_not_a_file(in_force: Any) -> None:
     refused(in_force, in_force.scratch, "is not a plain file|Is a directory")
-    refused(in_force, in_force.scratch / "nothing", "No such file")
+    refused(in_force, in_force.scratch / "nothing", "No such file", "unreadable")
     refused(in_force, Path("/dev/zero"), "is not a plain file")
 
 
@@ -128,7 +131,7 @@ def test_an_unknown_format_version(in_force: Any, people: list[EnrolmentRecord],
     path = in_force.published(people, snapshot=6)
     content = path.read_bytes()
     path.write_bytes(content[:6] + version + content[8:])
-    refused(in_force, path, r"has format .*, this program reads '01'")
+    refused(in_force, path, r"has format .*, this program reads '01'", "unknown_format")
 
 
 def test_a_front_that_claims_to_be_huge(in_force: Any, people: list[EnrolmentRecord]) -> None:
@@ -156,7 +159,7 @@ def test_any_chunk_changed(in_force: Any, people: list[EnrolmentRecord]) -> None
     content = bytearray(path.read_bytes())
     content[-100] ^= 1
     path.write_bytes(content)
-    refused(in_force, path, r"chunk \d+ is not the signed one")
+    refused(in_force, path, r"chunk \d+ is not the signed one", "changed_chunk")
 
 
 @pytest.mark.parametrize("order", [(1, 0), (0, 0), (1, 1)])
@@ -179,12 +182,12 @@ def test_a_wrong_signature(in_force: Any, people: list[EnrolmentRecord]) -> None
     content = bytearray(path.read_bytes())
     content[HEAD_BYTES + int.from_bytes(content[8:12]) - 1] ^= 1
     path.write_bytes(content)
-    refused(in_force, path, "has a wrong signature")
+    refused(in_force, path, "has a wrong signature", "wrong_signature")
 
 
 def test_a_key_that_no_region_has_published(forge: Forge, people: list[EnrolmentRecord]) -> None:
     forger = Authority(Region.HK, "somebody else", "enrolment")
-    refused(forge.laboratory, forge.write(*forge.ordinary(people), authority=forger), "which no region has published for enrolments")
+    refused(forge.laboratory, forge.write(*forge.ordinary(people), authority=forger), "which no region has published for enrolments", "unknown_key")
 
 
 def test_the_pass_key_of_the_region_signs_no_enrolments(forge: Forge, people: list[EnrolmentRecord]) -> None:
@@ -201,11 +204,13 @@ def test_the_other_region_s_key_with_this_region_s_kid(forge: Forge, people: lis
 def test_a_region_speaks_for_the_other(forge: Forge, people: list[EnrolmentRecord]) -> None:
     other = forge.laboratory.authorities[Region.MO]
     path = forge.write(*forge.ordinary(people), lambda claims: claims.update({1: "HK"}), authority=other)
-    refused(forge.laboratory, path, "is of HK and signed by MO")
+    refused(forge.laboratory, path, "is of HK and signed by MO", "wrong_region")
 
 
 def test_a_region_enrols_a_person_of_the_other(in_force: Any, people: list[EnrolmentRecord]) -> None:
-    refused(in_force, in_force.published(people[:3], Region.MO, snapshot=1), "MO snapshot 1: has in chunk 0, entry 1, a reference of HK's")
+    refused(
+        in_force, in_force.published(people[:3], Region.MO, snapshot=1), "MO snapshot 1: has in chunk 0, entry 1, a reference of HK's", "other_regions_person"
+    )
     with pytest.raises(PublicationError, match="needs MO snapshot 1, and this gate has none"):
         in_force.take(in_force.published(people[:3], Region.MO, delta=1))
 
@@ -215,7 +220,7 @@ def test_a_key_that_is_not_valid_now(in_force: Any, people: list[EnrolmentRecord
     path = in_force.published(people, snapshot=6)
     for kid, key in in_force.keys.items():
         in_force.keys[kid] = VerifyingKey(key.key, key.region, not_before, not_after)
-    refused(in_force, path, "of HK, which is not valid now")
+    refused(in_force, path, "of HK, which is not valid now", "key_not_valid")
 
 
 @pytest.mark.parametrize("header", [{1: -8, 16: 65002}, {1: -7, 4: None, 16: 65002}, {1: -8, 4: None, 16: 65001}, {1: -8, 2: [4], 4: None, 16: 65002}, {}])
@@ -227,7 +232,7 @@ def test_signed_as_something_else(forge: Forge, people: list[EnrolmentRecord], h
 def test_sealed_to_another_gate(in_force: Any, people: list[EnrolmentRecord]) -> None:
     other = MasterKey(bytes(range(2, 34)), "other")
     path = in_force.published(people, snapshot=6, recipients=(other.transport_public,))
-    assert "gatectl enrolment key" in refused(in_force, path, "HK snapshot 6 is not sealed to this gate's key").remedy
+    assert "gatectl enrolment key" in refused(in_force, path, "HK snapshot 6 is not sealed to this gate's key", "not_for_this_gate").remedy
 
 
 # -- what is signed --------------------------------------------------------------------------------------------------------
@@ -313,14 +318,15 @@ def framed(kind: int, body: bytes) -> bytes:
     ],
 )
 def test_entries(forge: Forge, plain: bytes, says: str) -> None:
-    error = refused(forge.laboratory, forge.write([plain], 1), says)
-    assert "chunk 0, entry 1: " in error.what
+    assert "chunk 0, entry 1: " in refused(forge.laboratory, forge.write([plain], 1), says, "bad_record").what
 
 
 def test_a_template_of_the_wrong_length_is_not_quoted(forge: Forge, people: list[EnrolmentRecord]) -> None:
     wrong = FingerprintTemplate("zhiantec/r503/1536", 2, b"secret" * 200)
     broken = replace(people[3], fingers=(wrong,))
-    error = refused(forge.laboratory, forge.write(*forge.ordinary([people[1], broken])), "chunk 0, entry 2: fingers: a template does not have the length")
+    error = refused(
+        forge.laboratory, forge.write(*forge.ordinary([people[1], broken])), "chunk 0, entry 2: fingers: a template does not have the length", "bad_record"
+    )
     assert "secret" not in str(error)
 
 
@@ -333,30 +339,31 @@ def test_a_chunk_sealed_with_another_key(forge: Forge, people: list[EnrolmentRec
 
 def test_an_older_snapshot(in_force: Any, people: list[EnrolmentRecord]) -> None:
     for snapshot in (4, 1):
-        refused(
-            in_force, in_force.published(people, snapshot=snapshot), f"HK snapshot {snapshot}: is not newer than snapshot 5, which this gate has had in force"
-        )
+        refused(in_force, in_force.published(people, snapshot=snapshot), f"HK snapshot {snapshot}: is not newer than snapshot 5, which this gate has had")
 
 
 def test_another_snapshot_of_the_same_number(in_force: Any, people: list[EnrolmentRecord]) -> None:
-    refused(in_force, in_force.published(people, snapshot=5), "HK snapshot 5: is not newer than snapshot 5")
+    refused(in_force, in_force.published(people, snapshot=5), "HK snapshot 5: is not newer than snapshot 5", "not_newer")
 
 
 def test_a_higher_number_issued_before(in_force: Any, people: list[EnrolmentRecord]) -> None:
-    refused(in_force, in_force.published(people, snapshot=6, issued_at=NOW), "was issued before what this gate has had in force, and has a higher number")
+    earlier = in_force.published(people, snapshot=6, issued_at=NOW)
+    refused(in_force, earlier, "was issued before what this gate has had in force, and has a higher number", "issued_out_of_order")
     refused(in_force, in_force.published(people, snapshot=5, delta=1, issued_at=NOW), "was issued before what is in force, and has a higher number")
 
 
 @pytest.mark.parametrize("delta", [0, 1])
 def test_one_that_was_issued_in_the_future_does_not_keep_the_next_ones_out(in_force: Any, people: list[EnrolmentRecord], delta: int) -> None:
-    error = refused(in_force, in_force.published(people, snapshot=5 if delta else 6, delta=delta, issued_at=NOW + 3601), "was issued in the future")
+    error = refused(
+        in_force, in_force.published(people, snapshot=5 if delta else 6, delta=delta, issued_at=NOW + 3601), "was issued in the future", "issued_in_the_future"
+    )
     assert "clock" in error.remedy
     assert in_force.take(in_force.published(people, snapshot=6, issued_at=NOW + 3600)).changed
 
 
 def test_deltas_with_a_gap_or_again(in_force: Any, make_record: MakeRecord) -> None:
     deltas = [in_force.published([make_record(3, number + 1)], snapshot=5, delta=number) for number in range(1, 5)]
-    refused(in_force, deltas[1], "HK delta 5.2: follows on delta 5.1, and delta 5.1 is missing")
+    refused(in_force, deltas[1], "HK delta 5.2: follows on delta 5.1, and delta 5.1 is missing", "base_missing")
     in_force.take(deltas[0])
     in_force.take(deltas[1])
     error = refused(in_force, deltas[3], "HK delta 5.4: follows on delta 5.3, and delta 5.3 is missing")
@@ -370,7 +377,8 @@ def test_deltas_with_a_gap_or_again(in_force: Any, make_record: MakeRecord) -> N
 def test_a_delta_that_brings_an_old_record_back(in_force: Any, make_record: MakeRecord) -> None:
     in_force.take(in_force.published([make_record(3, 7)], snapshot=5, delta=1))
     for stale in (make_record(3, 6), replace(make_record(3, 7), suspended=True)):
-        refused(in_force, in_force.published([make_record(2, 2), stale, make_record(1000)], snapshot=5, delta=2), "a record of the delta is not newer")
+        delta = in_force.published([make_record(2, 2), stale, make_record(1000)], snapshot=5, delta=2)
+        refused(in_force, delta, "a record of the delta is not newer", "record_not_newer")
     assert in_force.find(2) == make_record(2)
     assert in_force.find(1000) is None
 
