@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
@@ -25,6 +26,7 @@ root_option = click.option(
     show_default=True,
     help="Directory that stands for /.",
 )
+json_option = click.option("as_json", "--json", is_flag=True, help="Print one JSON object; the steps go to standard error.")
 
 
 @click.group(name="install", invoke_without_command=True)
@@ -41,45 +43,69 @@ def install_group(ctx: click.Context, wants_check: bool, as_json: bool, root: Pa
 
 
 @install_group.command("versions")
+@click.option("as_json", "--json", is_flag=True, help="Print one JSON object.")
 @root_option
-def versions_command(root: Path) -> None:
-    """The versions that are there, and which one is in force."""
+def versions_command(as_json: bool, root: Path) -> None:
+    """The versions that are there, and which one is in force.
+
+    Exit code: 0 there is one, 3 there is none.
+    """
     layout = Layout(root)
     marks = {layout.previous(): "before it", layout.current(): "in force"}
     found = layout.versions()
-    for version in found:
-        click.echo(f"{version}  {marks.get(version, '')}".rstrip())
+    if as_json:
+        _print_versions(layout)
+    else:
+        for version in found:
+            click.echo(f"{version}  {marks.get(version, '')}".rstrip())
+        if not found:
+            click.echo("no version is installed")
     if not found:
-        click.echo("no version is installed")
         click.get_current_context().exit(ExitCode.NOTHING_TO_DO)
 
 
 @install_group.command("activate")
 @click.argument("version")
 @click.option("--start/--no-start", "start", default=None, help="Whether the lane is to run afterwards; default: as now.")
+@json_option
 @root_option
-def activate_command(version: str, start: bool | None, root: Path) -> None:
+def activate_command(version: str, start: bool | None, as_json: bool, root: Path) -> None:
     """Put VERSION in force; the one before it again when the lane does not come up.
 
     A crossing that is open ends first; an officer's call or an emergency is waited for. Needs root.
     """
     _require_root()
-    Switch(Layout(root), ThisMachine(root), click.echo).activate(version, start=start)
+    _switch(root, as_json).activate(version, start=start)
+    if as_json:
+        _print_versions(Layout(root))
 
 
 @install_group.command("rollback")
+@json_option
 @root_option
-def rollback_command(root: Path) -> None:
+def rollback_command(as_json: bool, root: Path) -> None:
     """Put the version before in force again. Needs root."""
     _require_root()
-    version = Switch(Layout(root), ThisMachine(root), click.echo).rollback()
-    click.echo(f"version {version} is in force again")
+    version = _switch(root, as_json).rollback()
+    if as_json:
+        _print_versions(Layout(root))
+    else:
+        click.echo(f"version {version} is in force again")
 
 
 @install_group.command("devices")
 def devices_command() -> None:
     """Serial lines and cameras on the USB, as udev rules to be completed."""
     click.echo(rules(usb_devices()), nl=False)
+
+
+def _switch(root: Path, as_json: bool) -> Switch:
+    return Switch(Layout(root), ThisMachine(root), partial(click.echo, err=as_json))
+
+
+def _print_versions(layout: Layout) -> None:
+    """{"versions": [oldest first], "in_force": version or null, "before": version or null}."""
+    click.echo(json.dumps({"versions": layout.versions(), "in_force": layout.current(), "before": layout.previous()}))
 
 
 def _check(layout: Layout, as_json: bool) -> ExitCode:

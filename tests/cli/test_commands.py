@@ -32,9 +32,6 @@ NO_DATA = {
     "diagram": "prints Mermaid text",
     "completion": "prints what a shell reads",
     "install devices": "prints udev rules",
-    "install versions": "one version a line",
-    "install activate": "acts",
-    "install rollback": "acts",
 }
 ERRORS = [
     (GateError("x"), ExitCode.CHECK_FAILED),

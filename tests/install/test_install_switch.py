@@ -13,6 +13,7 @@ import pytest
 
 from gate_controller.cli.install_layout import Layout
 from gate_controller.cli.install_switch import NOT_FOUND, SERVICE, Switch, SwitchError
+from gate_controller.cli.main import main
 from gate_controller.ports.durable import write_new
 from gate_controller.ports.errors import ConfigurationError
 
@@ -338,3 +339,18 @@ def test_without_systemd_nothing_is_started_or_stopped(layout, switch, machine):
     machine.running = True
     switch.activate("0.10.0", start=False)
     assert not any(line.startswith("systemctl") for line in machine.ran)
+
+
+def test_versions_and_switches_as_json(layout, capsys, monkeypatch):
+    monkeypatch.setattr("gate_controller.cli.install.ThisMachine", lambda _root: FakeMachine(layout))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    def told(*arguments: str) -> dict[str, object]:
+        assert main(["install", *arguments, "--json", "--root", str(layout.root)]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    both = ["0.9.0", "0.10.0"]
+    assert told("versions") == {"versions": both, "in_force": None, "before": None}
+    assert told("activate", "0.9.0") == {"versions": both, "in_force": "0.9.0", "before": None}
+    assert told("activate", "0.10.0") == {"versions": both, "in_force": "0.10.0", "before": "0.9.0"}
+    assert told("rollback") == {"versions": both, "in_force": "0.9.0", "before": "0.10.0"}
