@@ -97,7 +97,8 @@ def enrolments_command(
         done = publish(out / name, authority, issue, _counted(entries, (count if delta is None else changed) + len(taken)), seed=seed_of_keys)
     for intake in taken:
         attended = f"officer {intake.officer}" if intake.officer else "alone"
-        click.echo(f"taken in: version {intake.record.version}, from desk {intake.desk.hex()}, {attended}, liveness {intake.pad}")
+        simulated = ", by simulated devices" if intake.simulated else ""
+        click.echo(f"taken in: version {intake.record.version}, from desk {intake.desk.hex()}, {attended}, liveness {intake.pad}{simulated}")
     click.echo(f"{out / name}: {done:,} entries, {(out / name).stat().st_size:,} bytes, for {len(gates)} gates, signed with {authority.kid.hex()}")
 
 

@@ -43,6 +43,7 @@ class Intake:
         desk: Kid of the desk, 8 bytes.
         officer: Who stood by, or None.
         pad: What presentation attack detection said.
+        simulated: The desk was a simulation.
     """
 
     record: EnrolmentRecord
@@ -50,6 +51,7 @@ class Intake:
     desk: bytes
     officer: str | None
     pad: str
+    simulated: bool
 
 
 def intake_key(region: Region, seed: str) -> PrivateKey:
@@ -127,11 +129,11 @@ def take_in(path: Path, desks: Mapping[bytes, bytes], key: PrivateKey, region: R
     )
     try:
         record = _record(opened[3])
-        officer, pad = opened[4][1], opened[4][5]
-    except (ValueError, TypeError, KeyError, IndexError):
+        officer, pad, simulated = opened[4][1], opened[4][5], opened[4].get(8, False)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         require(False, "holds a broken record")
     require(record.registered_at == taken_at, "holds a record of another time")
-    return Intake(record, taken_at, desk, officer, pad)
+    return Intake(record, taken_at, desk, officer, pad, simulated)
 
 
 def kept(record: EnrolmentRecord, held: EnrolmentRecord | None) -> EnrolmentRecord:

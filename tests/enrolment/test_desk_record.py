@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,12 @@ def test_the_region_gets_what_the_desk_enrolled(take: Callable[..., Any], sealed
     intake = take(sealed.content)
     assert intake.record == record
     assert (intake.taken_at, intake.desk, intake.officer, intake.pad) == (record.registered_at, desk.kid, OFFICER, "live")
+
+
+def test_what_a_simulation_signs_says_so(take: Callable[..., Any], record: EnrolmentRecord, desk: DeskKey, sealed: RecordFile) -> None:
+    """The desk's key is real where somebody tries --simulated with it: the region must see that nobody was there."""
+    simulated = seal_record(record, replace(EVIDENCE, simulated=True), desk, Region.HK, bytes(HK_KEY.public_key))
+    assert (take(simulated.content).simulated, take(sealed.content).simulated) == (True, False)
 
 
 def test_nothing_can_be_read_in_the_file(sealed: RecordFile, record: EnrolmentRecord) -> None:

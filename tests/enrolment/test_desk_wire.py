@@ -43,6 +43,7 @@ def test_a_simulated_person_is_enrolled(tmp_path: Path, capsys: pytest.CaptureFi
     (file,) = out.iterdir()
     assert report["file"] == str(file)
     intake = take_in(file, {kid_of(desk.public): desk.public}, region, Region.MO, 1 << 32)
+    assert intake.simulated
     assert [face.model.name for face in intake.record.faces] == ["sface-2021dec"]
     assert {(finger.position, finger.format, len(finger.data)) for finger in intake.record.fingers} == {
         (2, "zhiantec/zfm20/512", 512),

@@ -223,6 +223,7 @@ def _evidence(evidence: Evidence) -> dict[int, object]:
         5: evidence.pad.value,
         6: evidence.judge,
         7: [list(finger) for finger in evidence.fingers],
+        **({8: True} if evidence.simulated else {}),
     }
 
 

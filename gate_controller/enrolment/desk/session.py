@@ -79,12 +79,14 @@ class DeskTerms:
         face: Of the face.
         fingers: Of the fingers.
         positions: Which fingers, in this order.
+        simulated: The desk is a simulation; the evidence says so.
     """
 
     minimum_age: int
     face: FaceDemands
     fingers: FingerDemands = field(default_factory=FingerDemands)
     positions: tuple[int, ...] = POSITIONS
+    simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class Evidence:
         pad: What presentation attack detection said.
         judge: Name of the judge; "" when there is none.
         fingers: Position and match score of each finger, best first.
+        simulated: Nobody was there: the desk is a simulation.
     """
 
     officer: str | None
@@ -108,6 +111,7 @@ class Evidence:
     pad: PadDecision
     judge: str
     fingers: tuple[tuple[int, int], ...]
+    simulated: bool = False
 
 
 class DeskSession:
@@ -170,7 +174,7 @@ class DeskSession:
         check(record)
         scores = tuple((finger.template.position, finger.score) for finger in fingers)
         fewer = attendance.fewer_fingers and len(fingers) < LEAST_FINGERS
-        return record, Evidence(attendance.officer, fewer, face.score, face.farthest, face.pad, self._judge_name, scores)
+        return record, Evidence(attendance.officer, fewer, face.score, face.farthest, face.pad, self._judge_name, scores, self._terms.simulated)
 
     def _require_age(self, applicant: Applicant, attendance: Attendance) -> None:
         age = years_between(applicant.birth_date, self._today())
