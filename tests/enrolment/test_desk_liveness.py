@@ -43,6 +43,11 @@ def test_a_face_that_stays_undecided_is_refused_in_the_same_words() -> None:
     assert undecided.confidential != attack.confidential
 
 
+def test_what_is_shown_now_must_still_be_live_when_the_face_is_taken() -> None:
+    """As in a lane: live once, and undecided from then on, is a picture that came in between, or might be."""
+    refused(Desk(judge=ScriptedJudge(lambda frames: 0.1 if frames == 10 else 0.5)), Refusal.FACE_NOT_ACCEPTED)
+
+
 def test_live_reached_too_late_is_not_believed() -> None:
     """Whoever may go on until the judge is content will find a way to content it."""
     refused(Desk(judge=ScriptedJudge(lambda frames: 0.5 if frames < 60 else 0.1)), Refusal.FACE_NOT_ACCEPTED)

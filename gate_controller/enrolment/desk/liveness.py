@@ -99,7 +99,7 @@ class Liveness:
         if not shown:
             return  # somebody who is asked to come closer loses no time by it, and gains nothing
         could_tell = assessment.frames >= limits.least_frames and assessment.span_s >= limits.least_span_s
-        if decide(assessment, limits) is PadDecision.LIVE and self._unsettled_s <= judgement.decide_within_s - limits.least_span_s:
-            self._earned = True
-        elif could_tell and not self._earned and since is not None:
+        # The newest evidence counts: live once, and in doubt now, is not live.
+        self._earned = decide(assessment, limits) is PadDecision.LIVE and self._unsettled_s <= judgement.decide_within_s - limits.least_span_s
+        if could_tell and not self._earned and since is not None:
             self._unsettled_s += stamp - since
