@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gate_controller.enrolment.desk.face import FaceDemands
+from gate_controller.enrolment.desk.face import FaceDemands, SecondModel
 from gate_controller.enrolment.desk.instructions import Said
 from gate_controller.enrolment.desk.liveness import Judgement
 from gate_controller.enrolment.desk.session import POSITIONS, DeskSession, DeskTerms
@@ -48,7 +48,7 @@ def desk_session(settings: Settings, around: Surroundings, positions: tuple[int,
         positions: Which fingers, in this order.
 
     Raises:
-        ConfigurationError: The fingerprint driver cannot enrol, or the policy has no threshold for the face model.
+        ConfigurationError: The fingerprint driver cannot enrol, both face models are one, or the policy has no threshold for one of them.
     """
     context = DriverContext(clock=around.clock, models=settings.models.directory, warn=around.warn)
 
@@ -61,6 +61,10 @@ def desk_session(settings: Settings, around: Surroundings, positions: tuple[int,
         what = f'[devices.fingerprint] driver = "{settings.equipment["fingerprint"].driver_name.partition(".")[2]}" cannot enrol'
         raise ConfigurationError(what, "use a reader whose driver makes templates (gate_controller.ports.enroller)")
     matcher = build("face_matcher")
+    second = build("face_matcher_2") if "face_matcher_2" in settings.equipment else None
+    if second is not None and second.model == matcher.model:
+        what = "[devices.face_matcher_2] has the model of [devices.face_matcher]"
+        raise ConfigurationError(what, "name another driver or model, or leave it out")
     policy = settings.policy
     biometrics = policy.biometrics
     limits = PadLimits(biometrics.pad_live_at, biometrics.pad_attack_at, biometrics.pad_least_frames, biometrics.pad_least_span_s)
@@ -81,4 +85,5 @@ def desk_session(settings: Settings, around: Surroundings, positions: tuple[int,
         around.show,
         lambda: datetime.fromtimestamp(around.clock.wall(), LANE_TIME_ZONE).date(),
         Judgement(build("pad"), limits, biometrics.pad_decide_within_s) if "pad" in settings.equipment else None,
+        SecondModel(second, settings.face_threshold(second.model.name)) if second is not None else None,
     )

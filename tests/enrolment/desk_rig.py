@@ -88,6 +88,7 @@ class Desk:
     judge: Any = None
     positions: tuple[int, ...] = (2, 7, 1)
     within_s: float = 8.0
+    second: Any = None
 
     def __post_init__(self) -> None:
         self.clock = VirtualClock()
@@ -118,7 +119,7 @@ class Desk:
     def session(self) -> DeskSession:
         terms = DeskTerms(self.minimum_age, FaceDemands(THRESHOLD, within_s=self.within_s), FingerDemands(touch_within_s=5.0), self.positions)
         judgement = Judgement(self.judge, LIMITS, decide_within_s=2.0) if self.judge is not None else None
-        return DeskSession(self.camera, self.matcher, self.reader, terms, self.clock, self.clock.advance, self._show, lambda: TODAY, judgement)
+        return DeskSession(self.camera, self.matcher, self.reader, terms, self.clock, self.clock.advance, self._show, lambda: TODAY, judgement, self.second)
 
 
 def applicant(born: date = date(1990, 5, 17)) -> Applicant:

@@ -1,7 +1,8 @@
 """The face at the desk: the best of several good frames of one person alone, checked against fresh frames before it is accepted.
 
 Whose face was judged is whose face is taken: the judge is shown good frames only, each is compared with the first, and another face begins anew.
-The demands are above those of a lane, because every later comparison is made with what is taken here. Keeps no frame beyond its analysis.
+The demands are above those of a lane, because every later comparison is made with what is taken here. Keeps no frame beyond its analysis, but the few that a
+second model has to see, until the face is taken.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gate_controller.enrolment.desk.instructions import EnrolmentRefusedError, Guide, Instruction, Refusal
 from gate_controller.enrolment.desk.liveness import Judgement, Liveness
 from gate_controller.ports.clock import Clock
-from gate_controller.ports.devices import Camera, FaceAnalysis, FaceMatcher, FacePlace, FaceProbe, FaceTemplate, Frame
+from gate_controller.ports.devices import Camera, FaceAnalysis, FaceMatcher, FacePlace, FaceProbe, FaceTemplate, Frame, Image
 from gate_controller.ports.errors import DeviceError, DeviceUntrustedError
 from gate_controller.ports.pad import PadDecision
 
@@ -93,6 +94,27 @@ class FaceDemands:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondModel:
+    """A lane whose second model must agree needs a template of it, too: without one it would refuse the person at the entry.
+
+    Attributes:
+        matcher: Of the second model.
+        threshold: The lane's decision threshold for it.
+    """
+
+    matcher: FaceMatcher
+    threshold: float
+
+
+@dataclass(slots=True)
+class _Good:
+    """A good frame's probe, and its image as long as a second model may have to see it."""
+
+    probe: FaceProbe = field(repr=False)
+    image: Image | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class TakenFace:
     """A face that was accepted.
 
@@ -101,12 +123,14 @@ class TakenFace:
         score: Quality score of the frame that it is from, 0..1.
         farthest: Largest distance of a fresh frame from it.
         pad: What presentation attack detection said; LIVE, or NOT_PERFORMED when no judge is configured.
+        others: The template of a second model, from the same frame.
     """
 
     template: FaceTemplate
     score: float
     farthest: float
     pad: PadDecision
+    others: tuple[FaceTemplate, ...] = ()
 
 
 class FaceTaker:
@@ -119,15 +143,26 @@ class FaceTaker:
         clock: Time.
         guide: Talks to the person.
         judgement: Presentation attack detection; None: not performed, and the record says so.
+        second: A second model that makes a template, too, or None.
     """
 
-    def __init__(self, camera: Camera, matcher: FaceMatcher, demands: FaceDemands, clock: Clock, guide: Guide, judgement: Judgement | None = None) -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        matcher: FaceMatcher,
+        demands: FaceDemands,
+        clock: Clock,
+        guide: Guide,
+        judgement: Judgement | None = None,
+        second: SecondModel | None = None,
+    ) -> None:
         self._camera = camera
         self._matcher = matcher
         self._demands = demands
         self._clock = clock
         self._guide = guide
         self._judgement = judgement
+        self._second = second
         self._sequence = -1
         self._stamp = -math.inf
 
@@ -180,7 +215,7 @@ class FaceTaker:
 
     def _take(self, liveness: Liveness) -> TakenFace:
         ends_at = self._clock.monotonic() + self._demands.within_s
-        good: list[FaceProbe] = []
+        good: list[_Good] = []
         first: FaceTemplate | None = None  # who is judged: every frame that counts, for the judge too, is this person's
         fault: Instruction | None = Instruction.LOOK_HERE
         self._guide.say(Instruction.LOOK_HERE)
@@ -202,7 +237,8 @@ class FaceTaker:
                 continue
             if first is None:
                 first = self._template(probe)
-            good.append(probe)
+            good.append(_Good(probe, frame.image if self._second is not None else None))
+            self._drop_images(good)
             fault = None
             wanted = self._demands.frames + self._demands.fresh_frames
             self._guide.say(Instruction.LOOK_HERE, done=min(len(good), wanted), of=wanted)
@@ -237,13 +273,37 @@ class FaceTaker:
             raise another_person()
         raise self._refused(fault, liveness)
 
-    def _accepted(self, good: list[FaceProbe], pad: PadDecision) -> TakenFace | None:
-        """The best of the earlier frames, if all the last ones match it."""
-        earlier, fresh = good[: -self._demands.fresh_frames], good[-self._demands.fresh_frames :]
-        best = max(earlier, key=lambda probe: probe.quality.score)
-        template = self._template(best)
-        farthest = max(self._distance(probe, template) for probe in fresh)
-        return TakenFace(template, best.quality.score, farthest, pad) if farthest <= self._demands.fresh_share * self._demands.threshold else None
+    def _accepted(self, good: list[_Good], pad: PadDecision) -> TakenFace | None:
+        """The best of the earlier frames, if all the last ones match it, by a second model as well."""
+        fresh = good[-self._demands.fresh_frames :]
+        best = self._best_but_fresh(good)
+        template = self._template(best.probe)
+        farthest = max(self._distance(each.probe, template) for each in fresh)
+        if not farthest <= self._demands.fresh_share * self._demands.threshold:
+            return None
+        others = () if self._second is None else self._of_second(self._second, [each.image for each in (best, *fresh)])
+        return TakenFace(template, best.probe.quality.score, farthest, pad, others) if others is not None else None
+
+    def _best_but_fresh(self, good: list[_Good]) -> _Good:
+        return max(good[: -self._demands.fresh_frames], key=lambda each: each.probe.quality.score)
+
+    def _drop_images(self, good: list[_Good]) -> None:
+        """Keep the images of the newest frames, and of the best before them: no others can be asked for."""
+        if self._second is None or len(good) <= self._demands.fresh_frames:
+            return
+        best = self._best_but_fresh(good)
+        for each in good[: -self._demands.fresh_frames]:
+            each.image = each.image if each is best else None
+
+    def _of_second(self, second: SecondModel, images: list[Image | None]) -> tuple[FaceTemplate] | None:
+        """The second model's template of the first image, if it finds the face in all and the others match it."""
+        with _untrusted("the second face model does not take its own face"):
+            probes = [second.matcher.analyse(image).probe for image in images if image is not None]
+            if len(probes) < len(images) or probes[0] is None:
+                return None
+            template = second.matcher.template(probes[0])
+            near = all(probe is not None and second.matcher.compare(probe, template) <= self._demands.fresh_share * second.threshold for probe in probes[1:])
+        return (template,) if near else None
 
     def _judged(self, liveness: Liveness, frame: Frame, place: FacePlace | None) -> bool:
         """Have the judge look; True when it began anew: then the face compared must be one that it has judged."""

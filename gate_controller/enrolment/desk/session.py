@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from gate_controller.core.values import Region
-from gate_controller.enrolment.desk.face import FaceDemands, FaceTaker
+from gate_controller.enrolment.desk.face import FaceDemands, FaceTaker, SecondModel
 from gate_controller.enrolment.desk.fingers import OPEN_WITHIN_S, FingerDemands, FingerTaker
 from gate_controller.enrolment.desk.instructions import EnrolmentRefusedError, Guide, Refusal, Said
 from gate_controller.enrolment.desk.liveness import Judgement
@@ -127,6 +127,7 @@ class DeskSession:
         show: Shows one instruction to the person.
         today: The date by which age counts.
         judgement: Presentation attack detection; None: not performed.
+        second: A second model that makes a template of the face, too, or None.
     """
 
     def __init__(
@@ -140,6 +141,7 @@ class DeskSession:
         show: Callable[[Said], None],
         today: Callable[[], date],
         judgement: Judgement | None = None,
+        second: SecondModel | None = None,
     ) -> None:
         self._camera = camera
         self._reader = reader
@@ -149,7 +151,7 @@ class DeskSession:
         self._guide = Guide(show)
         self._today = today
         self._judge_name = judgement.judge.name if judgement is not None else ""
-        self._face = FaceTaker(camera, matcher, terms.face, clock, self._guide, judgement)
+        self._face = FaceTaker(camera, matcher, terms.face, clock, self._guide, judgement, second)
 
     def enrol(self, applicant: Applicant, attendance: Attendance) -> tuple[EnrolmentRecord, Evidence]:
         """Take face and fingers.
@@ -170,7 +172,7 @@ class DeskSession:
             self._face.confirm(face.template)
         finally:
             self._let_go()
-        record = self._record(applicant, (face.template,), tuple(finger.template for finger in fingers))
+        record = self._record(applicant, (face.template, *face.others), tuple(finger.template for finger in fingers))
         check(record)
         scores = tuple((finger.template.position, finger.score) for finger in fingers)
         fewer = attendance.fewer_fingers and len(fingers) < LEAST_FINGERS
