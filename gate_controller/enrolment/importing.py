@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -102,16 +102,27 @@ def import_publication(
 
 
 def still_needed(publications: Iterable[Publication], directory: EnrolmentDirectory, master: MasterKey) -> list[Publication]:
-    """The publications in the order in which to take them, without those that one of them, which is in force, has superseded.
+    """The publications in the order in which to take them, without those that would be refused and are not needed.
 
-    So a command that was interrupted can be given again as it was.
+    Those are: what is older than what is in force, beside something that is not; and deltas whose base is missing, before a newer snapshot. So everything
+    that lies on a stick can be given, and a command that was interrupted can be given again as it was.
     """
     ordered = sorted(publications, key=lambda each: (each.manifest.region.value, *each.manifest.state))
-    for region in {each.manifest.region for each in ordered}:
-        held, _ = _held(directory, region, master)
-        reached = [each.manifest.state for each in ordered if held is not None and each.manifest.digest == held.publication]
-        ordered = [each for each in ordered if each.manifest.region is not region or not reached or each.manifest.state >= reached[0]]
-    return ordered
+    needed: list[Publication] = []
+    for _, group in groupby(ordered, key=lambda each: each.manifest.region):
+        of_region = list(group)
+        held, _ = _held(directory, of_region[0].manifest.region, master)
+        if held is not None and of_region[-1].manifest.state >= held.state:
+            of_region = [each for each in of_region if each.manifest.state >= held.state]
+        newest = max((each.manifest.snapshot for each in of_region if each.manifest.kind is Kind.SNAPSHOT), default=0)
+        reached = held.state if held is not None else (0, 0)
+        for each in of_region:
+            manifest = each.manifest
+            fits = manifest.kind is Kind.SNAPSHOT or reached in {manifest.state, (manifest.snapshot, manifest.delta - 1)}
+            if fits or newest <= manifest.snapshot:
+                needed.append(each)
+            reached = manifest.state if fits else reached
+    return needed
 
 
 def import_records(path: Path, master: MasterKey, source: Iterable[EnrolmentRecord], region: Region = Region.HK, issued_at: int = 0) -> int:
