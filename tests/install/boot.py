@@ -23,9 +23,10 @@ from pathlib import Path
 from tests.install import container
 from tests.install.deb import TOP, newest_package, renamed, version_of
 from tests.install.machine import SERVICE, Booted, booted
+from tests.install.officers import officers_page
 
 ROLES = ("gate-read", "gate-operator", "gate-officer", "gate-engineer")
-PARTS = ("sync", "ready", "looked_at", "permissions", "hardening", "watchdog", "stop", "upgrade", "closed")
+PARTS = ("sync", "ready", "looked_at", "permissions", "officers_page", "hardening", "watchdog", "stop", "upgrade", "closed")
 NEWER, BROKEN = "99.0.0", "99.1.0"
 SWITCH_S = 900.0
 """For dpkg with a switch of versions in it, which may go back, on a loaded machine."""
@@ -106,6 +107,7 @@ def walk(machine: Booted, version: str, parts: Sequence[str]) -> None:
         "ready": ready,
         "looked_at": looked_at,
         "permissions": permissions,
+        "officers_page": officers_page,
         "hardening": hardening,
         "watchdog": watchdog,
         "stop": stop,
