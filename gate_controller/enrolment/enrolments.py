@@ -92,7 +92,11 @@ class Enrolments:
         newest = self._directory.floor.read(self._master)  # before the store: a delta may be applied meanwhile, and raise it
         path = self._directory.current(region)
         if path is None:
-            if newest.get(region, NEVER) != NEVER:
+            lost = self._open.get(region)
+            if lost is not None:  # also when the floor went with it: this gate has had it
+                lost.close()
+                self._named.pop(region, None)
+            if lost is not None or newest.get(region, NEVER) != NEVER:
                 what = f"enrolment directory {self._directory.path}: the enrolments of {region.value} are gone"
                 raise StoreError(what, "import the region's newest snapshot: gatectl enrolment import FILE...")
             self._named[region] = None

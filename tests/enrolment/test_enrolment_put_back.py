@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from gate_controller.core.values import Region
-from gate_controller.enrolment import MasterKey
+from gate_controller.enrolment import Enrolments, MasterKey
 from gate_controller.enrolment.maintenance import verify_all
 from gate_controller.ports.errors import StoreError
 from gate_controller.ports.services import EnrolmentRecord
@@ -193,3 +194,21 @@ def test_another_master_key(laboratory: Any, snapshot: Path) -> None:
     laboratory.master = MasterKey(bytes(range(2, 34)), "the other key")
     with pytest.raises(StoreError, match="another master key than the other key"):
         laboratory.find(1)
+
+
+@pytest.mark.invariant("INV-3")
+def test_enrolments_that_are_emptied_under_a_running_gate_are_gone_and_nobody_unknown(laboratory: Any, make_record: MakeRecord) -> None:
+    """With the floor, too: nothing there tells any more that there was a store, but the gate has had it."""
+    laboratory.take(laboratory.published([make_record(1)], snapshot=5))
+    laboratory.take(laboratory.published([make_record(2)], Region.MO, snapshot=1))
+    with contextlib.closing(Enrolments(laboratory.directory.path, laboratory.master)) as enrolments:
+        assert enrolments.find(Region.HK, (1).to_bytes(16)) is not None
+        kept = {path: (path.readlink() if path.is_symlink() else path.read_bytes()) for path in laboratory.directory.path.iterdir()}
+        for path in kept:
+            path.unlink()
+        for _ in range(3):
+            with pytest.raises(StoreError, match="the enrolments of HK are gone"):
+                enrolments.find(Region.HK, (1).to_bytes(16))
+        for path, content in kept.items():
+            path.symlink_to(content) if isinstance(content, Path) else path.write_bytes(content)
+        assert enrolments.find(Region.HK, (1).to_bytes(16)) is not None, "put back, they are taken up again"
