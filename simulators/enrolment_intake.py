@@ -27,6 +27,8 @@ from simulators.authority import EDDSA, cose_key, derived, encode
 
 TYP_RECORD = 65003
 MOST_BYTES = 1 << 20
+MOST_TEMPLATES, MOST_TEMPLATE_BYTES = 16, 65_536
+_FACE_BYTES = {"sface": 512, "dlib": 512}
 _HEAD = b"ECHREC"
 _VERSION = b"01"
 _AHEAD_S = 300
@@ -190,6 +192,12 @@ def _record(data: bytes) -> EnrolmentRecord:
     number, reference, version, born, regions, registered_at, suspended, faces, fingers = cbor2.loads(data)
     if number != 1 or len(reference) != 16 or version < 1:
         raise ValueError("format")
+    sound = type(suspended) is bool and date.fromisoformat(born).year >= 1850 and max(len(faces), len(fingers)) <= MOST_TEMPLATES
+    sound &= all(len(template) == _FACE_BYTES.get(name.partition("-")[0], len(template)) for name, _, template in faces)
+    sound &= all(0 <= position <= 10 and (name[:9] != "zhiantec/" or name.endswith(f"/{len(template)}")) for name, position, template in fingers)
+    sound &= all(0 < len(template) <= MOST_TEMPLATE_BYTES for *_, template in (*faces, *fingers))
+    if not sound:
+        raise ValueError("limits")  # one such record, and no gate would take the snapshot that it is in
     return EnrolmentRecord(
         reference=reference,
         version=version,

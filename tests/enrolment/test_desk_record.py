@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from nacl.public import PrivateKey, SealedBox
 from gate_controller.core.values import Region
 from gate_controller.enrolment.desk.record_file import DeskKey, RecordFile, seal_record, write_new
 from gate_controller.enrolment.desk.session import Evidence
+from gate_controller.ports.devices import FaceModel
 from gate_controller.ports.errors import RefusedByStateError, StoreError
 from gate_controller.ports.pad import PadDecision
 from gate_controller.ports.services import EnrolmentRecord
@@ -145,6 +147,27 @@ def test_a_body_that_is_none(take: Callable[..., Any], desk: DeskKey, body: Any)
     claims = {1: "HK", 2: NOW, 3: bytes(16), 4: hashlib.sha256(bytes(HK_KEY.public_key)).digest()[:8], 5: box}
     header = cbor2.dumps({1: -8, 4: desk.kid, 16: 65003}, canonical=True)
     refused(take, b"ECHREC01" + desk.sign1(header, cbor2.dumps(claims, canonical=True)), "holds no record|sealed by another")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda record: replace(record, faces=(replace(record.faces[0], model=FaceModel("sface-2021dec", "ab" * 32), data=bytes(511)),)),
+        lambda record: replace(record, fingers=(replace(record.fingers[0], data=b"1" * 1535),)),
+        lambda record: replace(record, fingers=(replace(record.fingers[0], position=11),)),
+        lambda record: replace(record, fingers=(replace(record.fingers[0], format="other", data=b""),)),
+        lambda record: replace(record, fingers=record.fingers * 17),
+        lambda record: replace(record, birth_date=date(1, 1, 1)),
+        lambda record: replace(record, suspended=1),
+    ],
+)
+def test_a_record_that_no_gate_would_take(
+    take: Callable[..., Any], record: EnrolmentRecord, desk: DeskKey, monkeypatch: pytest.MonkeyPatch, broken: Callable[[EnrolmentRecord], EnrolmentRecord]
+) -> None:
+    """A desk that is not what it was signs it: published, it would keep the whole snapshot out of every gate."""
+    monkeypatch.setattr("gate_controller.enrolment.records.check", lambda _record: None)
+    content = seal_record(broken(record), EVIDENCE, desk, Region.HK, bytes(HK_KEY.public_key)).content
+    refused(take, content, "holds a broken record")
 
 
 def test_a_region_s_key_that_is_none(record: EnrolmentRecord, desk: DeskKey) -> None:
