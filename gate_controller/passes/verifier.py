@@ -172,11 +172,11 @@ class OfflinePassVerifier:
         if _REGIONS.get(claims.issuer) is not region:
             raise _refused_pass(Reason.PASS_WRONG_ISSUER, f"verified by a key of {region.value}")
         if not claims.not_before <= now:
-            raise _refused_pass(Reason.PASS_NOT_YET_VALID, f"nbf is {claims.not_before - now:.0f} s ahead")
+            raise _refused_pass(Reason.PASS_NOT_YET_VALID, f"nbf is {_about(claims.not_before - now)} ahead")
         if not late < claims.expires_at:
-            raise _refused_pass(Reason.PASS_EXPIRED, f"exp was {late - claims.expires_at:.0f} s ago")
+            raise _refused_pass(Reason.PASS_EXPIRED, f"exp was {_about(late - claims.expires_at)} ago")
         if not claims.issued_at <= now + policy.skew_s:
-            raise _refused_pass(Reason.PASS_NOT_YET_VALID, f"iat is {claims.issued_at - now:.0f} s ahead")
+            raise _refused_pass(Reason.PASS_NOT_YET_VALID, f"iat is {_about(claims.issued_at - now)} ahead")
         if claims.audience != policy.pass_audience:
             raise _refused_pass(Reason.PASS_WRONG_AUDIENCE, "the pass is for another scheme")
         if claims.issuer not in self._admitted_issuers:
@@ -186,7 +186,7 @@ class OfflinePassVerifier:
         if claims.traveller_class not in policy.admitted_classes:
             raise _refused_pass(Reason.PASS_CLASS_NOT_ADMITTED, f"class {claims.traveller_class}")
         if not late < claims.permit_until:
-            raise _refused_pass(Reason.PASS_PERMIT_ENDED, f"ended {late - claims.permit_until:.0f} s ago")
+            raise _refused_pass(Reason.PASS_PERMIT_ENDED, f"ended {_about(late - claims.permit_until)} ago")
 
     def _admit_presentation(self, presentation: Sign1, claims: PassClaims, now: float, late: float) -> int:
         """Returns when it was made."""
@@ -213,7 +213,7 @@ class OfflinePassVerifier:
             return False
         policy, age = self._policy, late - claims.issued_at
         if claims.traveller_class not in policy.low_risk_classes or not age < policy.low_risk_pass_issued_s:
-            detail = f"class {claims.traveller_class}, pass issued {age:.0f} s ago, {freshness.cause.code}"
+            detail = f"class {claims.traveller_class}, pass issued {_about(age)} ago, {freshness.cause.code}"
             raise _RefusedError(Check.STATUS, Reason.PASS_STATUS_STALE, detail)
         return True
 
@@ -221,6 +221,14 @@ class OfflinePassVerifier:
         last = self._replays.last_presented(pass_id)
         if last is not None and made_at <= last:
             raise _RefusedError(Check.REPLAY, Reason.PRESENTATION_REPLAYED, f"not newer than the last one used, which was made {now - last:.0f} s ago")
+
+
+def _about(span_s: float) -> str:
+    """A span of a pass's own times, coarse: a detail is logged, and by the time of the log line seconds would name the pass."""
+    for unit, length_s in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
+        if span_s >= 2 * length_s:
+            return f"{span_s / length_s:.0f} {unit}"
+    return "less than two minutes"
 
 
 class _RefusedError(Exception):

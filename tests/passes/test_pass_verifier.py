@@ -88,6 +88,15 @@ def test_life_of_a_pass(laboratory: Any) -> None:
         assert outcome(laboratory.verify(text, moment)) is reason, moment
 
 
+def test_a_refusal_does_not_tell_a_pass_s_own_times_to_the_second(laboratory: Any) -> None:
+    """It is logged, with the time: seconds would be one number that all refusals of a pass share."""
+    text, claims = laboratory.text(), laboratory.claims()
+    for begin, sign, says in ((claims[5], -1, "nbf is"), (claims[4], 1, "exp was")):
+        for span, words in ((0, "less than two minutes"), (200, "3 minutes"), (7300, "2 hours"), (5 * 86_400, "5 days")):
+            details = {laboratory.verify(text, begin + sign * (span + more)).detail for more in (1, 2, 9)}
+            assert details == {f"{says} {words} {'ahead' if sign < 0 else 'ago'}"}
+
+
 def test_skew_of_the_pass_s_iat(laboratory: Any) -> None:
     for ahead, reason in ((30, None), (31, R.PASS_NOT_YET_VALID)):
         phone = Phone("laboratory", "fresh", "MO-GB")
