@@ -61,6 +61,16 @@ said = b""
 while part := peer.recv(65536): said += part
 print(said.decode())
 """
+KNOCK = """
+import socket, time
+while True:
+    time.sleep(0.2)
+    for family, address in ((socket.AF_INET, ("127.0.0.1", 808)), (socket.AF_UNIX, "/run/gate-controller/control.sock")):
+        with socket.socket(family) as peer:
+            peer.settimeout(1)
+            peer.connect_ex(address)
+"""
+"""A display and a monitor that try again and again."""
 THREADS = "for task in /proc/$(systemctl show -P MainPID gate-controller)/task/*; do chrt -p ${task##*/} | sed -n 's/.*policy: //p'; done"
 
 
@@ -321,7 +331,8 @@ def spoil(tree: Path) -> None:
 
 
 def closed(machine: Booted) -> None:
-    """A controller that keeps failing closes the lane, says so, and is tried again."""
+    """A controller that keeps failing closes the lane, says so, and is tried again, whoever connects meanwhile."""
+    machine.run("systemd-run", "--unit=display", "python3", "-c", KNOCK)
     machine.run("sed", "-i", 's/^region = .*/region = "XX"/', "/etc/gate-controller/gate.toml")
     machine.run("systemctl", "start", SERVICE)
     machine.until("a configuration that cannot be used ends it for good", lambda: machine.shows("ActiveState") == "failed")
@@ -335,6 +346,9 @@ def closed(machine: Booted) -> None:
         machine.shows("ActiveState", "gate-controller-retry.timer") == "active",
         machine.shows("ActiveState", "gate-controller-retry.timer"),
     )
+    time.sleep(5)
+    states = [machine.shows("ActiveState", unit) for unit in (SERVICE, "gate-lane-closed.service", "gate-controller-retry.timer")]
+    machine.step("whoever connects neither starts it nor ends that", states == ["failed", "active", "active"], states)
     machine.run("sed", "-i", 's/^region = .*/region = "MO"/', "/etc/gate-controller/gate.toml")
     machine.until("and comes back by itself once the configuration is right", lambda: machine.shows("ActiveState") == "active")
     machine.until(
@@ -351,6 +365,9 @@ def closed(machine: Booted) -> None:
         lambda: machine.shows("ActiveState") == "failed" and machine.shows("ActiveState", "gate-controller-retry.timer") == "active",
     )
     machine.until("and an alert says that the lane is closed", lambda: "keeps failing" in log())
+    time.sleep(5)
+    states = [machine.shows("ActiveState", unit) for unit in (SERVICE, "gate-lane-closed.service", "gate-controller-retry.timer")]
+    machine.step("whoever connects does not end that either", states == ["failed", "active", "active"], states)
     machine.run("systemctl", "stop", SERVICE)
     states = [machine.shows("ActiveState", unit) for unit in ("gate-lane-closed.service", "gate-controller-retry.timer")]
     machine.step("whoever stops it by hand ends the trying, too", "active" not in states, states)
