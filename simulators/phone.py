@@ -73,6 +73,10 @@ class Phone:
             self._shown = (signed_at, self.audience, self._text(signed_at, self.audience))
         return self._shown[2]
 
+    def open(self, now: float) -> None:
+        """The holder opens the pass at `now`: it is signed at that second, and every refresh_s from then on."""
+        self._phase_s = int(now + self.clock_ahead_s) % self._refresh_s
+
     def next_refresh(self, now: float) -> float:
         """When the code on the screen will be signed anew, seconds since the epoch."""
         own_time = now + self.clock_ahead_s

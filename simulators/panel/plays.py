@@ -128,4 +128,4 @@ class Casting:
             case "revoked" | "suspended" | "forged":
                 return self._phones[trick]
             case _:
-                return WatchedPhone(owner.phone)
+                return owner.phone.opened() if isinstance(owner.phone, WatchedPhone) else owner.phone

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from simulators.phone import Phone
+
 
 class ShowsText(Protocol):
     """Anything that shows a QR text."""
@@ -11,6 +13,25 @@ class ShowsText(Protocol):
     def text_at(self, now: float) -> str:
         """QR text at `now`, seconds since the epoch."""
         ...
+
+
+class OpenedPhone:
+    """A phone whose holder opens the pass when they first show it: who crossed a moment ago has another code by now.
+
+    Args:
+        phone: The phone.
+    """
+
+    def __init__(self, phone: Phone) -> None:
+        self._phone = phone
+        self._is_open = False
+
+    def text_at(self, now: float) -> str:
+        """What the phone shows."""
+        if not self._is_open:
+            self._is_open = True
+            self._phone.open(now)
+        return self._phone.text_at(now)
 
 
 class WatchedPhone:
@@ -23,6 +44,10 @@ class WatchedPhone:
     def __init__(self, phone: ShowsText) -> None:
         self._phone = phone
         self.first_shown = ""
+
+    def opened(self) -> WatchedPhone:
+        """The same phone when its holder opens the pass anew; nobody has looked yet."""
+        return WatchedPhone(OpenedPhone(self._phone) if isinstance(self._phone, Phone) else self._phone)
 
     def text_at(self, now: float) -> str:
         """What the phone shows; the first text is remembered as `first_shown`."""

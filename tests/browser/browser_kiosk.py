@@ -52,7 +52,7 @@ def in_order(wanted, seen):
 
 def test_a_whole_crossing(shown, played):
     record = played.crossing("a", "none")
-    assert record["outcome"] == "completed"
+    assert record["outcome"] == "completed", record
     prompts = shown(Prompt.STEP_OUT)
     assert in_order([Prompt.SHOW_CODE, Prompt.STEP_IN, Prompt.FINGER_AND_FACE, Prompt.STEP_OUT], prompts), prompts
 

@@ -266,6 +266,12 @@ def test_each_trick_is_what_it_says(cast):
     assert copy.text_at(NOW + 60) == honest.phone.first_shown
 
 
+def test_who_comes_again_at_once_shows_another_code(cast):
+    casting = Casting(cast)
+    shown = [casting.member("a", "none").phone.text_at(NOW + seconds) for seconds in (0, 4, 8)]
+    assert len(set(shown)) == 3
+
+
 def test_a_short_cast_is_refused(cast):
     with pytest.raises(ValueError, match="too short"):
         Casting(type(cast)(cast.members[:1], cast.identities))
