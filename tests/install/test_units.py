@@ -88,7 +88,8 @@ def test_the_controller_has_devices_and_no_network_the_sync_a_network_and_no_dev
 
 def test_a_lane_that_was_stopped_or_failed_is_not_started_by_whoever_connects():
     for name in LISTENERS:
-        assert values(name, "BindsTo", "Unit") == ["gate-controller.service"]
+        assert values(name, "PartOf", "Unit") == ["gate-controller.service"]
+        assert values(name, "Conflicts", "Unit") == ["gate-lane-closed.service"]
         assert values(name, "Service", "Socket") == ["gate-controller.service"]
     names = {value for name in LISTENERS for value in values(name, "FileDescriptorName", "Socket")}
     assert names == {"control", "officer", "kiosk"}
