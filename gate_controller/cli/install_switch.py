@@ -225,9 +225,13 @@ class Switch:
             if not (config / name).exists():
                 _copy(self.layout.tree(version) / "share/config" / name, config / name)
                 self._tell(f"{CONFIG / name}: the template; change what is marked CHANGE")
-        root = [] if self.layout.root == Path("/") else [f"--root={self.layout.root}"]
-        self._do("systemd-sysusers", *root, "gate-controller.conf")
-        self._do("systemd-tmpfiles", *root, "--create", "gate-controller.conf")
+        users = directories = "gate-controller.conf"
+        root: list[str] = []
+        if self.layout.root != Path("/"):  # in an image the links outside, which both would follow, lead to this machine's own /opt
+            shipped = self.layout.tree(version) / "share/systemd"
+            users, directories, root = str(shipped / "sysusers.conf"), str(shipped / "tmpfiles.conf"), [f"--root={self.layout.root}"]
+        self._do("systemd-sysusers", *root, users)
+        self._do("systemd-tmpfiles", *root, "--create", directories)
         if self.machine.has_systemd():
             self._do("systemctl", "daemon-reload")
             self.machine.run(["udevadm", "control", "--reload"], COMMAND_S)

@@ -147,7 +147,8 @@ def test_a_first_installation_starts_nothing_and_lays_out_links_and_templates(la
     assert not machine.running
     assert layout.at("/usr/bin/gatectl").readlink() == Path("/opt/gate-controller/current/bin/gatectl")
     assert layout.at("/etc/gate-controller/gate.toml").read_text() == "# gate.toml of 0.9.0\n"
-    assert any(line.startswith("systemd-sysusers") for line in machine.ran)
+    assert f"systemd-sysusers --root={layout.root} sysusers.conf" in machine.ran
+    assert f"systemd-tmpfiles --root={layout.root} --create tmpfiles.conf" in machine.ran
 
 
 def test_units_are_copies_of_the_version_in_force(layout, switch, running):
