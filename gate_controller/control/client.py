@@ -311,7 +311,9 @@ def _event(kind: str, body: Any) -> FeedEvent:
 
 def _unreachable(path: Path, error: Exception) -> DaemonUnreachableError:
     reason = getattr(error, "strerror", None) or error or type(error).__name__
-    return DaemonUnreachableError(f"no gate controller at {path}: {reason}", "start it (sudo systemctl start gate-controller), or give its socket with --socket")
+    return DaemonUnreachableError(
+        f"no gate controller at {path}: {reason}", "start it (sudo systemctl start gate-controller), or give its socket with --socket"
+    )
 
 
 def _unanswered(what: str) -> DaemonUnreachableError:
