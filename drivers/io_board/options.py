@@ -192,7 +192,15 @@ class IoBoardOptions(_Options):
 
     def emergency_line_s(self, doors: int) -> float:
         """Seconds on the line, at worst, from the emergency loop's opening until the frames that open so many doors are written; the program's own time is not in it."""
-        return (EMERGENCY_CHARACTERS + REQUEST_CHARACTERS * (len(self.counter_runs) + doors - 1)) * self.character_s
+        further = len(self.counter_runs) + doors - 1
+        longer = 2 * max(0, self._input_bytes - 2)  # of both readings; the table has 16 inputs
+        return (EMERGENCY_CHARACTERS + REQUEST_CHARACTERS * further + longer) * self.character_s
+
+    @property
+    def _input_bytes(self) -> int:
+        """Bytes of a reading that hold the inputs: all channels from the first to the last that is wired."""
+        channels = [pin.channel for pin in self.pins.values()]
+        return (max(channels) - min(channels) + 8) // 8
 
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
@@ -227,9 +235,7 @@ class IoBoardOptions(_Options):
                     names = ", ".join(name for name, each in channels.items() if each == channel)
                     msg = f"{what}: channel {channel} is given to {names}; each needs its own"
                     raise ValueError(msg)
-        channels_read = [pin.channel for pin in self.pins.values()]
-        span = max(channels_read) - min(channels_read) + 1
-        line_s = (8 + 5 + (span + 7) // 8) * self.character_s
+        line_s = (8 + 5 + self._input_bytes) * self.character_s
         if self.reply_timeout_s <= line_s:
             msg = f"reply_timeout_s = {self.reply_timeout_s}: request and reply alone take {line_s:.3f} s on this line; allow that and the board's latency"
             raise ValueError(msg)

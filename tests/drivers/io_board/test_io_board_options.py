@@ -185,6 +185,7 @@ REGISTER = {"by": "register", "address": 40}
         ({"occupancy": REGISTER | {"heartbeat": {"address": 50, "stale_after_s": 1}}}, 2, 142),
         ({"parity": "E"}, 1, 77),
         ({"baud": 19200}, 2, 47),
+        ({"inputs": modbus_options("/dev/x")["inputs"] | {"tamper_loop_closed": {"channel": 159}}}, 1, 107),
     ],
 )
 def test_what_an_emergency_takes_on_the_line(changes: dict[str, Any], doors: int, ms: int) -> None:
