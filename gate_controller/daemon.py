@@ -27,7 +27,7 @@ from gate_controller.composition.compose import ComposedGate, compose
 from gate_controller.control.about import About
 from gate_controller.control.counting import PassCounter
 from gate_controller.control.displays import BackgroundDisplay, ConsoleDisplay, FanOutDisplay
-from gate_controller.control.feed import EventFeed
+from gate_controller.control.feed import GATHER_S, EventFeed
 from gate_controller.control.roles import Role
 from gate_controller.control.server import ControlServer
 from gate_controller.control.textfile import TextFile
@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _serve(config: Path, prompts: bool, manager: ServiceManager, lines: BackgroundLog) -> int:
     stops = Stops()
-    feed = EventFeed(SystemClock())
+    feed = EventFeed(SystemClock(), gather_s=GATHER_S)
     passes = PassCounter(feed)
     with stops.listening(), contextlib.ExitStack() as stack:
         try:

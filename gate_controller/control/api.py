@@ -19,6 +19,7 @@ from gate_controller.control.act_log import ActLog
 from gate_controller.control.acts import Acts, Asked
 from gate_controller.control.feed import Event, EventFeed
 from gate_controller.control.metrics import CONTENT_TYPE, GateMetrics
+from gate_controller.control.pace import Pace
 from gate_controller.control.requests import answer, answer_text, caller_of, counter, errors_as_json, is_counter
 from gate_controller.control.roles import DEFAULT_GROUPS, Caller, Role
 from gate_controller.control.routes import ROUTES, Route
@@ -52,19 +53,21 @@ def control_app(
     counted = _counting(metrics)
     acts = Acts(gate, feed, ActLog(gate, feed.clock), limits, about)
     reads = _Reads(gate, feed, metrics, limits)
-    callers = _Callers(groups)
+    callers, pace = _Callers(groups), Pace(limits.answers_per_s, limits.answers_at_once)
     app = web.Application(client_max_size=limits.body_bytes, middlewares=[counted, errors_as_json("GET /v1/openapi.json lists the calls")])
     app[ACTS] = acts
     app.on_response_prepare.append(name_server)
     for route in ROUTES:
         handler: _AskedHandler = getattr(reads if hasattr(reads, route.name) else acts, route.name)
-        app.router.add_route(route.method, route.path, _guarded(route, handler, callers, acts))
+        app.router.add_route(route.method, route.path, _guarded(route, handler, callers, acts, pace))
     return app
 
 
-def _guarded(route: Route, handler: _AskedHandler, callers: _Callers, acts: Acts) -> Handler:
+def _guarded(route: Route, handler: _AskedHandler, callers: _Callers, acts: Acts, pace: Pace) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         asking = await callers.of(request)
+        if route.method == "GET":
+            await pace.turn(asking.uid)
         role = route.role_of(asking)
         if route.roles and role is None:
             raise await acts.deny(route.name, asking, route.roles)

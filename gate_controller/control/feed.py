@@ -26,6 +26,8 @@ log = structlog.get_logger("gate.control")
 
 CROSSING = "crossing_recorded"
 LOST = "event_lost"
+GATHER_S = 0.05
+"""How long a running gate's events are gathered before those who watch are woken: a decision makes several, and should not wait for their telling."""
 _TAKE_AT_MOST = 64  # events a subscriber takes under the lock at a time
 
 
@@ -89,9 +91,10 @@ class EventFeed:
         events: Events kept.
         crossings: Crossing records kept, apart from the events.
         run: Name of this run, so that a client sees that numbers have begun anew; random unless given.
+        gather_s: Time from an event until subscribers are woken, for all that come within it.
     """
 
-    def __init__(self, clock: Clock, *, events: int = 1024, crossings: int = 1024, run: str | None = None) -> None:
+    def __init__(self, clock: Clock, *, events: int = 1024, crossings: int = 1024, run: str | None = None, gather_s: float = 0.0) -> None:
         self.run = run or uuid.uuid4().hex
         self.clock = clock
         self._lock = threading.Lock()
@@ -101,6 +104,7 @@ class EventFeed:
         self._crossings: deque[Event] = deque(maxlen=crossings)
         self._status: Event | None = None
         self._prompt: Event | None = None
+        self._gather_s = gather_s
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waking = False
         self._beats = 0
@@ -129,7 +133,7 @@ class EventFeed:
             if self._loop is not None and not self._waking:
                 self._waking = True  # one wake-up in flight is enough, however fast events come
                 try:
-                    self._loop.call_soon_threadsafe(self._wake)
+                    self._loop.call_soon_threadsafe(self._loop.call_later, self._gather_s, self._wake)
                 except RuntimeError:  # the loop was closed without detach()
                     self._loop = None
 

@@ -31,6 +31,8 @@ class Limits:
         api_connections_each: Those of one user, root apart: who may only read must not keep an officer out.
         kiosk_connections: Connections to the kiosk page at a time.
         officer_connections: Those to the officers' page; of one user as above.
+        answers_per_s: Answers one user of the control socket gets a second to what only reads; further requests wait (pace.py).
+        answers_at_once: Those that are given at once after a pause.
         body_bytes: Largest request body.
         request_s: Time a client has to send a request, and the time an idle connection is kept.
         write_s: Time a client has to take what it was sent before it is hung up on.
@@ -42,6 +44,8 @@ class Limits:
     api_connections_each: int = 56
     kiosk_connections: int = 16
     officer_connections: int = 64
+    answers_per_s: float = 50.0
+    answers_at_once: int = 20
     body_bytes: int = 4096
     request_s: float = 10.0
     write_s: float = 10.0

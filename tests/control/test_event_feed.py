@@ -25,8 +25,11 @@ class CountingLoop:
     def __init__(self):
         self.calls = []
 
-    def call_soon_threadsafe(self, callback):
-        self.calls.append(callback)
+    def call_soon_threadsafe(self, callback, *arguments):
+        self.calls.append((callback, *arguments))
+
+    def call_later(self, _delay_s, _callback):
+        raise AssertionError("a loop's timers belong to its own thread")  # so it is only handed over
 
 
 @pytest.fixture
@@ -110,7 +113,7 @@ def test_a_stuck_loop_costs_one_wake_up_however_much_is_published(feed):
     for _ in range(1000):
         feed.publish("device", {})
     assert len(loop.calls) == 1
-    loop.calls.pop()()
+    loop.calls.pop()[-1]()
     feed.publish("device", {})
     assert len(loop.calls) == 1
 
@@ -204,3 +207,15 @@ def test_closing_ends_the_wait(feed):
 
 def test_every_run_has_a_name_of_its_own():
     assert EventFeed(FixedClock()).run != EventFeed(FixedClock()).run
+
+
+def test_what_comes_within_the_gathering_time_is_told_together():
+    feed, loop = EventFeed(FixedClock(), gather_s=0.05), CountingLoop()
+    feed.attach(loop)
+    feed.publish("status", {"n": 1})
+    feed.publish("status", {"n": 2})
+    (timer, delay_s, wake) = loop.calls.pop()
+    assert (timer, delay_s, loop.calls) == (loop.call_later, 0.05, [])
+    wake()
+    feed.publish("status", {"n": 3})
+    assert len(loop.calls) == 1
