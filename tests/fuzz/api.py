@@ -5,7 +5,7 @@
 1. schemathesis, from the checked-in OpenAPI document, as a stranger, as one of each role, and as the user that runs the gate: every answer is one that the
    document names, in its form, none is a 5xx, and nobody is answered with a success where the document asks for another role. The event stream, which does
    not end, is left to the second part.
-2. So many requests in all, by turns as each of them, sound and broken ones mixed; the same judgement by status, and the daemon's memory after each tenth.
+2. So many requests in all, as each of them at the same time, sound and broken ones mixed; the same judgement by status, and the daemon's memory after each tenth.
 
 The daemon is the ordinary one, on its own stores; its devices are absent, so the lane is out of service. Its listener is handed over as systemd does. Ends
 with 1 when something was found. Other users than one's own need root; without it only one's own is tried, and the end says so.
@@ -105,8 +105,10 @@ def hammer(daemon: Daemon, kinds: list[CallerKind], requests: int, seed: int) ->
     memory: list[float] = []
     total: Counter[tuple[str, int]] = Counter()
     for part in range(PARTS):
-        for index, kind in enumerate(kinds):
-            found = Counter(burst(kind, daemon.path, document, requests // PARTS // len(kinds), seed + part * len(kinds) + index))
+        count, first = requests // PARTS // len(kinds), seed + part * len(kinds)
+        bursts = [(kind, burst(kind, daemon.path, document, count, first + index)) for index, kind in enumerate(kinds)]
+        for kind, end in bursts:
+            found = Counter(end())
             wrong += judge(kind, document, found)
             total += found
         memory.append(round(daemon.memory_mb(), 1))

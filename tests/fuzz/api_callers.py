@@ -46,7 +46,10 @@ def callers(groups: Mapping[str, int]) -> list[CallerKind]:
     if os.geteuid() != 0:
         return [own]
     others = [CallerKind("stranger", frozenset(), (NOBODY, NOBODY))]
-    others += [CallerKind(role, frozenset({"read", role}), (NOBODY, gid)) for role, gid in zip(ROLES, groups.values(), strict=True)]
+    # Each a user of its own: the gate's limits are a user's.
+    others += [
+        CallerKind(role, frozenset({"read", role}), (NOBODY - 1 - place, gid)) for place, (role, gid) in enumerate(zip(ROLES, groups.values(), strict=True))
+    ]
     return [*others, own]
 
 
@@ -97,23 +100,27 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
         target.shutdown(socket.SHUT_WR)
 
 
-def burst(kind: CallerKind, path: Path, document: dict[str, Any], count: int, seed: int) -> dict[tuple[str, int], int]:
-    """Send so many requests, well-formed and otherwise, one after the other on a few connections; how often each operation was answered with each status.
+def burst(kind: CallerKind, path: Path, document: dict[str, Any], count: int, seed: int) -> Callable[[], dict[tuple[str, int], int]]:
+    """Begin to send so many requests, well-formed and otherwise, one after the other on a few connections.
 
-    Raises:
-        ChildProcessError: The caller's process ended without an answer.
+    Returns:
+        What waits for their end: how often each operation was answered with each status. It raises ChildProcessError when the caller's process ended without.
     """
     receive, send = _FORK.Pipe(duplex=False)
     process = _FORK.Process(target=_as, args=(kind, _burst, path, document, count, seed, send))
     process.start()
     send.close()
-    try:
-        return receive.recv()  # type: ignore[no-any-return]
-    except EOFError as error:
-        msg = f"the caller {kind.name} failed"
-        raise ChildProcessError(msg) from error
-    finally:
-        process.join()
+
+    def end() -> dict[tuple[str, int], int]:
+        try:
+            return receive.recv()  # type: ignore[no-any-return]
+        except EOFError as error:
+            msg = f"the caller {kind.name} failed"
+            raise ChildProcessError(msg) from error
+        finally:
+            process.join()
+
+    return end
 
 
 def _burst(path: Path, document: dict[str, Any], count: int, seed: int, send: Any) -> None:
