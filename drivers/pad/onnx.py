@@ -131,12 +131,11 @@ def _log_odds(score: float) -> float:
     return math.log(inside / (1 - inside))
 
 
-_DOUBT = 0.5
-"""A score above it speaks for an attack, whichever judge gives it."""
-
-
 class EitherJudge:
-    """Several judges, all of which must be content: the score is the highest of theirs. Until each has one, only a score that speaks for an attack is one."""
+    """Several judges, all of which must be content.
+
+    Each is decided on by itself (ports.pad.decide): one that can see nothing (a plain wall, a slow camera) makes nobody live, and hides no other's alarm.
+    """
 
     def __init__(self, judges: tuple[PadJudge, ...]) -> None:
         self._judges = judges
@@ -157,14 +156,16 @@ class EitherJudge:
             judge.observe(frame, face)
 
     def assess(self) -> PadAssessment:
-        """See PadJudge. Frames and time are those of the judge that saw least."""
-        parts = [judge.assess() for judge in self._judges]
-        scores = [part.score for part in parts if part.score is not None]
-        highest = max(scores, default=None)
-        # A judge that can see nothing (a plain wall, a slow camera) makes nobody live, and does not excuse what the other sees.
-        score = highest if len(scores) == len(parts) or (highest is not None and highest > _DOUBT) else None
-        cues = tuple(cue for part in parts for cue in part.cues)
-        return PadAssessment(score, min(part.frames for part in parts), min(part.span_s for part in parts), max(part.restarts for part in parts), cues)
+        """See PadJudge. The score is the highest of theirs, frames and time are those of the judge that saw least."""
+        parts = tuple(judge.assess() for judge in self._judges)
+        return PadAssessment(
+            score=max((part.score for part in parts if part.score is not None), default=None),
+            frames=min(part.frames for part in parts),
+            span_s=min(part.span_s for part in parts),
+            restarts=sum(part.restarts for part in parts),  # whichever began anew, the face may be another
+            cues=tuple(cue for part in parts for cue in part.cues),
+            parts=parts,
+        )
 
     def end(self) -> None:
         """See PadJudge."""

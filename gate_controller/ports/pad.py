@@ -66,6 +66,7 @@ class PadAssessment:
         restarts: How often evidence was dropped and begun again since `begin()`, because another face was there. Whoever compares faces drops
             what was taken before, so that the face judged is the face compared.
         cues: What the score was made of.
+        parts: Where several judges must be content, what each of them says: any of them alone decides an attack, only all of them live.
     """
 
     score: float | None
@@ -73,6 +74,7 @@ class PadAssessment:
     span_s: float
     restarts: int = 0
     cues: tuple[Cue, ...] = field(default=(), repr=False)
+    parts: tuple[PadAssessment, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,11 @@ def decide(assessment: PadAssessment | None, limits: PadLimits) -> PadDecision:
     """
     if assessment is None:
         return PadDecision.NOT_PERFORMED
+    if assessment.parts:
+        decisions = {decide(part, limits) for part in assessment.parts}
+        if PadDecision.ATTACK in decisions:
+            return PadDecision.ATTACK
+        return PadDecision.LIVE if decisions == {PadDecision.LIVE} else PadDecision.UNDETERMINED
     score = assessment.score
     if score is None or not 0 <= score <= 1 or assessment.frames < limits.least_frames or assessment.span_s < limits.least_span_s:
         return PadDecision.UNDETERMINED

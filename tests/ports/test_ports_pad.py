@@ -31,6 +31,31 @@ def test_decision(score, frames, span_s, decision):
     assert decide(PadAssessment(score, frames, span_s), LIMITS) is decision
 
 
+LIVE, ATTACK, SILENT, BETWEEN = PadAssessment(0.1, 20, 2.0), PadAssessment(0.9, 20, 2.0), PadAssessment(None, 20, 2.0), PadAssessment(0.5, 20, 2.0)
+EARLY = PadAssessment(0.9, 3, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("parts", "decision"),
+    [
+        ((LIVE, LIVE), PadDecision.LIVE),
+        ((LIVE, SILENT), PadDecision.UNDETERMINED),
+        ((LIVE, BETWEEN), PadDecision.UNDETERMINED),
+        ((LIVE, EARLY), PadDecision.UNDETERMINED),
+        ((ATTACK, SILENT), PadDecision.ATTACK),
+        ((PadAssessment(None, 2, 0.1), ATTACK), PadDecision.ATTACK),
+        ((PadAssessment(0.1, 2, 0.1), ATTACK), PadDecision.ATTACK),
+        ((LIVE, ATTACK), PadDecision.ATTACK),
+        ((EARLY, SILENT), PadDecision.UNDETERMINED),
+    ],
+)
+def test_of_several_judges_one_gives_the_alarm_and_all_make_live(parts, decision):
+    whole = PadAssessment(0.0, 99, 9.0, parts=parts)  # what it says as a whole does not count
+    assert decide(whole, LIMITS) is decision
+    generous = PadLimits(live_at=0.6, attack_at=0.7, least_frames=10, least_span_s=1.0)
+    assert decide(PadAssessment(0.55, 99, 9.0, parts=(SILENT, BETWEEN)), generous) is PadDecision.UNDETERMINED
+
+
 def test_no_judge_is_an_omission_and_never_live():
     assert decide(None, LIMITS) is PadDecision.NOT_PERFORMED
 

@@ -9,11 +9,12 @@ import pytest
 from pydantic import ValidationError
 
 from drivers.pad import ONNX
+from drivers.pad.onnx import EitherJudge
 from gate_controller.ports.clock import SystemClock
 from gate_controller.ports.devices import Frame
 from gate_controller.ports.drivers import DriverContext
 from gate_controller.ports.errors import ConfigurationError
-from gate_controller.ports.pad import FacePlace, PadDecision, PadLimits, decide
+from gate_controller.ports.pad import FacePlace, PadAssessment, PadDecision, PadLimits, decide
 
 _spec = importlib.util.spec_from_file_location("tiny_onnx", Path(__file__).with_name("tiny_onnx.py"))
 _module = importlib.util.module_from_spec(_spec)
@@ -103,7 +104,7 @@ def test_with_the_passive_cues_both_must_be_content(build):
     judge = build(with_passive=True)
     judge.begin()
     judge.observe(frame(0, 255), FACE)
-    assert judge.assess().score is None, "the passive judge has seen too little"
+    assert decide(judge.assess(), PadLimits(live_at=0.3, attack_at=0.7, least_frames=1, least_span_s=0)) is PadDecision.UNDETERMINED, "passive saw too little"
     assert judge.name.startswith("passive-1 (")
 
 
@@ -113,9 +114,26 @@ def test_an_attack_that_one_judge_sees_is_one_while_the_other_sees_nothing(build
     limits = PadLimits(live_at=0.3, attack_at=0.7, least_frames=6, least_span_s=1.0)
     assert score(judge, *[(255, 0)] * 8) > 0.99
     assert decide(judge.assess(), limits) is PadDecision.ATTACK
-    assert score(judge, *[(0, 255)] * 8) is None
-    assert score(judge, *[(100, 110)] * 8) is None
-    assert decide(judge.assess(), limits) is PadDecision.UNDETERMINED
+    for quiet in ((0, 255), (100, 110)):
+        score(judge, *[quiet] * 8)
+        assert decide(judge.assess(), limits) is PadDecision.UNDETERMINED
+
+
+def test_whichever_judge_begins_anew_it_is_told(build):
+    class Began:
+        name = "began"
+
+        def __init__(self, restarts):
+            self.restarts = restarts
+
+        def assess(self):
+            return PadAssessment(0.1, 20, 2.0, self.restarts)
+
+    one, other = Began(1), Began(0)
+    judge = EitherJudge((one, other))
+    before = judge.assess().restarts
+    other.restarts = 1
+    assert judge.assess().restarts > before
 
 
 @pytest.mark.parametrize(
