@@ -88,28 +88,41 @@ def import_command(context: click.Context, config: Path, as_json: bool, files: t
     """Take the regions' snapshots and deltas into force.
 
     In the order of their numbers, whatever the order of the files; each whole or not at all. An import that was interrupted goes on where
-    it was, when the same command is given again. At the first file that is refused it stops: what came before it is in force.
+    it was, when the same command is given again. A file that is refused is named with its reason code, and ends the import of its region: what came
+    before it is in force. A file that cannot be believed at all is named, and passed over.
 
-    Exit code: 0 taken, 1 refused (the reason code is printed), 3 nothing new, 8 the configuration, the keys or the store cannot be used.
+    Exit code: 0 taken, 1 something was refused (the reason codes are printed), 3 nothing new, 8 the configuration, the keys or the store cannot be used.
     """
     reports: list[ImportReport] = []
-    with _failures(as_json, lambda: {"imports": [_report_fields(report) for report in reports]}):
+    refused: list[PublicationError] = []
+    with _failures(as_json, lambda: {"imports": [_report_fields(report) for report in reports], "refused": [_refusal_fields(error) for error in refused]}):
         settings = load(config)
         master, directory = _parts(settings)
         keys, now = enrolment_keys(settings, _clock(context).wall())
         with contextlib.ExitStack() as stack:
-            publications = [stack.enter_context(Publication(path, keys, master, now)) for path in files]
-            for publication in still_needed(publications, directory, master):
-                began = time.monotonic()
-                with progress_bar(publication.manifest.name, "bytes") as progress:
-                    report = import_publication(publication, directory, master, progress)
-                reports.append(report)
-                if not as_json:
-                    click.echo(_report_line(report, time.monotonic() - began))
-                if report.changed:
-                    _log(f"import {report.name}: {report.records} records")
+            publications: list[Publication] = []
+            for path in files:
+                with _collected(refused):
+                    publications.append(stack.enter_context(Publication(path, keys, master, now)))
+            for region in Region:
+                with _collected(refused):
+                    for publication in still_needed((each for each in publications if each.manifest.region is region), directory, master):
+                        began = time.monotonic()
+                        with progress_bar(publication.manifest.name, "bytes") as progress:
+                            report = import_publication(publication, directory, master, progress)
+                        reports.append(report)
+                        if not as_json:
+                            click.echo(_report_line(report, time.monotonic() - began))
+                        if report.changed:
+                            _log(f"import {report.name}: {report.records} records")
+        for error in refused[:-1]:
+            _log(f"import refused: {error.reason.value}")
+            if not as_json:
+                _tell(error)
+        if refused:
+            raise refused[-1]
         if as_json:
-            click.echo(json.dumps({"ok": True, "imports": [_report_fields(report) for report in reports]}))
+            click.echo(json.dumps({"ok": True, "imports": [_report_fields(report) for report in reports], "refused": []}))
     if not any(report.changed for report in reports):
         context.exit(ExitCode.NOTHING_TO_DO)
 
@@ -313,6 +326,26 @@ def _log(act: str, reason: str = "") -> None:
 
 
 @contextlib.contextmanager
+def _collected(refused: list[PublicationError]) -> Iterator[None]:
+    """Keep why a publication was refused, and go on after the block."""
+    try:
+        yield
+    except PublicationError as error:
+        refused.append(error)
+
+
+def _refusal_fields(error: PublicationError) -> dict[str, str]:
+    return {"reason": error.reason.value, "what": error.what, "remedy": error.remedy}
+
+
+def _tell(error: GateError) -> None:
+    reason = error.reason.value if isinstance(error, PublicationError) else ""
+    click.echo(f"gatectl: {f'not imported ({reason}): ' if reason else ''}{error.what}", err=True)
+    if error.remedy:
+        click.echo(f"gatectl: remedy: {error.remedy}", err=True)
+
+
+@contextlib.contextmanager
 def _failures(as_json: bool, more: Callable[[], dict[str, object]] = dict) -> Iterator[None]:
     """Errors as one line of what and one of the remedy, or as JSON, and an exit code."""
     try:
@@ -324,9 +357,7 @@ def _failures(as_json: bool, more: Callable[[], dict[str, object]] = dict) -> It
         if as_json:
             click.echo(json.dumps({"ok": False, **({"reason": reason} if reason else {}), "what": error.what, "remedy": error.remedy, **more()}))
         else:
-            click.echo(f"gatectl: {f'not imported ({reason}): ' if reason else ''}{error.what}", err=True)
-            if error.remedy:
-                click.echo(f"gatectl: remedy: {error.remedy}", err=True)
+            _tell(error)
         refused = isinstance(error, CheckFailedError | PublicationError | TrustError) or not isinstance(error, StoreError | ConfigurationError)
         raise click.exceptions.Exit(ExitCode.CHECK_FAILED if refused else ExitCode.CONFIGURATION) from error
 

@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from itertools import groupby, islice, pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -106,14 +106,27 @@ def still_needed(publications: Iterable[Publication], directory: EnrolmentDirect
 
     Those are: what is older than what is in force, beside something that is not; and deltas whose base is missing, before a newer snapshot. So everything
     that lies on a stick can be given, and a command that was interrupted can be given again as it was.
+
+    Raises:
+        PublicationError: Two of one number have different contents: which of them a delta was made for, nobody here can tell.
+        StoreError: The directory cannot be read.
     """
     ordered = sorted(publications, key=lambda each: (each.manifest.region.value, *each.manifest.state))
     needed: list[Publication] = []
     for _, group in groupby(ordered, key=lambda each: each.manifest.region):
         of_region = list(group)
-        held, _ = _held(directory, of_region[0].manifest.region, master)
-        if held is not None and of_region[-1].manifest.state >= held.state:
-            of_region = [each for each in of_region if each.manifest.state >= held.state]
+        region = of_region[0].manifest.region
+        for one, other in pairwise(of_region):
+            if one.manifest.state == other.manifest.state and one.manifest.digest != other.manifest.digest:
+                raise _unfit(one.manifest, f"is there twice, with different contents: {one.path} and {other.path}", Refused.TWO_OF_ONE_NUMBER, ASK_REGION)
+        held, _ = _held(directory, region, master)
+        if held is not None:
+            if of_region[-1].manifest.state >= held.state:
+                of_region = [each for each in of_region if each.manifest.state >= held.state]
+        else:
+            least = directory.floor.read(master).get(region, NEVER)[0]
+            restoring = [each for each in of_region if each.manifest.snapshot >= least]
+            of_region = restoring if any(each.manifest.kind is Kind.SNAPSHOT for each in restoring) else of_region
         newest = max((each.manifest.snapshot for each in of_region if each.manifest.kind is Kind.SNAPSHOT), default=0)
         reached = held.state if held is not None else (0, 0)
         for each in of_region:

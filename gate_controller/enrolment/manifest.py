@@ -61,6 +61,7 @@ class Refused(Enum):
     ISSUED_OUT_OF_ORDER = "issued_out_of_order"
     NOT_NEWER = "not_newer"
     BASE_MISSING = "base_missing"
+    TWO_OF_ONE_NUMBER = "two_of_one_number"
     OTHER_REGIONS_PERSON = "other_regions_person"
     RECORD_NOT_NEWER = "record_not_newer"
 

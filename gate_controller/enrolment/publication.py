@@ -70,6 +70,7 @@ class Publication:
         now: The time that the signing key must be valid at, and that it was not issued after (but for an hour), seconds since the epoch.
 
     Attributes:
+        path: The file.
         manifest: The verified front.
 
     Raises:
@@ -77,7 +78,7 @@ class Publication:
     """
 
     def __init__(self, path: Path, keys: Mapping[bytes, VerifyingKey], master: MasterKey, now: float) -> None:
-        self._path = path
+        self.path = path
         try:
             self._file = _opened(path)
         except OSError as error:
@@ -197,7 +198,7 @@ class Publication:
         return self._refuse(how, Refused.UNREADABLE, "the medium fails or was pulled out; import it again to go on")
 
     def _refuse(self, how: str, reason: Refused, remedy: str = TAKE_AGAIN) -> PublicationError:
-        return PublicationError(f"{self._path}: {how}", remedy, reason)
+        return PublicationError(f"{self.path}: {how}", remedy, reason)
 
 
 def _framed(plain: bytes) -> Iterator[tuple[int, bytes]]:

@@ -175,7 +175,26 @@ def test_a_refused_file_leaves_what_came_before_it(filled: Site, capsys: pytest.
     assert filled.enrolment("import", *filled.out.glob("hk-*4.delta"), "--json") == 1
     found = json.loads(said(capsys))
     what = "HK delta 1.4: follows on delta 1.3, and delta 1.3 is missing"
-    assert found == {"ok": False, "reason": "base_missing", "what": what, "remedy": "import delta 1.3 first", "imports": []}
+    why = {"reason": "base_missing", "what": what, "remedy": "import delta 1.3 first"}
+    assert found == {"ok": False, **why, "imports": [], "refused": [why]}
+
+
+def test_junk_on_a_stick_is_named_and_the_rest_taken(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.publish()
+    site.publish("HK", PEOPLE, "--delta", "1", "--changed", "10")
+    site.publish("MO", 5)
+    site.trust()
+    whole = (site.out / "hk-000001-000001.delta").read_bytes()
+    (site.out / "hk-000001-000001.delta").write_bytes(whole[: len(whole) // 2])
+    (site.out / "holiday.jpg").write_bytes(b"not enrolments at all")
+    said(capsys)
+    assert site.enrolment("import", *sorted(site.out.iterdir()), "--json") == 1
+    found = json.loads(said(capsys))
+    assert [(each["name"], each["changed"]) for each in found["imports"]] == [("HK snapshot 1", True), ("MO snapshot 1", True)]
+    assert [each["reason"] for each in found["refused"]] == ["cut_off", "not_enrolments"]
+    assert site.enrolment("import", *sorted(site.out.iterdir())) == 1
+    spoken = [line for line in said(capsys).splitlines() if "not imported" in line]
+    assert [("cut_off" in line, "holiday.jpg" in line) for line in spoken] == [(True, False), (False, True)]
 
 
 def test_import_before_the_region_s_key_is_known(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from gate_controller.core.values import Region
 from gate_controller.enrolment.importing import import_publication, still_needed
+from gate_controller.enrolment.manifest import Refused
 from gate_controller.enrolment.publication import Publication, PublicationError
 from gate_controller.ports.services import EnrolmentRecord
 
@@ -86,3 +87,30 @@ def test_regions_do_not_mix(region: Published, laboratory: Any, make_record: Cal
     region.give((5, 0), (5, 1))
     region.files[9, 0] = laboratory.published([make_record(500)], Region.MO, snapshot=9)
     assert region.give((5, 0), (5, 2), (9, 0)) == [(5, 2), (9, 0)]
+
+
+def test_after_a_store_is_lost_only_what_the_floor_lets_pass_is_asked_for(region: Published, laboratory: Any) -> None:
+    region.give((6, 0), (6, 1))
+    path = laboratory.directory.current(Region.HK)
+    (path.parent / "hk.current").unlink()
+    path.unlink()
+    assert region.give((5, 0), (5, 1), (6, 0), (6, 1)) == [(6, 0), (6, 1)]
+
+
+def test_an_old_snapshot_alone_is_refused_after_a_store_is_lost(region: Published, laboratory: Any) -> None:
+    region.give((6, 0))
+    path = laboratory.directory.current(Region.HK)
+    (path.parent / "hk.current").unlink()
+    path.unlink()
+    with pytest.raises(PublicationError, match="is not newer than snapshot 6"):
+        region.give((5, 0), (5, 1))
+
+
+def test_two_of_one_number_are_refused_by_name(region: Published, laboratory: Any, make_record: Callable[..., EnrolmentRecord]) -> None:
+    region.give((5, 0))
+    other = laboratory.published([make_record(7)], snapshot=6)
+    with contextlib.ExitStack() as stack:
+        publications = [stack.enter_context(Publication(path, laboratory.keys, laboratory.master, NOW + 1000)) for path in (region.files[6, 0], other)]
+        with pytest.raises(PublicationError, match="HK snapshot 6: is there twice, with different contents") as found:
+            still_needed(publications, laboratory.directory, laboratory.master)
+    assert found.value.reason is Refused.TWO_OF_ONE_NUMBER
