@@ -44,6 +44,7 @@ class GateMetrics(Collector):
         self._kept: tuple[float, bytes] | None = None
         self._requests: Counter[tuple[str, ...]] = Counter()
         self._lock = threading.Lock()
+        self._making = threading.Lock()
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(namespace="gate", registry=self._registry)  # process_... alone would clash with node_exporter's own, and end its whole scrape
@@ -59,10 +60,11 @@ class GateMetrics(Collector):
         Raises:
             GateError: The gate gives no status.
         """
-        now, kept = self._clock(), self._kept
         self._gate.status()  # raises where there is none: what was kept would say that the gate is up
-        if kept is None or now - kept[0] >= self._kept_s:
-            self._kept = kept = now, generate_latest(self._registry)
+        with self._making:  # one at a time: else the slower of two threads could put an older text in the newer one's place
+            now, kept = self._clock(), self._kept
+            if kept is None or now - kept[0] >= self._kept_s:
+                self._kept = kept = now, generate_latest(self._registry)
         return kept[1]
 
     def describe(self) -> Iterable[Metric]:

@@ -44,7 +44,7 @@ class Limits:
     api_connections_each: int = 56
     kiosk_connections: int = 16
     officer_connections: int = 64
-    answers_per_s: float = 50.0
+    answers_per_s: float = 40.0
     answers_at_once: int = 20
     body_bytes: int = 4096
     request_s: float = 10.0

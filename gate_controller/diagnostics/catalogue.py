@@ -43,6 +43,7 @@ CHECKS: dict[str, str] = {
     "trust.fresh": "They are fresh enough by the policy. When they are too old the lane closes.",
     "enrolment.key": "The master key of the enrolments can be read, and by nobody else.",
     "enrolment.store": "The enrolments are there, sound, and open with that key.",
+    "enrolment.age": "The newest enrolments of each region are not old. A suspension or an erasure that has not come here does not count here.",
     "journal.key": "The key that signs the journal's checkpoints can be read, and by nobody else.",
     "journal.store": "The journal is there (or will be made at the first start) and sound.",
     "replay.store": "The memory of used passes is there (or will be made at the first start) and sound.",

@@ -31,13 +31,14 @@ from gate_controller.trust.floor import Floor
 from gate_controller.trust.freshness import freshness_text
 
 TRUST_IDS = ("trust.root", "trust.floor", "trust.cache", "trust.fresh")
-ENROLMENT_IDS = ("enrolment.key", "enrolment.store")
+ENROLMENT_IDS = ("enrolment.key", "enrolment.store", "enrolment.age")
 JOURNAL_IDS = ("journal.key", "journal.store")
 REPLAY_IDS = ("replay.store",)
 MODEL_IDS = ("models.files", "models.work")
 QR_IDS = ("qr_decoder.works",)
 QUICK_CHECK_BYTES = 500 * 2**20
 """A larger journal is not read through here: gatectl journal verify does."""
+_DAY_S = 86_400
 _CREDENTIAL = "is a credential that only the service has"
 # The QR code of "DOCTOR": 21 x 21 modules, a row a number, the leftmost module its highest bit.
 _CODE_TEXT = "DOCTOR"
@@ -112,6 +113,7 @@ def enrolment(site: Site) -> Iterator[Finding]:
         name = settings.enrolment.master_key_credential
         yield skipped("enrolment.key", f"{name} {_CREDENTIAL}")
         yield _enrolments_of_daemon(site)
+        yield _age(site, settings, _issued_by_daemon(site))
         return
     try:
         key = master_key(settings)
@@ -130,6 +132,7 @@ def enrolment(site: Site) -> Iterator[Finding]:
         yield failed("enrolment.store", damaged[0], "import the region's newest snapshot: gatectl enrolment import FILE...")
     else:
         yield passed("enrolment.store", ", ".join(f"{region.value} snapshot {state.snapshot}, {state.records} records" for region, state in held.items()))
+    yield _age(site, settings, {region.value: state.issued_at for region, state in held.items()})
 
 
 def _enrolments_of_daemon(site: Site) -> Finding:
@@ -140,6 +143,27 @@ def _enrolments_of_daemon(site: Site) -> Finding:
     if known.get("state") == "ready":
         return passed("enrolment.store", "the gate controller reads it")
     return failed("enrolment.store", str(known.get("detail") or known.get("code")), str(known.get("remedy", "")))
+
+
+def _issued_by_daemon(site: Site) -> dict[str, int]:
+    """When each region issued what the gate controller has in force, as it says; empty when it does not."""
+    stores = site.answer.get("stores") if isinstance(site.answer, dict) else None
+    held = stores.get("enrolments") if isinstance(stores, dict) else None
+    states = held.items() if isinstance(held, dict) else ()
+    return {region: state["issued_at"] for region, state in states if isinstance(state, dict) and isinstance(state.get("issued_at"), int)}
+
+
+def _age(site: Site, settings: Settings, issued: dict[str, int]) -> Finding:
+    """How old the enrolments are: the region that is worst off decides. What nobody has issued (a simulation's) has no age."""
+    ages = {region: max(0.0, site.clock.wall() - at) / _DAY_S for region, at in issued.items() if at > 0}
+    if not ages:
+        return skipped("enrolment.age", "nobody says when they were issued")
+    text, worst = ", ".join(f"{region} issued {age:.1f} days ago" for region, age in ages.items()), max(ages.values())
+    section = settings.enrolment
+    if worst < section.warn_after_days:
+        return passed("enrolment.age", text)
+    say = failed if worst >= section.fail_after_days else warned
+    return say("enrolment.age", text, "import the region's newest deltas: gatectl enrolment import FILE...; later suspensions and erasures are missing here")
 
 
 def journal(site: Site) -> Iterator[Finding]:

@@ -58,7 +58,7 @@ class Enrolments:
         with self._lock:
             stores = {region: self._in_force(region) for region in Region}
             held = {region: store.described() for region, store in stores.items() if store is not None}
-        return {region: EnrolmentState(each.snapshot, each.delta, each.records) for region, each in held.items()}
+        return {region: EnrolmentState(each.snapshot, each.delta, each.records, each.issued_at) for region, each in held.items()}
 
     def close(self) -> None:
         """See ports.services.EnrolmentStore."""

@@ -134,11 +134,13 @@ class EnrolmentState:
         snapshot: Number of the snapshot they began with.
         delta: Number of the last delta applied to it; 0: none.
         records: How many records there are.
+        issued_at: When the region issued the newer of the two, seconds since the epoch; 0: nobody did (a simulation).
     """
 
     snapshot: int
     delta: int
     records: int
+    issued_at: int = 0
 
 
 class EnrolmentStore(Protocol):

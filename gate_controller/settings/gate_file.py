@@ -141,6 +141,17 @@ class EnrolmentSection(Section):
         None, description="Name of the systemd credential that holds the master key (LoadCredentialEncrypted= in the unit)"
     )
 
+    warn_after_days: int = Field(
+        3, ge=1, le=3650, description="Age of a region's newest enrolments at which gatectl doctor warns: later suspensions are missing"
+    )
+    fail_after_days: int = Field(14, ge=1, le=3650, description="Age at which it calls that a fault; the lane goes on as long as the trust is fresh")
+
+    @model_validator(mode="after")
+    def _warned_first(self) -> Self:
+        if self.warn_after_days > self.fail_after_days:
+            raise ValueError("warn_after_days must not be greater than fail_after_days")
+        return self
+
     @model_validator(mode="after")
     def _one_key(self) -> Self:
         if (self.master_key_file is None) == (self.master_key_credential is None):

@@ -9,12 +9,13 @@ from types import SimpleNamespace
 import pytest
 
 from gate_controller.cli import asking, contacts
-from gate_controller.core.values import Door
-from gate_controller.diagnostics import Finding, Group, devices, examine, machine
+from gate_controller.core.values import Door, Region
+from gate_controller.diagnostics import Finding, Group, devices, examine, machine, stores
 from gate_controller.diagnostics.catalogue import CHECKS, check_of
 from gate_controller.diagnostics.groups import all_groups
 from gate_controller.diagnostics.site import Mode, Site
 from gate_controller.ports import errors
+from gate_controller.ports.services import EnrolmentState
 from simulators.io_board.memory import MemoryIoBoard
 
 IDS = ("clock.time", "clock.behind", "clock.synchronised")
@@ -112,3 +113,35 @@ def test_looking_at_the_board_moves_no_door_and_switches_no_lamp(monkeypatch, lo
         assert next(contacts._readings(site))["emergency"] == "clear"
     assert board.state()["coils"] == before
     assert before["exit_door"]
+
+
+@pytest.mark.parametrize(
+    ("ages", "result", "says"),
+    [
+        ({"HK": 0.5, "MO": 2.9}, "pass", "HK issued 0.5 days ago, MO issued 2.9 days ago"),
+        ({"HK": 0.5, "MO": 3.0}, "warn", "MO issued 3.0 days ago"),
+        ({"HK": 14.0, "MO": 0.0}, "fail", "HK issued 14.0 days ago"),
+        ({"HK": -1.0}, "pass", "HK issued 0.0 days ago"),
+        ({}, "skip", "nobody says"),
+    ],
+)
+@pytest.mark.parametrize("asked", [True, False])
+def test_old_enrolments_are_told_by_the_files_or_by_the_daemon(monkeypatch, tmp_path, ages, result, says, asked):
+    now = 1_800_000_000.0
+    issued = {region: int(now - 86_400 * age) for region, age in ages.items()}
+    credential = "enrolment-key" if asked else None
+    section = SimpleNamespace(store=tmp_path, master_key_credential=credential, master_key_file=None, warn_after_days=3, fail_after_days=14)
+    answer = {"devices": {"enrolment": {"state": "ready"}}, "stores": {"enrolments": {region: {"issued_at": at} for region, at in issued.items()}}}
+    site = SimpleNamespace(settings=SimpleNamespace(enrolment=section), clock=SimpleNamespace(wall=lambda: now), answer=answer)
+    held = {Region(region): EnrolmentState(1, 0, 1, at) for region, at in issued.items()}
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.setattr(stores, "master_key", lambda _settings: None)
+    monkeypatch.setattr(stores, "Enrolments", lambda _path, _key: SimpleNamespace(in_force=lambda: held, close=lambda: None))
+    monkeypatch.setattr(stores, "_damage", lambda _path: "")
+    finding = next(each for each in stores.enrolment(site) if each.id == "enrolment.age")
+    assert (finding.result, says in finding.value) == (result, True)
+
+
+def test_what_a_simulation_made_has_no_age():
+    section = SimpleNamespace(warn_after_days=3, fail_after_days=14)
+    assert stores._age(SimpleNamespace(clock=SimpleNamespace(wall=lambda: 5.0)), SimpleNamespace(enrolment=section), {"HK": 0}).result == "skip"

@@ -361,12 +361,12 @@ def test_a_record_is_found_under_its_own_regions_name_only(laboratory: Any, make
 def test_what_is_in_force_is_told_with_each_delta_and_snapshot(laboratory: Any, make_record: MakeRecord, snapshot: Path) -> None:
     laboratory.take(snapshot)
     with contextlib.closing(Enrolments(laboratory.directory.path, laboratory.master)) as enrolments:
-        assert enrolments.in_force() == {Region.HK: EnrolmentState(5, 0, PEOPLE)}
+        assert enrolments.in_force() == {Region.HK: EnrolmentState(5, 0, PEOPLE, NOW + 50)}
         laboratory.take(laboratory.published([make_record(42).reference], snapshot=5, delta=1))
-        assert enrolments.in_force() == {Region.HK: EnrolmentState(5, 1, PEOPLE - 1)}
+        assert enrolments.in_force() == {Region.HK: EnrolmentState(5, 1, PEOPLE - 1, NOW + 51)}
         laboratory.take(laboratory.published([make_record(1)], snapshot=6))
         laboratory.take(laboratory.published([make_record(2)], Region.MO))
-        assert enrolments.in_force() == {Region.HK: EnrolmentState(6, 0, 1), Region.MO: EnrolmentState(1, 0, 1)}
+        assert enrolments.in_force() == {Region.HK: EnrolmentState(6, 0, 1, NOW + 60), Region.MO: EnrolmentState(1, 0, 1, NOW + 10)}
 
 
 # -- without a signature, for simulations -----------------------------------------------------------------------------------

@@ -295,11 +295,11 @@ def test_a_face_counts_when_every_model_in_use_has_a_template_of_it(stores, sess
 def test_new_enrolments_are_journalled_when_they_are_taken_up(desk, stores, inbox):
     desk._probe()
     stores.written.clear()
-    stores.enrolments = {Region.HK: EnrolmentState(5, 0, 30)}
+    stores.enrolments = {Region.HK: EnrolmentState(5, 0, 30, 1_800_000_000)}
     desk._probe()
     desk._probe()
     assert stores.written == [("event", "enrolments_in_force")], "told once"
-    assert stores.fields["enrolments_in_force"] == {"region": "HK", "snapshot": "5", "delta": "0", "records": "30"}
+    assert stores.fields["enrolments_in_force"] == {"region": "HK", "snapshot": "5", "delta": "0", "records": "30", "issued_at": "1800000000"}
     stores.enrolments = {Region.HK: EnrolmentState(5, 1, 29), Region.MO: EnrolmentState(2, 0, 7)}
     stores.broken.add("journal")
     desk._probe()
