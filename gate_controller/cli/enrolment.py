@@ -102,10 +102,10 @@ def import_command(context: click.Context, config: Path, as_json: bool, files: t
         with contextlib.ExitStack() as stack:
             publications: list[Publication] = []
             for path in files:
-                with _collected(refused):
+                with _collected(refused, as_json):
                     publications.append(stack.enter_context(Publication(path, keys, master, now)))
             for region in Region:
-                with _collected(refused):
+                with _collected(refused, as_json):
                     for publication in still_needed((each for each in publications if each.manifest.region is region), directory, master):
                         began = time.monotonic()
                         with progress_bar(publication.manifest.name, "bytes") as progress:
@@ -115,14 +115,12 @@ def import_command(context: click.Context, config: Path, as_json: bool, files: t
                             click.echo(_report_line(report, time.monotonic() - began))
                         if report.changed:
                             _log(f"import {report.name}: {report.records} records")
-        for error in refused[:-1]:
-            _log(f"import refused: {error.reason.value}")
-            if not as_json:
-                _tell(error)
-        if refused:
-            raise refused[-1]
         if as_json:
-            click.echo(json.dumps({"ok": True, "imports": [_report_fields(report) for report in reports], "refused": []}))
+            why = _refusal_fields(refused[-1]) if refused else {}
+            done = {"imports": [_report_fields(report) for report in reports], "refused": [_refusal_fields(error) for error in refused]}
+            click.echo(json.dumps({"ok": not refused, **why, **done}))
+    if refused:
+        context.exit(ExitCode.CHECK_FAILED)
     if not any(report.changed for report in reports):
         context.exit(ExitCode.NOTHING_TO_DO)
 
@@ -326,12 +324,15 @@ def _log(act: str, reason: str = "") -> None:
 
 
 @contextlib.contextmanager
-def _collected(refused: list[PublicationError]) -> Iterator[None]:
-    """Keep why a publication was refused, and go on after the block."""
+def _collected(refused: list[PublicationError], as_json: bool) -> Iterator[None]:
+    """Tell and keep why a publication was refused, and go on after the block."""
     try:
         yield
     except PublicationError as error:
         refused.append(error)
+        _log(f"import refused: {error.reason.value}")
+        if not as_json:
+            _tell(error)
 
 
 def _refusal_fields(error: PublicationError) -> dict[str, str]:
@@ -351,14 +352,11 @@ def _failures(as_json: bool, more: Callable[[], dict[str, object]] = dict) -> It
     try:
         yield
     except GateError as error:
-        reason = error.reason.value if isinstance(error, PublicationError) else ""
-        if reason:
-            _log(f"import refused: {reason}")
         if as_json:
-            click.echo(json.dumps({"ok": False, **({"reason": reason} if reason else {}), "what": error.what, "remedy": error.remedy, **more()}))
+            click.echo(json.dumps({"ok": False, "what": error.what, "remedy": error.remedy, **more()}))
         else:
             _tell(error)
-        refused = isinstance(error, CheckFailedError | PublicationError | TrustError) or not isinstance(error, StoreError | ConfigurationError)
+        refused = isinstance(error, CheckFailedError | TrustError) or not isinstance(error, StoreError | ConfigurationError)
         raise click.exceptions.Exit(ExitCode.CHECK_FAILED if refused else ExitCode.CONFIGURATION) from error
 
 
