@@ -43,22 +43,40 @@ def replay_command(crossing_id: str, config: Path, journal: Path | None, as_json
         click.echo(f"nothing to derive from: {_why_not(found)}", err=True)
         return ExitCode.NOTHING_TO_DO
     try:
-        derived = rederive(trace.body["trace"])
-        difference = _difference(derived, recorded)
+        derived, difference, lines, steps = _compared(trace, recorded)
     except UnreadableTraceError as error:
-        derived, difference = Derivation(), f"row {trace.id}: the trace cannot be used: {error}"
+        derived, difference, lines, steps = Derivation(), f"row {trace.id}: the trace cannot be used: {error}", [], []
     if as_json:
-        click.echo(json.dumps(_as_json(crossing_id, derived, difference)))
+        told = {"same": not difference, "difference": difference or None, "same_program": derived.same_program, "steps": steps}
+        click.echo(json.dumps({"crossing_id": crossing_id, **told}))
     else:
-        inputs = derived.inputs
-        for number, step in enumerate(derived.steps, 1):
-            click.echo(_line(number, step, inputs))
-            inputs = step.event.inputs if isinstance(step.event, e.InputsRead) else inputs
+        for line in lines:
+            click.echo(line)
         if not derived.same_program:
             click.echo("decided by another version of the core; derived by this one")
-        outcome = f"{recorded.body['outcome']} {recorded.body['reason'] or ''}".strip()
+        outcome = f"{recorded.body.get('outcome')} {recorded.body.get('reason') or ''}".strip()
         click.echo(f"different: {difference}" if difference else f"same: {outcome}, {len(derived.steps)} events")
     return ExitCode.CHECK_FAILED if difference else ExitCode.OK
+
+
+def _compared(trace: Entry, recorded: Entry) -> tuple[Derivation, str, list[str], list[dict[str, Any]]]:
+    """What was derived, the first difference, the time line, and its steps as JSON.
+
+    Raises:
+        UnreadableTraceError: The trace is no trace; also where its values have other types than the core's, which shows when they are used or written out.
+    """
+    try:
+        derived = rederive(trace.body["trace"])
+        difference, lines, inputs = _difference(derived, recorded), [], derived.inputs
+        for number, step in enumerate(derived.steps, 1):
+            lines.append(_line(number, step, inputs))
+            inputs = step.event.inputs if isinstance(step.event, e.InputsRead) else inputs
+        steps = [_as_json(step) for step in derived.steps]
+    except UnreadableTraceError:
+        raise
+    except (AttributeError, TypeError, KeyError, ValueError, OverflowError) as error:
+        raise UnreadableTraceError(f"{type(error).__name__}: a value in it is not what belongs there") from error  # noqa: EM102
+    return derived, difference, lines, steps
 
 
 def _why_not(found: dict[EntryKind, Entry]) -> str:
@@ -113,16 +131,12 @@ def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _as_json(crossing_id: str, derived: Derivation, difference: str) -> dict[str, Any]:
-    steps = [
-        {
-            "at_s": round(step.at_s, 6),
-            "event": _event(step.event),
-            "state": step.state.value,
-            "reason": step.reason.code if step.reason else None,
-            "commands": [_short(command) for command in step.commands],
-            "same": step.same,
-        }
-        for step in derived.steps
-    ]
-    return {"crossing_id": crossing_id, "same": not difference, "difference": difference or None, "same_program": derived.same_program, "steps": steps}
+def _as_json(step: DerivedStep) -> dict[str, Any]:
+    return {
+        "at_s": round(step.at_s, 6),
+        "event": _event(step.event),
+        "state": step.state.value,
+        "reason": step.reason.code if step.reason else None,
+        "commands": [_short(command) for command in step.commands],
+        "same": step.same,
+    }

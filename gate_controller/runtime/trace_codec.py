@@ -72,7 +72,7 @@ def decode(data: Any) -> Any:
     try:
         ((name, inner),) = data.items()
         return _decode(name, inner)
-    except (AttributeError, TypeError, KeyError, ValueError, RecursionError) as error:
+    except (AttributeError, TypeError, KeyError, ValueError, OverflowError, RecursionError) as error:
         msg = f"not a value of a trace: {str(data)[:60]}"
         raise ValueError(msg) from error
 

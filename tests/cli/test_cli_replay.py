@@ -119,3 +119,16 @@ def test_why_there_is_nothing_to_derive_from(journal, gatectl, tmp_path):
     code, _, err = gatectl("x")
     assert code == 3
     assert "its trace is deleted" in err
+
+
+def test_values_of_other_types_make_no_traceback(journal, gatectl):
+    lane = Recorded().start().admit().verify().leave()
+    trace = lane.traces["x"]
+    read = next(event["InputsRead"] for _, event, _ in trace["events"] if event.get("InputsRead"))
+    read[next(iter(read))] = None
+    keep(journal, lane, "x", trace)
+    code, out, _ = gatectl("x")
+    assert (code, out.splitlines()) == (1, [out.strip()])
+    assert "the trace cannot be used: AttributeError: a value in it is not what belongs there" in out
+    code, out, _ = gatectl("x", "--json")
+    assert (code, json.loads(out)["same"]) == (1, False)

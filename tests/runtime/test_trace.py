@@ -293,6 +293,7 @@ def test_a_record_that_says_another_thing_is_found(crossed):
         lambda trace: trace["events"].append(["1.0", {"State": "READY"}, "00000000"]),
         lambda trace: trace["events"].append(["nan", {"TimerExpired": {}}, "00000000"]),
         lambda trace: trace["events"].append(7),
+        lambda trace: trace["events"].append([10**400, {"TimerExpired": {}}, "00000000"]),
         lambda trace: trace["events"].append(["1.0", {"PassRead": {"who": 1}}, "00000000"]),
     ],
 )
