@@ -31,7 +31,7 @@ from gate_controller.enrolment.directory import EnrolmentDirectory
 from gate_controller.enrolment.importing import ImportReport, import_publication, still_needed
 from gate_controller.enrolment.keys import MasterKey
 from gate_controller.enrolment.maintenance import StoreFacts, erase_everywhere, facts, find_with_region, rotate, verify_all
-from gate_controller.enrolment.manifest import transport_key_id
+from gate_controller.enrolment.manifest import Kind, transport_key_id
 from gate_controller.enrolment.publication import Publication, PublicationError
 from gate_controller.ports.clock import Clock, SystemClock
 from gate_controller.ports.errors import ConfigurationError, GateError, StoreError
@@ -88,13 +88,13 @@ def import_command(context: click.Context, config: Path, as_json: bool, files: t
     """Take the regions' snapshots and deltas into force.
 
     In the order of their numbers, whatever the order of the files; each whole or not at all. An import that was interrupted goes on where
-    it was, when the same command is given again. A file that is refused is named with its reason code, and ends the import of its region: what came
-    before it is in force. A file that cannot be believed at all is named, and passed over.
+    it was, when the same command is given again. A file that is not taken is named with its reason code, and passed over with the deltas that
+    follow on it: what came before is in force, and so is a newer snapshot that is sound.
 
-    Exit code: 0 taken, 1 something was refused (the reason codes are printed), 3 nothing new, 8 the configuration, the keys or the store cannot be used.
+    Exit code: 0 taken, 1 something was refused (the reason codes are printed), 3 nothing new, 8 the configuration, the keys or a store cannot be used.
     """
     reports: list[ImportReport] = []
-    refused: list[PublicationError] = []
+    refused: list[StoreError] = []
     with _failures(as_json, lambda: {"imports": [_report_fields(report) for report in reports], "refused": [_refusal_fields(error) for error in refused]}):
         settings = load(config)
         master, directory = _parts(settings)
@@ -105,11 +105,19 @@ def import_command(context: click.Context, config: Path, as_json: bool, files: t
                 with _collected(refused, as_json):
                     publications.append(stack.enter_context(Publication(path, keys, master, now)))
             for region in Region:
+                needed: list[Publication] = []
                 with _collected(refused, as_json):
-                    for publication in still_needed((each for each in publications if each.manifest.region is region), directory, master):
+                    needed = still_needed((each for each in publications if each.manifest.region is region), directory, master)
+                left = 0  # the snapshot whose deltas have lost what they follow on
+                for publication in needed:
+                    if publication.manifest.kind is Kind.DELTA and publication.manifest.snapshot == left:
+                        continue
+                    left = publication.manifest.snapshot
+                    with _collected(refused, as_json):
                         began = time.monotonic()
                         with progress_bar(publication.manifest.name, "bytes") as progress:
                             report = import_publication(publication, directory, master, progress)
+                        left = 0
                         reports.append(report)
                         if not as_json:
                             click.echo(_report_line(report, time.monotonic() - began))
@@ -120,7 +128,7 @@ def import_command(context: click.Context, config: Path, as_json: bool, files: t
             done = {"imports": [_report_fields(report) for report in reports], "refused": [_refusal_fields(error) for error in refused]}
             click.echo(json.dumps({"ok": not refused, **why, **done}))
     if refused:
-        context.exit(ExitCode.CHECK_FAILED)
+        context.exit(ExitCode.CHECK_FAILED if all(isinstance(error, PublicationError) for error in refused) else ExitCode.CONFIGURATION)
     if not any(report.changed for report in reports):
         context.exit(ExitCode.NOTHING_TO_DO)
 
@@ -324,19 +332,21 @@ def _log(act: str, reason: str = "") -> None:
 
 
 @contextlib.contextmanager
-def _collected(refused: list[PublicationError], as_json: bool) -> Iterator[None]:
-    """Tell and keep why a publication was refused, and go on after the block."""
+def _collected(refused: list[StoreError], as_json: bool) -> Iterator[None]:
+    """Tell and keep why a publication was not taken, and go on after the block: one region's damaged store keeps no other region's suspensions out."""
     try:
         yield
-    except PublicationError as error:
+    except StoreError as error:
         refused.append(error)
-        _log(f"import refused: {error.reason.value}")
+        if isinstance(error, PublicationError):
+            _log(f"import refused: {error.reason.value}")
         if not as_json:
             _tell(error)
 
 
-def _refusal_fields(error: PublicationError) -> dict[str, str]:
-    return {"reason": error.reason.value, "what": error.what, "remedy": error.remedy}
+def _refusal_fields(error: StoreError) -> dict[str, str]:
+    reason = {"reason": error.reason.value} if isinstance(error, PublicationError) else {}
+    return {**reason, "what": error.what, "remedy": error.remedy}
 
 
 def _tell(error: GateError) -> None:

@@ -116,9 +116,6 @@ def still_needed(publications: Iterable[Publication], directory: EnrolmentDirect
     for _, group in groupby(ordered, key=lambda each: each.manifest.region):
         of_region = list(group)
         region = of_region[0].manifest.region
-        for one, other in pairwise(of_region):
-            if one.manifest.state == other.manifest.state and one.manifest.digest != other.manifest.digest:
-                raise _unfit(one.manifest, f"is there twice, with different contents: {one.path} and {other.path}", Refused.TWO_OF_ONE_NUMBER, ASK_REGION)
         held, _ = _held(directory, region, master)
         if held is not None:
             if of_region[-1].manifest.state >= held.state:
@@ -127,6 +124,9 @@ def still_needed(publications: Iterable[Publication], directory: EnrolmentDirect
             least = directory.floor.read(master).get(region, NEVER)[0]
             restoring = [each for each in of_region if each.manifest.snapshot >= least]
             of_region = restoring if any(each.manifest.kind is Kind.SNAPSHOT for each in restoring) else of_region
+        for one, other in pairwise(of_region):
+            if one.manifest.state == other.manifest.state and one.manifest.digest != other.manifest.digest:
+                raise _unfit(one.manifest, f"is there twice, with different contents: {one.path} and {other.path}", Refused.TWO_OF_ONE_NUMBER, ASK_REGION)
         newest = max((each.manifest.snapshot for each in of_region if each.manifest.kind is Kind.SNAPSHOT), default=0)
         reached = held.state if held is not None else (0, 0)
         for each in of_region:

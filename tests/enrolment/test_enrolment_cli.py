@@ -197,6 +197,36 @@ def test_junk_on_a_stick_is_named_and_the_rest_taken(site: Site, capsys: pytest.
     assert [("cut_off" in line, "holiday.jpg" in line) for line in spoken] == [(True, False), (False, True)]
 
 
+def _damage_a_chunk(path: Path) -> None:
+    whole = bytearray(path.read_bytes())
+    whole[-1] ^= 1
+    path.write_bytes(whole)
+
+
+def test_a_damaged_delta_keeps_no_newer_snapshot_out(filled: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in ("2", "3"):
+        filled.publish("HK", PEOPLE, "--delta", number, "--changed", "10")
+    filled.publish("HK", PEOPLE, "--snapshot", "2")
+    _damage_a_chunk(filled.out / "hk-000001-000002.delta")
+    said(capsys)
+    assert filled.enrolment("import", *sorted(filled.out.glob("hk-*")), "--json") == 1
+    found = json.loads(said(capsys))
+    assert [each["reason"] for each in found["refused"]] == ["changed_chunk"]
+    assert found["imports"][-1]["name"] == "HK snapshot 2"
+
+
+def test_one_region_s_damaged_store_keeps_no_other_s_delta_out(filled: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    filled.publish("HK", PEOPLE, "--delta", "2", "--changed", "10")
+    filled.publish("MO", 9, "--snapshot", "2")
+    said(capsys)
+    (store,) = (filled.scratch / "enrolment").glob("hk-*.db")
+    store.write_bytes(b"damaged" * 1000)
+    assert filled.enrolment("import", filled.out / "hk-000001-000002.delta", filled.out / "mo-000002.snapshot", "--json") == 8
+    found = json.loads(said(capsys))
+    assert ([each["name"] for each in found["imports"]], len(found["refused"])) == (["MO snapshot 2"], 1)
+    assert "reason" not in found["refused"][0]
+
+
 def test_import_before_the_region_s_key_is_known(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     site.trust()
     site.publish()

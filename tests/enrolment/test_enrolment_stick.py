@@ -114,3 +114,12 @@ def test_two_of_one_number_are_refused_by_name(region: Published, laboratory: An
         with pytest.raises(PublicationError, match="HK snapshot 6: is there twice, with different contents") as found:
             still_needed(publications, laboratory.directory, laboratory.master)
     assert found.value.reason is Refused.TWO_OF_ONE_NUMBER
+
+
+def test_two_of_one_number_that_nobody_needs_stop_nothing(region: Published, laboratory: Any, make_record: Callable[..., EnrolmentRecord]) -> None:
+    region.give((5, 0))
+    other = laboratory.published([make_record(7)], snapshot=4)
+    with contextlib.ExitStack() as stack:
+        given = (region.files[4, 0], other, region.files[6, 0])
+        publications = [stack.enter_context(Publication(path, laboratory.keys, laboratory.master, NOW + 1000)) for path in given]
+        assert [each.manifest.state for each in still_needed(publications, laboratory.directory, laboratory.master)] == [(6, 0)]
