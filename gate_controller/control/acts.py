@@ -6,7 +6,8 @@ Every act is noted (act_log.py), whether it was carried out, refused by the lane
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -24,6 +25,8 @@ from gate_controller.ports.devices import Image
 from gate_controller.ports.errors import DeviceError, GateError, RefusedByStateError
 
 JPEG_QUALITY = 85
+DENYING = 2
+"""Threads that note what was denied. Not those that carry acts out: a journal that hangs could hold all of them up with what was not even allowed."""
 Answer = TypeVar("Answer")
 
 
@@ -45,18 +48,24 @@ class Acts:
         log: Where acts are noted.
         limits: What a client may cost.
         about: What the daemon knows of itself: members of the diagnostics.
+        turn: Waits for a user's turn. Acts do not; what is denied does.
     """
 
-    def __init__(self, gate: GateControl, feed: EventFeed, log: ActLog, limits: Limits, about: Callable[[], JsonObject]) -> None:
+    def __init__(
+        self, gate: GateControl, feed: EventFeed, log: ActLog, limits: Limits, about: Callable[[], JsonObject], turn: Callable[[int], Awaitable[None]]
+    ) -> None:
         self._gate = gate
         self._feed = feed
         self._log = log
         self._limits = limits
         self._about = about
+        self._turn = turn
+        self._denying = ThreadPoolExecutor(DENYING, thread_name_prefix="control denial")
 
     async def deny(self, name: str, caller: Caller, roles: frozenset[Role]) -> DeniedError:
         """Note a call that only these roles allow; the error to answer with."""
-        await asyncio.to_thread(self._log.note, Act(name, caller, None), DENIED)
+        await self._turn(caller.uid)
+        await asyncio.get_running_loop().run_in_executor(self._denying, self._log.note, Act(name, caller, None), DENIED)
         needed = " or ".join(role.value for role in Role if role in roles)
         return DeniedError(f"this user has none of the roles that allow it ({needed})", "gatectl doctor shows the roles; docs/control.md says how to get one")
 

@@ -19,11 +19,11 @@ from gate_controller.control.act_log import ActLog
 from gate_controller.control.acts import Acts, Asked
 from gate_controller.control.feed import Event, EventFeed
 from gate_controller.control.metrics import CONTENT_TYPE, GateMetrics
-from gate_controller.control.pace import Pace
+from gate_controller.control.pace import Pace, Turns
 from gate_controller.control.requests import answer, answer_text, caller_of, counter, errors_as_json, is_counter
 from gate_controller.control.roles import DEFAULT_GROUPS, Caller, Role
 from gate_controller.control.routes import ROUTES, Route
-from gate_controller.control.serving import Limits, frame, name_server, stream
+from gate_controller.control.serving import Limits, frame, name_server, peer_uid, stream
 from gate_controller.ports.control import GateControl, JsonObject
 
 ACTS = web.AppKey("acts", Acts)
@@ -50,24 +50,23 @@ def control_app(
         groups: The machine's group of each role.
         about: What the daemon knows of itself: members of the diagnostics.
     """
-    counted = _counting(metrics)
-    acts = Acts(gate, feed, ActLog(gate, feed.clock), limits, about)
+    turns = Turns(Pace(limits.answers_per_s, limits.answers_at_once), Pace(limits.all_answers_per_s, limits.all_answers_at_once))
+    acts = Acts(gate, feed, ActLog(gate, feed.clock), limits, about, turns.turn)
     reads = _Reads(gate, feed, metrics, limits)
-    callers, pace = _Callers(groups), Pace(limits.answers_per_s, limits.answers_at_once)
-    app = web.Application(client_max_size=limits.body_bytes, middlewares=[counted, errors_as_json("GET /v1/openapi.json lists the calls")])
+    callers = _Callers(groups)
+    middlewares = [_counting(metrics), _paced(turns), errors_as_json("GET /v1/openapi.json lists the calls")]
+    app = web.Application(client_max_size=limits.body_bytes, middlewares=middlewares)
     app[ACTS] = acts
     app.on_response_prepare.append(name_server)
     for route in ROUTES:
         handler: _AskedHandler = getattr(reads if hasattr(reads, route.name) else acts, route.name)
-        app.router.add_route(route.method, route.path, _guarded(route, handler, callers, acts, pace))
+        app.router.add_route(route.method, route.path, _guarded(route, handler, callers, acts))
     return app
 
 
-def _guarded(route: Route, handler: _AskedHandler, callers: _Callers, acts: Acts, pace: Pace) -> Handler:
+def _guarded(route: Route, handler: _AskedHandler, callers: _Callers, acts: Acts) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         asking = await callers.of(request)
-        if route.method == "GET":
-            await pace.turn(asking.uid)
         role = route.role_of(asking)
         if route.roles and role is None:
             raise await acts.deny(route.name, asking, route.roles)
@@ -170,6 +169,24 @@ class _Reads:
 
 def _event_frame(event: Event, event_id: str | None = None) -> bytes:
     return frame(event.kind, f'{{"sequence": {event.sequence}, "at": {event.at!r}, "fields": {event.fields}}}', event_id)
+
+
+def _paced(turns: Turns) -> Middleware:
+    """Everything waits for its turn before it costs anything, but acts: those that are denied wait in Acts.deny().
+
+    The calls are read before an officer acts: what else that user reads does not hold this up.
+    """
+
+    @web.middleware
+    async def wait(request: web.Request, handler: Handler) -> web.StreamResponse:
+        resource = request.match_info.route.resource
+        name = _CALLS.get((request.method, resource.canonical)) if resource is not None else None
+        if name is None or request.method == "GET":
+            uid = peer_uid(request.transport)
+            await turns.turn((uid, name) if name == "calls" else uid)
+        return await handler(request)
+
+    return wait
 
 
 def _counting(metrics: GateMetrics) -> Middleware:

@@ -169,7 +169,7 @@ class EventFeed:
     def beat(self) -> None:
         """Let every subscriber know that the gate lives."""
         self._beats += 1
-        self._wake()
+        self._wake_all()  # one that gathers events goes on, and needs no second one beside it
 
     def subscribe(self, after: int | None = None) -> Subscription:
         """Subscribe from the event after number `after` on; without it, from now on."""
@@ -185,6 +185,9 @@ class EventFeed:
     def _wake(self) -> None:
         with self._lock:
             self._waking = False
+        self._wake_all()
+
+    def _wake_all(self) -> None:
         for subscription in self._subscribers:
             subscription.wake.set()
 

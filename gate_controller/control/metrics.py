@@ -55,16 +55,22 @@ class GateMetrics(Collector):
             self._requests[route, str(status)] += 1
 
     def text(self) -> bytes:
-        """All metrics, as they are now or were `kept_s` ago. For any thread.
+        """All metrics, as they are now or were `kept_s` ago; while another thread makes them, as they were the last time. For any thread.
 
         Raises:
             GateError: The gate gives no status.
         """
         self._gate.status()  # raises where there is none: what was kept would say that the gate is up
-        with self._making:  # one at a time: else the slower of two threads could put an older text in the newer one's place
+        last = self._kept
+        # One at a time: else the slower of two threads could put an older text in the newer one's place. The control server's loop is not to wait for it.
+        if not self._making.acquire(blocking=last is None) and last is not None:
+            return last[1]
+        try:
             now, kept = self._clock(), self._kept
             if kept is None or now - kept[0] >= self._kept_s:
                 self._kept = kept = now, generate_latest(self._registry)
+        finally:
+            self._making.release()
         return kept[1]
 
     def describe(self) -> Iterable[Metric]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
@@ -22,6 +23,8 @@ log = structlog.get_logger("gate.control")
 
 IDENTITY_LENGTH = 64
 REASON_LENGTH = 200
+_LOOKING_UP = ThreadPoolExecutor(4, thread_name_prefix="control caller")
+"""Asks the user database, which may take its time; apart from acts, which may wait for a journal that hangs, and neither is to hold up the other."""
 COUNTERS = 2**53
 """Above the largest integer that JSON keeps everywhere (RFC 8259 section 6)."""
 
@@ -93,7 +96,7 @@ async def caller_of(request: web.Request, groups: Mapping[Role, str]) -> Caller:
     try:
         if connection is None:
             raise ConnectionError
-        return await asyncio.to_thread(caller, connection, groups)
+        return await asyncio.get_running_loop().run_in_executor(_LOOKING_UP, caller, connection, groups)
     except OSError as error:
         raise RequestError("the client has gone", "ask again") from error
 

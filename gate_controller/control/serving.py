@@ -33,6 +33,8 @@ class Limits:
         officer_connections: Those to the officers' page; of one user as above.
         answers_per_s: Answers one user of the control socket gets a second to what only reads; further requests wait (pace.py).
         answers_at_once: Those that are given at once after a pause.
+        all_answers_per_s: Answers that all users together get a second.
+        all_answers_at_once: Those that are given at once after a pause.
         body_bytes: Largest request body.
         request_s: Time a client has to send a request, and the time an idle connection is kept.
         write_s: Time a client has to take what it was sent before it is hung up on.
@@ -46,6 +48,8 @@ class Limits:
     officer_connections: int = 64
     answers_per_s: float = 40.0
     answers_at_once: int = 20
+    all_answers_per_s: float = 60.0
+    all_answers_at_once: int = 40
     body_bytes: int = 4096
     request_s: float = 10.0
     write_s: float = 10.0
@@ -133,7 +137,7 @@ class Site:
 
     def enter(self, transport: asyncio.Transport) -> None:
         """Count a new connection. When there are too many, hang up on the newest one of whoever has most: several readers together must keep no officer out."""
-        uid = _peer_uid(transport)
+        uid = peer_uid(transport)
         self._open[transport] = uid
         self._empty.clear()
         held = Counter(self._open.values())
@@ -154,9 +158,9 @@ class Site:
             self._empty.set()
 
 
-def _peer_uid(transport: asyncio.Transport) -> int | None:
-    """Who is at the other end of a unix socket (SO_PEERCRED); None of another."""
-    connection = transport.get_extra_info("socket")
+def peer_uid(transport: asyncio.BaseTransport | None) -> int | None:
+    """Who is at the other end of a unix socket (SO_PEERCRED); None of another, or of one that is closed."""
+    connection = None if transport is None else transport.get_extra_info("socket")
     if connection is None or connection.family != socket.AF_UNIX:
         return None
     try:

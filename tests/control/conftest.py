@@ -188,7 +188,13 @@ def serve(gate: FakeGate, socket_path: Path) -> Iterator[Callable[..., Served]]:
         *, path: Path = socket_path, kiosk_port: int | None = 0, events: int = 1024, crossings: int = 1024, run: str | None = None, **limits: float
     ) -> Served:
         feed = EventFeed(SystemClock(), events=events, crossings=crossings, run=run)
-        server = ControlServer(gate, feed, socket_path=path, kiosk_port=kiosk_port, limits=Limits(**{"heartbeat_s": 0.02, "answers_per_s": 1e6, **limits}))  # type: ignore[arg-type] # tests name any limit
+        server = ControlServer(
+            gate,
+            feed,
+            socket_path=path,
+            kiosk_port=kiosk_port,
+            limits=Limits(**{"heartbeat_s": 0.02, "answers_per_s": 1e6, "all_answers_per_s": 1e6, **limits}),
+        )  # type: ignore[arg-type] # tests name any limit
         started.append(server)
         server.start()
         return Served(gate, feed, server, path)

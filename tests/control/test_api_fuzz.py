@@ -47,7 +47,9 @@ class Bench:
         self.path = directory / "control.sock"
         self.roles: frozenset[Role] = frozenset()
         feed = EventFeed(SystemClock())
-        self.server = ControlServer(self.gate, feed, socket_path=self.path, kiosk_port=None, limits=Limits(request_s=60.0, answers_per_s=1e6))
+        self.server = ControlServer(
+            self.gate, feed, socket_path=self.path, kiosk_port=None, limits=Limits(request_s=60.0, answers_per_s=1e6, all_answers_per_s=1e6)
+        )
 
     def ask(self, ask: Ask) -> tuple[int, bytes | None]:
         """Status and body; None for a stream, which is hung up on."""

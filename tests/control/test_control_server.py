@@ -26,7 +26,9 @@ def stuck_reader(served):
     line = served.raw()
     line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     line.sendall(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
-    line.recv(10)
+    seen = b""
+    while b"connected" not in seen:  # from then on it is told; the head alone may come before
+        seen += line.recv(100)
     for _ in range(40):
         served.feed.publish("device", {"filling": "x" * 100_000})
     return line
