@@ -21,7 +21,7 @@ from simulators.authority_options import DIRECTORY, EXISTING_FILE, REGION, Clock
 from simulators.authority_state import Headquarters, opened
 from simulators.enrolment_intake import Intake, intake_key, kept, kid_of, take_in
 from simulators.enrolment_people import changes, everybody, person, reference_at
-from simulators.enrolment_publication import DELTA, KEY_NAME, SNAPSHOT, Issue, publish
+from simulators.enrolment_publication import DELTA, KEY_NAME, SNAPSHOT, Issue, front_digest, publish
 
 KEY_BYTES = 32
 CHANGED = 5000
@@ -58,6 +58,7 @@ KEY = PublicKey()
 @click.option("--seed", default="people", show_default=True, help="Who they are.")
 @click.option("--snapshot", type=click.IntRange(1, (1 << 31) - 1), default=1, show_default=True, help="Number of the snapshot.")
 @click.option("--delta", type=click.IntRange(1, (1 << 31) - 1), default=None, help="Make this delta to it instead.")
+@click.option("--follows", type=EXISTING_FILE, default=None, help="What the delta follows on; without it, the file of the number before in OUT.")
 @click.option("--changed", type=click.IntRange(0), default=None, help=f"Changes in the delta beside the records; {CHANGED}, or 0 with --record.")
 @click.option("--out", metavar="OUT", type=DIRECTORY, default=Path(), help="Directory of the file; without it, this one.")
 @click.pass_obj
@@ -72,6 +73,7 @@ def enrolments_command(
     seed: str,
     snapshot: int,
     delta: int | None,
+    follows: Path | None,
     changed: int | None,
     out: Path,
 ) -> None:
@@ -83,16 +85,17 @@ def enrolments_command(
     changed = (0 if files else CHANGED) if changed is None else changed
     if delta is not None and changed > count:
         raise click.UsageError("--changed must be at most --count")
+    base = b"" if delta is None else _base(follows or out / _name(region, snapshot, delta - 1))
     with opened(directory) as headquarters:
         authority = _published_authority(headquarters, region, clock)
         seed_of_keys = headquarters.repository.authorities.seed
         taken = _taken(files, desks, seed_of_keys, region, clock.wall())
         records = {intake.record.reference: kept(intake.record, _held(intake.record.reference, count, seed, region)) for intake in taken}
-        name = f"{region.value.lower()}-{snapshot:06}.snapshot" if delta is None else f"{region.value.lower()}-{snapshot:06}-{delta:06}.delta"
+        name = _name(region, snapshot, delta or 0)
         made: Iterator[EnrolmentRecord | bytes] = iter(everybody(count, seed, region) if delta is None else changes(count, seed, region, changed, delta))
         entries = _merged(made, records)
         kind = SNAPSHOT if delta is None else DELTA
-        issue = Issue(kind=kind, snapshot=snapshot, delta=delta or 0, issued_at=int(clock.wall()), recipients=gates)
+        issue = Issue(kind=kind, snapshot=snapshot, delta=delta or 0, issued_at=int(clock.wall()), recipients=gates, base=base)
         out.mkdir(parents=True, exist_ok=True)
         done = publish(out / name, authority, issue, _counted(entries, (count if delta is None else changed) + len(taken)), seed=seed_of_keys)
     for intake in taken:
@@ -100,6 +103,18 @@ def enrolments_command(
         simulated = ", by simulated devices" if intake.simulated else ""
         click.echo(f"taken in: version {intake.record.version}, from desk {intake.desk.hex()}, {attended}, liveness {intake.pad}{simulated}")
     click.echo(f"{out / name}: {done:,} entries, {(out / name).stat().st_size:,} bytes, for {len(gates)} gates, signed with {authority.kid.hex()}")
+
+
+def _name(region: Region, snapshot: int, delta: int) -> str:
+    return f"{region.value.lower()}-{snapshot:06}.snapshot" if not delta else f"{region.value.lower()}-{snapshot:06}-{delta:06}.delta"
+
+
+def _base(path: Path) -> bytes:
+    try:
+        return front_digest(path)
+    except (OSError, ValueError) as error:
+        what = f"the delta's base {path}: {error.strerror or error if isinstance(error, OSError) else error}"
+        raise RefusedByStateError(what, "make what it follows on first, or say where it is: --follows FILE") from error
 
 
 def _published_authority(headquarters: Headquarters, region: Region, clock: Clock) -> Authority:

@@ -23,6 +23,8 @@ from simulators.authority import EDDSA, Authority, derived, encode, sign1
 SNAPSHOT, DELTA = 0, 1
 TYP_ENROLMENTS = 65002
 CHUNK_BYTES = 1 << 20
+HASH_BYTES = 32
+MAGIC = b"ECHENR02"
 KEY_NAME = "enrolment"
 """Name of a region's first enrolment key."""
 
@@ -37,6 +39,7 @@ class Issue:
         delta: Number of the delta; 0 for a snapshot.
         issued_at: Seconds since the epoch.
         recipients: Transport keys of the gates it is for, 32 bytes each.
+        base: What a delta follows on: front_digest() of the snapshot or delta before it.
         chunk_bytes: Most bytes of a chunk before it is sealed.
     """
 
@@ -45,6 +48,7 @@ class Issue:
     delta: int = 0
     issued_at: int
     recipients: tuple[bytes, ...]
+    base: bytes = bytes(HASH_BYTES)
     chunk_bytes: int = CHUNK_BYTES
 
 
@@ -98,7 +102,22 @@ def protected_header(kid: bytes) -> bytes:
 def front(authority: Authority, claims: dict[int, Any], protected: bytes | None = None) -> bytes:
     """The signed front of a file, from its first byte; a test may change claims and header before."""
     signed = sign1(authority.key, protected_header(authority.kid) if protected is None else protected, encode(claims))
-    return b"ECHENR01" + len(signed).to_bytes(4) + signed
+    return MAGIC + len(signed).to_bytes(4) + signed
+
+
+def front_digest(path: Path) -> bytes:
+    """What a delta that follows on this file names.
+
+    Raises:
+        ValueError: It is no snapshot or delta.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(len(MAGIC) + 4)
+        signed = file.read(int.from_bytes(head[len(MAGIC) :]))
+    if not head.startswith(MAGIC) or not signed:
+        raise ValueError("is no snapshot or delta of enrolments")
+    return hashlib.blake2b(head + signed, digest_size=HASH_BYTES).digest()
 
 
 def seal_chunk(plain: bytes, number: int, publication_id: bytes, key: bytes) -> bytes:
@@ -110,7 +129,8 @@ def claims_of(authority: Authority, issue: Issue, publication_id: bytes, key: by
     """The claims of a front."""
     recipients = {hashlib.sha256(public).digest()[:8]: SealedBox(PublicKey(public)).encrypt(key) for public in issue.recipients}
     numbers = {2: issue.kind, 3: issue.snapshot, 4: issue.delta, 5: issue.issued_at, 6: entries}
-    return {1: authority.region.value, **numbers, 7: publication_id, 8: listed, 9: recipients}
+    base = {10: issue.base} if issue.kind == DELTA else {}
+    return {1: authority.region.value, **numbers, 7: publication_id, 8: listed, 9: recipients, **base}
 
 
 def publish(path: Path, authority: Authority, issue: Issue, entries: Iterable[EnrolmentRecord | bytes], seed: str = "") -> int:
@@ -134,7 +154,7 @@ def publish(path: Path, authority: Authority, issue: Issue, entries: Iterable[En
         with parts.open("w+b") as body, path.open("wb") as file:
             for number, (plain, entries_in_it) in enumerate(chunks_of(entries, issue.chunk_bytes)):
                 sealed = seal_chunk(plain, number, publication_id, key)
-                listed += len(sealed).to_bytes(4) + hashlib.blake2b(sealed, digest_size=32).digest()
+                listed += len(sealed).to_bytes(4) + hashlib.blake2b(sealed, digest_size=HASH_BYTES).digest()
                 body.write(sealed)
                 count += entries_in_it
             file.write(front(authority, claims_of(authority, issue, publication_id, key, count, bytes(listed))))

@@ -83,6 +83,12 @@ class GateMetrics(Collector):
         yield GaugeMetricFamily("gate_up", "Whether the gate decides: 1; without a status the text file says 0, and the control API answers 503", value=1)
         yield from _lane(status)
         yield from _trust(status)
+        issued = GaugeMetricFamily(
+            "gate_enrolment_issued_seconds", "When the region issued the enrolments that are in force, seconds since the epoch", labels=["region"]
+        )
+        for region, held in status.get("enrolments", {}).items():
+            issued.add_metric([region], float(held["issued_at"]))
+        yield issued
         if self._counter is not None:
             yield from _counted(self._counter)
         requests = CounterMetricFamily("gate_control_requests", "Requests to the control API, by call and HTTP status", labels=["call", "status"])

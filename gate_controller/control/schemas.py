@@ -88,6 +88,7 @@ STATUS = object_of(
     uptime_s=SECONDS,
     trust=map_of(ANYTHING),
     trust_store=ANYTHING,
+    enrolments=map_of(object_of("What is in force of a region", snapshot=COUNT, delta=COUNT, records=COUNT, issued_at=COUNT)),
 )
 CROSSINGS = object_of(
     "Recent crossings, oldest first",

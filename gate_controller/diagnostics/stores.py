@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -112,13 +112,17 @@ def enrolment(site: Site) -> Iterator[Finding]:
     if settings.enrolment.master_key_credential is not None and "CREDENTIALS_DIRECTORY" not in os.environ:
         name = settings.enrolment.master_key_credential
         yield skipped("enrolment.key", f"{name} {_CREDENTIAL}")
-        yield _enrolments_of_daemon(site)
-        yield _age(site, settings, _issued_by_daemon(site))
+        issued = _issued_by_daemon(site)
+        known = _enrolments_of_daemon(site)
+        missing = _without(settings, issued) if issued and known.result == "pass" else None
+        yield missing or known
+        yield _age(site, settings, issued)
         return
     try:
         key = master_key(settings)
     except StoreError as error:
         yield _store("enrolment.key", error, settings.enrolment.master_key_file or Path("/"), site)
+        yield skipped("enrolment.age", "without the key the enrolments cannot be read")
         return
     yield passed("enrolment.key", "it can be read, and by its owner alone")
     try:
@@ -127,19 +131,31 @@ def enrolment(site: Site) -> Iterator[Finding]:
             damaged = [damage for region in held if (damage := _damage(settings.enrolment.store / f"{region.value.lower()}.current"))]
     except StoreError as error:
         yield _store("enrolment.store", error, settings.enrolment.store, site)
+        yield skipped("enrolment.age", "the enrolments cannot be read: see enrolment.store")
         return
+    issued = {region.value: state.issued_at for region, state in held.items()}
     if damaged:
         yield failed("enrolment.store", damaged[0], "import the region's newest snapshot: gatectl enrolment import FILE...")
     else:
-        yield passed("enrolment.store", ", ".join(f"{region.value} snapshot {state.snapshot}, {state.records} records" for region, state in held.items()))
-    yield _age(site, settings, {region.value: state.issued_at for region, state in held.items()})
+        text = ", ".join(f"{region.value} snapshot {state.snapshot}, {state.records} records" for region, state in held.items())
+        yield _without(settings, issued) or passed("enrolment.store", text)
+    yield _age(site, settings, issued)
+
+
+def _without(settings: Settings, held: Collection[str]) -> Finding | None:
+    """A region whose passes the lane admits, and of whom nobody is enrolled here."""
+    missing = sorted({region.value for region in settings.admitted_issuers()} - set(held))
+    if not missing:
+        return None
+    text = f"there are no enrolments of {' and '.join(missing)}: nobody with a pass of that region gets through"
+    return warned("enrolment.store", text, "import the region's newest snapshot: gatectl enrolment import FILE...")
 
 
 def _enrolments_of_daemon(site: Site) -> Finding:
     devices = site.answer.get("devices") if isinstance(site.answer, dict) else None
     known = devices.get("enrolment") if isinstance(devices, dict) else None
     if not isinstance(known, dict):
-        return skipped("enrolment.store", f"its key {_CREDENTIAL}; start the gate, or: gatectl enrolment status in its environment")
+        return skipped("enrolment.store", f"its key {_CREDENTIAL}; start the gate, or: gatectl enrolment stats in its environment")
     if known.get("state") == "ready":
         return passed("enrolment.store", "the gate controller reads it")
     return failed("enrolment.store", str(known.get("detail") or known.get("code")), str(known.get("remedy", "")))

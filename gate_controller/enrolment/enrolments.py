@@ -6,13 +6,14 @@ Each look-up first sees which stores are in force (a link, half a microsecond), 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
 
 from gate_controller.core.values import Region
 from gate_controller.enrolment.directory import EnrolmentDirectory
-from gate_controller.enrolment.floor import NEVER, require_not_older
+from gate_controller.enrolment.floor import NEVER, State, require_not_older
 from gate_controller.enrolment.keys import MasterKey
 from gate_controller.enrolment.store import SealedStore
 from gate_controller.ports.errors import StoreError
@@ -40,6 +41,7 @@ class Enrolments:
         self._lock = threading.Lock()
         self._open: dict[Region, SealedStore] = {}
         self._named: dict[Region, str | None] = {}
+        self._highest: dict[Region, State] = {}  # what this process has seen in force: an older store put back with the floor of its time is refused, too
         self._closed = False
         try:
             self._require_any()
@@ -58,6 +60,7 @@ class Enrolments:
         with self._lock:
             stores = {region: self._in_force(region) for region in Region}
             held = {region: store.described() for region, store in stores.items() if store is not None}
+            self._saw({region: (*each.state, each.issued_at) for region, each in held.items()})
         return {region: EnrolmentState(each.snapshot, each.delta, each.records, each.issued_at) for region, each in held.items()}
 
     def close(self) -> None:
@@ -88,8 +91,14 @@ class Enrolments:
         msg = f"enrolment directory {self._directory.path}: its stores change faster than they can be opened"
         raise StoreError(msg, "end what is importing over and over")
 
+    def _saw(self, states: Mapping[Region, State]) -> None:
+        for region, state in states.items():
+            self._highest[region] = max(state, self._highest.get(region, NEVER))
+
     def _take_up(self, region: Region) -> SealedStore | None:
         newest = self._directory.floor.read(self._master)  # before the store: a delta may be applied meanwhile, and raise it
+        self._saw(newest)
+        newest = {each: self._highest[each] for each in newest}
         path = self._directory.current(region)
         if path is None:
             lost = self._open.get(region)

@@ -59,6 +59,7 @@ class ImportReport:
         records: Records of the region now.
         counts: What was added and so on; for a snapshot everything counts as added.
         resumed_at: Chunks that an import which was killed had stored already.
+        awaits: Snapshot and delta that must be imported, too, before the gate believes what it has; None: it believes it. So after a lost store.
     """
 
     name: str
@@ -70,6 +71,7 @@ class ImportReport:
     records: int
     counts: Changed
     resumed_at: int = 0
+    awaits: tuple[int, int] | None = None
 
 
 def import_publication(
@@ -90,15 +92,21 @@ def import_publication(
     manifest = publication.manifest
     with directory.lock():
         newest = directory.floor.read(master).get(manifest.region, NEVER)
-        held, problem = _held(directory, manifest.region, master)
-        in_force = directory.current(manifest.region) if held is not None else None
-        if held is not None and in_force is not None and held.publication == manifest.digest:
-            directory.floor.raise_to(held, master)  # an import that was killed after the swap or the commit did not get so far
-            empty_log(in_force)
-            return _report(manifest, held, changed=False)
-        if manifest.kind is Kind.DELTA:
-            return _apply_delta(publication, directory, master, held, problem, progress)
-        return _take_snapshot(publication, directory, master, held, newest, progress)
+        report = _taken(publication, directory, master, newest, progress)
+        return replace(report, awaits=newest[:2]) if (report.snapshot, report.delta) < newest[:2] else report
+
+
+def _taken(publication: Publication, directory: EnrolmentDirectory, master: MasterKey, newest: State, progress: Progress) -> ImportReport:
+    manifest = publication.manifest
+    held, problem = _held(directory, manifest.region, master)
+    in_force = directory.current(manifest.region) if held is not None else None
+    if held is not None and in_force is not None and held.publication == manifest.digest:
+        directory.floor.raise_to(held, master)  # an import that was killed after the swap or the commit did not get so far
+        empty_log(in_force)
+        return _report(manifest, held, changed=False)
+    if manifest.kind is Kind.DELTA:
+        return _apply_delta(publication, directory, master, held, problem, progress)
+    return _take_snapshot(publication, directory, master, held, newest, progress)
 
 
 def still_needed(publications: Iterable[Publication], directory: EnrolmentDirectory, master: MasterKey) -> list[Publication]:
@@ -240,6 +248,9 @@ def _apply_delta(
         missing = f"{held.snapshot}.{held.delta + 1}"
         how = f"follows on delta {held.snapshot}.{manifest.delta - 1}, and delta {missing} is missing"
         raise _unfit(manifest, how, Refused.BASE_MISSING, f"import delta {missing} first")
+    if manifest.base != held.publication:
+        how = f"was made for another {_state_text(held.state)} than the one in force: its region has published two of this number"
+        raise _unfit(manifest, how, Refused.OTHER_BASE, "import the region's next snapshot, and tell its authority; what is in force stays in force")
     if manifest.issued_at < held.issued_at:
         raise _unfit(manifest, "was issued before what is in force, and has a higher number", Refused.ISSUED_OUT_OF_ORDER, ASK_REGION)
     require_space(directory.path, int(manifest.file_bytes * _DELTA_PER_FILE), manifest.name)

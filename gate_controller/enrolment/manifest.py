@@ -20,7 +20,7 @@ from gate_controller.cose.sign1 import FrameError, parse_sign1
 from gate_controller.ports.services import VerifyingKey
 
 MAGIC = b"ECHENR"
-FORMAT = b"01"
+FORMAT = b"02"
 FRONT_HEAD_BYTES = len(MAGIC) + len(FORMAT) + 4
 MAX_FRONT_BYTES = 4 << 20
 MAX_CHUNKS = 65_536
@@ -61,6 +61,7 @@ class Refused(Enum):
     ISSUED_OUT_OF_ORDER = "issued_out_of_order"
     NOT_NEWER = "not_newer"
     BASE_MISSING = "base_missing"
+    OTHER_BASE = "other_base"
     TWO_OF_ONE_NUMBER = "two_of_one_number"
     OTHER_REGIONS_PERSON = "other_regions_person"
     RECORD_NOT_NEWER = "record_not_newer"
@@ -116,6 +117,7 @@ class Manifest:
         chunks: In the order of the file.
         recipients: The chunks' key, sealed to each gate, by the id of the gate's transport key.
         digest: BLAKE2b-256 of the front.
+        base: What a delta follows on: the digest of the front of the snapshot or delta before it; empty in a snapshot.
     """
 
     region: Region
@@ -128,6 +130,7 @@ class Manifest:
     chunks: tuple[Chunk, ...] = field(repr=False)
     recipients: Mapping[bytes, bytes] = field(repr=False)
     digest: bytes
+    base: bytes
 
     @property
     def state(self) -> tuple[int, int]:
@@ -200,9 +203,9 @@ def read_manifest(file: BinaryIO, keys: Mapping[bytes, VerifyingKey], now: float
 
 
 def _manifest(claims: object, begin: int, digest: bytes) -> Manifest:
-    if type(claims) is not dict or list(claims) != list(range(1, 10)):
-        raise ManifestError("does not have the claims 1 to 9")
-    region, kind, snapshot, delta, issued_at, entries, publication_id, chunks, recipients = claims.values()
+    if type(claims) is not dict or list(claims) not in (list(range(1, 10)), list(range(1, 11))):
+        raise ManifestError("does not have the claims 1 to 9, and 10 in a delta")
+    region, kind, snapshot, delta, issued_at, entries, publication_id, chunks, recipients, *base = claims.values()
     _require(region in {"HK", "MO"}, "names no region")
     _require(_number(kind, 0, 1), "is neither snapshot nor delta")
     _require(_number(snapshot, 1, MAX_NUMBER), "has no snapshot number")
@@ -212,6 +215,7 @@ def _manifest(claims: object, begin: int, digest: bytes) -> Manifest:
     _require(_bytes(publication_id, PUBLICATION_ID_BYTES), "has no id")
     _require(type(recipients) is dict and len(recipients) <= MAX_RECIPIENTS, f"is sealed to more than {MAX_RECIPIENTS} gates")
     _require(all(_bytes(name, KID_BYTES) and _bytes(sealed, SEALED_KEY_BYTES) for name, sealed in recipients.items()), "names no recipients")
+    _require(bool(base) == bool(kind) and all(_bytes(each, _HASH_BYTES) for each in base), "does not name what it follows on, or is a snapshot and does")
     return Manifest(
         region=Region(region),
         kind=Kind(kind),
@@ -223,6 +227,7 @@ def _manifest(claims: object, begin: int, digest: bytes) -> Manifest:
         chunks=_chunks(chunks, begin, entries),
         recipients=recipients,
         digest=digest,
+        base=base[0] if base else b"",
     )
 
 

@@ -5,6 +5,7 @@ At most one chunk (1 MiB) is in memory. Does not write, and does not compare wit
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -82,7 +83,8 @@ class Publication:
         try:
             self._file = _opened(path)
         except OSError as error:
-            remedy = "is it there, is the stick mounted, and may this user read it?"
+            too_many = error.errno in {errno.EMFILE, errno.ENFILE}
+            remedy = "give fewer files at a time" if too_many else "is it there, is the stick mounted, and may this user read it?"
             raise self._refuse(error.strerror or type(error).__name__, Refused.UNREADABLE, remedy) from error
         try:
             self.manifest: Manifest = read_manifest(self._file, keys, now)

@@ -45,7 +45,8 @@ class GateControl(Protocol):
         "devices": {name: {"state", "code", "detail", "remedy"}},
         "officer_call": null | {"number", "reason", "escalation", "acknowledged"}, "since_s", "uptime_s",
         "trust": {region: {"state", "cause", "remedy", "next_state", "next_cause", "next_in_s", "restricted_in_s", "closed_in_s"}},
-        "trust_store": {"versions": {role: version}, "problem": null | {"what", "remedy"}, "failures", "latest_seen", "clock_behind_s"}}
+        "trust_store": {"versions": {role: version}, "problem": null | {"what", "remedy"}, "failures", "latest_seen", "clock_behind_s"},
+        "enrolments": {region: {"snapshot", "delta", "records", "issued_at"}}}
 
         Of the trust, the regions whose passes the lane admits; seconds to come are 0 when it is so already, null when it never will be.
 

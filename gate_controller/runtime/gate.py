@@ -172,7 +172,7 @@ class Gate:
     def _timed_status(self) -> JsonObject:
         now = self._clock.monotonic()
         times = {"since_s": round(now - self._state_since, 1), "uptime_s": round(now - self._started_at, 1)}
-        return {**self._status, **self._trust.status(self._clock.wall()), **times}
+        return {**self._status, **self._trust.status(self._clock.wall()), "enrolments": self._desk.figures().stores["enrolments"], **times}
 
     def officer(self, action: str, identity: str, reason: str, uid: int | None = None, call: int | None = None) -> None:
         """See ports.control.GateControl."""

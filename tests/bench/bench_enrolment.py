@@ -42,7 +42,7 @@ from gate_controller.enrolment.importing import import_publication
 from gate_controller.enrolment.publication import Publication
 from gate_controller.ports.services import VerifyingKey
 from simulators.enrolment_people import changes, everybody, reference_at
-from simulators.enrolment_publication import DELTA, SNAPSHOT, Issue, enrolment_authority, publish
+from simulators.enrolment_publication import DELTA, SNAPSHOT, Issue, enrolment_authority, front_digest, publish
 
 NOW, SEED = 1_800_000_000, "bench"
 MASTER = MasterKey(bytes(range(1, 33)), "bench")
@@ -79,12 +79,13 @@ def imported(directory: Path, region: Region, records: int, changed: int) -> dic
     """Publish and import one region's snapshot and, if `changed`, a delta; the files are removed as soon as they are in."""
     authority = enrolment_authority(region, SEED)
     keys = {authority.kid: VerifyingKey(authority.public_key, region, 0, 1 << 33)}
-    figures = {}
+    figures, base = {}, b""
     for delta in (0, 1) if changed else (0,):
         path = directory / f"{region.value}-{delta}"
-        issue = Issue(kind=DELTA if delta else SNAPSHOT, delta=delta, issued_at=NOW + delta, recipients=(MASTER.transport_public,))
+        issue = Issue(kind=DELTA if delta else SNAPSHOT, delta=delta, issued_at=NOW + delta, recipients=(MASTER.transport_public,), base=base)
         entries = changes(records, SEED, region, changed, 1) if delta else everybody(records, SEED, region)
         publish(path, authority, issue, entries)
+        base = front_digest(path)
         name = f"{region.value} {'delta' if delta else 'snapshot'}"
 
         def take(path: Path = path, name: str = name) -> object:

@@ -43,6 +43,12 @@ def test_the_trust_is_told_with_its_countdown(gate):
     assert (found[("gate_trust_latest_seen_seconds",)], found[("gate_trust_clock_behind_seconds",)]) == (1_800_000_000, 7)
 
 
+def test_the_age_of_the_enrolments_is_told(gate):
+    status = gate.status()
+    gate.status = lambda: {**status, "enrolments": {"HK": {"snapshot": 6, "delta": 1, "records": 5, "issued_at": 1_800_000_000}}}
+    assert samples(GateMetrics(gate, None).text().decode())["gate_enrolment_issued_seconds", "HK"] == 1_800_000_000
+
+
 def test_what_never_comes_is_infinitely_far(gate):
     status = gate.status()
     trust = {region: {**each, "closed_in_s": None} for region, each in status["trust"].items()}

@@ -132,14 +132,34 @@ def test_old_enrolments_are_told_by_the_files_or_by_the_daemon(monkeypatch, tmp_
     credential = "enrolment-key" if asked else None
     section = SimpleNamespace(store=tmp_path, master_key_credential=credential, master_key_file=None, warn_after_days=3, fail_after_days=14)
     answer = {"devices": {"enrolment": {"state": "ready"}}, "stores": {"enrolments": {region: {"issued_at": at} for region, at in issued.items()}}}
-    site = SimpleNamespace(settings=SimpleNamespace(enrolment=section), clock=SimpleNamespace(wall=lambda: now), answer=answer)
+    settings = SimpleNamespace(enrolment=section, admitted_issuers=lambda: {Region.HK, Region.MO})
+    site = SimpleNamespace(settings=settings, clock=SimpleNamespace(wall=lambda: now), answer=answer)
     held = {Region(region): EnrolmentState(1, 0, 1, at) for region, at in issued.items()}
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     monkeypatch.setattr(stores, "master_key", lambda _settings: None)
     monkeypatch.setattr(stores, "Enrolments", lambda _path, _key: SimpleNamespace(in_force=lambda: held, close=lambda: None))
     monkeypatch.setattr(stores, "_damage", lambda _path: "")
-    finding = next(each for each in stores.enrolment(site) if each.id == "enrolment.age")
+    findings = {each.id: each for each in stores.enrolment(site)}
+    finding = findings["enrolment.age"]
     assert (finding.result, says in finding.value) == (result, True)
+    whole = findings["enrolment.store"]
+    if ages.keys() == {"HK", "MO"}:
+        assert whole.result == "pass"
+    elif ages:
+        assert (whole.result, whole.value) == ("warn", "there are no enrolments of MO: nobody with a pass of that region gets through")
+
+
+def test_what_cannot_be_read_has_a_finding_about_its_age_too(monkeypatch, tmp_path):
+    def unreadable(*_about):
+        raise errors.StoreError("the enrolments of HK are gone", "import them")
+
+    section = SimpleNamespace(store=tmp_path, master_key_credential=None, master_key_file=tmp_path / "key", warn_after_days=3, fail_after_days=14)
+    site = SimpleNamespace(settings=SimpleNamespace(enrolment=section), as_gate=True)
+    monkeypatch.setattr(stores, "master_key", unreadable)
+    assert [each.id for each in stores.enrolment(site)] == ["enrolment.key", "enrolment.age"]
+    monkeypatch.setattr(stores, "master_key", lambda _settings: None)
+    monkeypatch.setattr(stores, "Enrolments", unreadable)
+    assert [each.id for each in stores.enrolment(site)] == ["enrolment.key", "enrolment.store", "enrolment.age"]
 
 
 def test_what_a_simulation_made_has_no_age():

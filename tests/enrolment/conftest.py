@@ -19,7 +19,7 @@ from gate_controller.enrolment.importing import ImportReport, Progress, import_p
 from gate_controller.enrolment.publication import Publication
 from gate_controller.ports.devices import FaceModel, FaceTemplate, FingerprintTemplate
 from gate_controller.ports.services import EnrolmentRecord, VerifyingKey
-from simulators.enrolment_publication import DELTA, SNAPSHOT, Issue, enrolment_authority, publish
+from simulators.enrolment_publication import DELTA, SNAPSHOT, Issue, enrolment_authority, front_digest, publish
 
 NOW = 1_800_000_000
 
@@ -80,17 +80,21 @@ class Laboratory:
         self.authorities = {region: enrolment_authority(region, self.seed) for region in Region}
         self.keys = {each.kid: VerifyingKey(each.public_key, region, 0, 1 << 33) for region, each in self.authorities.items()}
         self._numbers = count(1)
+        self._fronts: dict[tuple[Region, int, int], bytes] = {}
 
     def published(self, entries: Iterable[EnrolmentRecord | bytes], region: Region = Region.HK, **issue: Any) -> Path:
-        """A file with these entries, signed by the region; it is a delta if it has a number of one."""
+        """A file with these entries, signed by the region; it is a delta if it has a number of one, and follows on the last of the number before."""
         path = self.scratch / f"{next(self._numbers)}.publication"
         defaults = {
             "kind": DELTA if issue.get("delta") else SNAPSHOT,
             "issued_at": NOW + 10 * issue.get("snapshot", 1) + issue.get("delta", 0),
             "recipients": (self.master.transport_public,),
+            "base": self._fronts.get((region, issue.get("snapshot", 1), issue.get("delta", 0) - 1), bytes(32)),
             "chunk_bytes": 4096,
         }
-        publish(path, self.authorities[region], Issue(**{**defaults, **issue}), entries, seed=path.name)
+        made = Issue(**{**defaults, **issue})
+        publish(path, self.authorities[region], made, entries, seed=path.name)
+        self._fronts[region, made.snapshot, made.delta] = front_digest(path)
         return path
 
     def take(self, path: Path, progress: Progress = lambda _done, _all: None) -> ImportReport:

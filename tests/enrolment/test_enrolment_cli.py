@@ -161,8 +161,9 @@ def test_import_in_the_order_of_the_numbers(site: Site, capsys: pytest.CaptureFi
 
 
 def test_a_refused_file_leaves_what_came_before_it(filled: Site, capsys: pytest.CaptureFixture[str], logged: list[str]) -> None:
-    for number in ("2", "4"):
+    for number in ("2", "3", "4"):
         filled.publish("HK", PEOPLE, "--delta", number, "--changed", "10")
+    (filled.out / "hk-000001-000003.delta").unlink()
     said(capsys)
     assert filled.enrolment("import", *filled.out.glob("hk-*.delta")) == 1
     spoken = said(capsys).splitlines()
@@ -176,7 +177,7 @@ def test_a_refused_file_leaves_what_came_before_it(filled: Site, capsys: pytest.
     found = json.loads(said(capsys))
     what = "HK delta 1.4: follows on delta 1.3, and delta 1.3 is missing"
     why = {"reason": "base_missing", "what": what, "remedy": "import delta 1.3 first"}
-    assert found == {"ok": False, **why, "imports": [], "refused": [why]}
+    assert found == {"ok": False, **why, "imports": [], "refused": [{**why, "file": str(filled.out / "hk-000001-000004.delta"), "region": "HK"}]}
 
 
 def test_junk_on_a_stick_is_named_and_the_rest_taken(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
@@ -395,9 +396,36 @@ def test_a_bar_for_a_terminal_and_none_otherwise(filled: Site) -> None:
 # -- the authority ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_delta_names_the_file_that_it_follows_on(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("enrolments", site.scratch / "authority", "HK", "--count", "5", "--for", "ab" * 32, "--out", site.out, "--delta", "1", "--changed", "0")
+    assert site.authority(*arguments) == 7
+    assert "hk-000001.snapshot: No such file" in said(capsys)
+    (site.scratch / "holiday.jpg").write_bytes(b"something else")
+    assert site.authority(*arguments, "--follows", site.scratch / "holiday.jpg") == 7
+    assert "holiday.jpg: is no snapshot or delta" in said(capsys)
+    site.publish("HK", 5)
+    (site.out / "hk-000001.snapshot").rename(site.scratch / "elsewhere")
+    assert site.authority(*arguments, "--follows", site.scratch / "elsewhere") == 0
+
+
+def test_after_a_lost_store_it_is_told_what_must_still_follow(filled: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    (filled.scratch / "enrolment" / "hk.current").unlink()
+    said(capsys)
+    assert filled.enrolment("import", filled.out / "hk-000001.snapshot") == 1
+    assert "HK: holds 1 now, and this gate has had 1.1 in force" in said(capsys)
+    assert filled.enrolment("import", filled.out / "hk-000001.snapshot", "--json") == 1
+    found = json.loads(said(capsys))
+    assert not found["ok"]
+    assert found["remedy"].startswith("import the deltas up to 1.1, or a newer snapshot")
+    assert found["imports"][0]["awaits"] == "1.1"
+    assert filled.enrolment("import", filled.out / "hk-000001-000001.delta", "--json") == 0
+    assert json.loads(said(capsys))["imports"][0]["awaits"] is None
+
+
 def test_the_authority_makes_the_same_files_again(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.publish("HK", 5)
     site.publish("HK", 5, "--delta", "1", "--changed", "5")
-    [path] = site.out.iterdir()
+    path = site.out / "hk-000001-000001.delta"
     first = path.stat().st_size
     site.publish("HK", 5, "--delta", "1", "--changed", "5")
     assert path.stat().st_size == first

@@ -97,7 +97,7 @@ def test_the_same_again_changes_nothing(laboratory: Any, make_record: MakeRecord
 
 
 def test_a_command_that_was_interrupted_can_be_given_again(laboratory: Any, make_record: MakeRecord, snapshot: Path) -> None:
-    paths = [laboratory.published([make_record(500 + number)], snapshot=5, delta=number) for number in (2, 1)] + [snapshot]
+    paths = [snapshot, *(laboratory.published([make_record(500 + number)], snapshot=5, delta=number) for number in (1, 2))][::-1]
     for reached in range(3):
         with contextlib.ExitStack() as stack:
             publications = [stack.enter_context(Publication(path, laboratory.keys, laboratory.master, NOW)) for path in paths]

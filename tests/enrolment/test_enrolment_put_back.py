@@ -212,3 +212,18 @@ def test_enrolments_that_are_emptied_under_a_running_gate_are_gone_and_nobody_un
         for path, content in kept.items():
             path.symlink_to(content) if isinstance(content, Path) else path.write_bytes(content)
         assert enrolments.find(Region.HK, (1).to_bytes(16)) is not None, "put back, they are taken up again"
+
+
+def test_a_running_gate_does_not_believe_an_older_store_that_is_put_back_with_the_floor_of_its_time(
+    laboratory: Any, make_record: MakeRecord, snapshot: Path
+) -> None:
+    laboratory.take(snapshot)
+    before = laboratory.scratch / "before"
+    shutil.copytree(laboratory.directory.path, before, symlinks=True)
+    laboratory.take(laboratory.published([make_record(7)], snapshot=6))
+    with contextlib.closing(Enrolments(laboratory.directory.path, laboratory.master)) as enrolments:
+        assert enrolments.in_force()[Region.HK].snapshot == 6
+        shutil.rmtree(laboratory.directory.path)
+        shutil.copytree(before, laboratory.directory.path, symlinks=True)
+        with pytest.raises(StoreError, match="older than 6 with delta 0"):
+            enrolments.find(Region.HK, make_record(3).reference)

@@ -126,12 +126,12 @@ def test_not_a_file(in_force: Any) -> None:
     refused(in_force, Path("/dev/zero"), "is not a plain file")
 
 
-@pytest.mark.parametrize("version", [b"02", b"99", b"\xff\n"])
+@pytest.mark.parametrize("version", [b"01", b"99", b"\xff\n"])
 def test_an_unknown_format_version(in_force: Any, people: list[EnrolmentRecord], version: bytes) -> None:
     path = in_force.published(people, snapshot=6)
     content = path.read_bytes()
     path.write_bytes(content[:6] + version + content[8:])
-    refused(in_force, path, r"has format .*, this program reads '01'", "unknown_format")
+    refused(in_force, path, r"has format .*, this program reads '02'", "unknown_format")
 
 
 def test_a_front_that_claims_to_be_huge(in_force: Any, people: list[EnrolmentRecord]) -> None:
@@ -268,7 +268,12 @@ def test_sealed_to_another_gate(in_force: Any, people: list[EnrolmentRecord]) ->
         ({9: []}, "is sealed to more than"),
         ({9: {number.to_bytes(8): bytes(80) for number in range(4097)}}, "is sealed to more than 4096 gates"),
         ({9: {bytes(8): b"short"}}, "names no recipients"),
-        ({10: 1}, "does not have the claims 1 to 9"),
+        ({10: 1}, "does not name what it follows on, or is a snapshot and does"),
+        ({10: bytes(32)}, "does not name what it follows on, or is a snapshot and does"),
+        ({2: 1, 4: 1}, "does not name what it follows on"),
+        ({2: 1, 4: 1, 10: bytes(31)}, "does not name what it follows on"),
+        ({2: 1, 4: 1, 10: None}, "does not name what it follows on"),
+        ({11: 1}, "does not have the claims 1 to 9, and 10 in a delta"),
     ],
 )
 def test_claims(forge: Forge, people: list[EnrolmentRecord], claims: dict[int, Any], says: str) -> None:
@@ -372,6 +377,17 @@ def test_deltas_with_a_gap_or_again(in_force: Any, make_record: MakeRecord) -> N
     refused(in_force, in_force.published([make_record(3)], snapshot=4, delta=3), "belongs to an older snapshot than snapshot 5 with delta 2")
     refused(in_force, in_force.published([make_record(3)], snapshot=6, delta=1), "belongs to snapshot 6, and 5 is in force")
     assert in_force.find(3) == make_record(3, 3)
+
+
+def test_a_delta_to_another_snapshot_of_the_same_number(in_force: Any, make_record: MakeRecord) -> None:
+    in_force.published([make_record(1)], snapshot=5)
+    refused(in_force, in_force.published([make_record(3, 2)], snapshot=5, delta=1), "was made for another snapshot 5 than the one in force", "other_base")
+
+
+def test_a_delta_to_another_delta_of_the_same_number(in_force: Any, make_record: MakeRecord) -> None:
+    in_force.take(in_force.published([make_record(3, 2)], snapshot=5, delta=1))
+    in_force.published([make_record(4, 2)], snapshot=5, delta=1)
+    refused(in_force, in_force.published([make_record(3, 3)], snapshot=5, delta=2), "was made for another snapshot 5 with delta 1", "other_base")
 
 
 def test_a_delta_that_brings_an_old_record_back(in_force: Any, make_record: MakeRecord) -> None:

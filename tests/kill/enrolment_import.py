@@ -26,7 +26,7 @@ from gate_controller.ports import sqlite
 from gate_controller.ports.errors import GateError
 from gate_controller.ports.services import EnrolmentRecord, VerifyingKey
 from simulators.enrolment_people import person, reference_at
-from simulators.enrolment_publication import DELTA, SNAPSHOT, Issue, enrolment_authority, publish
+from simulators.enrolment_publication import DELTA, SNAPSHOT, Issue, enrolment_authority, front_digest, publish
 from tests.kill.rounds import Child, ViolationError
 
 START = 1_800_000_000
@@ -86,6 +86,7 @@ class EnrolmentImport:
                 delta=delta,
                 issued_at=START + number,
                 recipients=(self._master.transport_public,),
+                base=front_digest(self._files[-1]) if delta else b"",
                 chunk_bytes=max(8192, records * 3800 // 80),
             )
             publish(path, authority, issue, self._changed(snapshot, delta) if delta else self._everybody(snapshot))
