@@ -15,6 +15,7 @@ import click
 
 from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.cli.run import DEFAULT_CONFIG
+from gate_controller.cli.socket_option import one_line
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
 from gate_controller.core.values import UNKNOWN_INPUTS, LaneInputs
@@ -45,7 +46,7 @@ def replay_command(crossing_id: str, config: Path, journal: Path | None, as_json
     try:
         derived, difference, lines, steps = _compared(trace, recorded)
     except UnreadableTraceError as error:
-        derived, difference, lines, steps = Derivation(), f"row {trace.id}: the trace cannot be used: {error}", [], []
+        derived, difference, lines, steps = Derivation(), f"row {trace.id}: the trace cannot be used: {one_line(error)}", [], []
     if as_json:
         told = {"same": not difference, "difference": difference or None, "same_program": derived.same_program, "steps": steps}
         click.echo(json.dumps({"crossing_id": crossing_id, **told}))
@@ -54,7 +55,7 @@ def replay_command(crossing_id: str, config: Path, journal: Path | None, as_json
             click.echo(line)
         if not derived.same_program:
             click.echo("decided by another version of the core; derived by this one")
-        outcome = f"{recorded.body.get('outcome')} {recorded.body.get('reason') or ''}".strip()
+        outcome = one_line(f"{recorded.body.get('outcome')} {recorded.body.get('reason') or ''}".strip())
         click.echo(f"different: {difference}" if difference else f"same: {outcome}, {len(derived.steps)} events")
     return ExitCode.CHECK_FAILED if difference else ExitCode.OK
 
@@ -74,7 +75,7 @@ def _compared(trace: Entry, recorded: Entry) -> tuple[Derivation, str, list[str]
         steps = [_as_json(step) for step in derived.steps]
     except UnreadableTraceError:
         raise
-    except (AttributeError, TypeError, KeyError, ValueError, OverflowError) as error:
+    except (AttributeError, TypeError, LookupError, ValueError, ArithmeticError, RecursionError) as error:
         raise UnreadableTraceError(f"{type(error).__name__}: a value in it is not what belongs there") from error  # noqa: EM102
     return derived, difference, lines, steps
 
@@ -97,7 +98,7 @@ def _difference(derived: Derivation, recorded: Entry) -> str:
     again = rows.crossing(derived.record, 0).fields
     for name, value in recorded.body.items():
         if name != "wall_ms" and again.get(name) != value:
-            return f"row {recorded.id}: {name} is recorded as {json.dumps(value)}, derived as {json.dumps(again.get(name))}"
+            return f"row {recorded.id}: {one_line(name)} is recorded as {json.dumps(value)}, derived as {json.dumps(again.get(name))}"
     return ""
 
 
@@ -128,7 +129,7 @@ def _text(value: object) -> str:
         return str(getattr(value, "code", None) or (value.value if isinstance(value.value, str) else value.name.lower()))
     if value is None or value is False or is_dataclass(value):
         return ""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else one_line(value)
 
 
 def _as_json(step: DerivedStep) -> dict[str, Any]:

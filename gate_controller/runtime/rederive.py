@@ -78,7 +78,7 @@ def rederive(trace: dict[str, Any]) -> Derivation:
             msg = f"it was cut: {trace['cut']} events were too many to be kept"
             raise UnreadableTraceError(msg)
         _derive(policy, before, events, found)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
         raise error if isinstance(error, UnreadableTraceError) else UnreadableTraceError(f"{type(error).__name__}: {error}") from error
     return found
 

@@ -132,3 +132,23 @@ def test_values_of_other_types_make_no_traceback(journal, gatectl):
     assert "the trace cannot be used: AttributeError: a value in it is not what belongs there" in out
     code, out, _ = gatectl("x", "--json")
     assert (code, json.loads(out)["same"]) == (1, False)
+
+
+@pytest.mark.parametrize("where", ["identity", "cut", "outcome"])
+def test_what_a_terminal_would_take_for_a_command_is_not_printed(journal, gatectl, where):
+    lane = Recorded().start().admit().verify(outcome=CheckOutcome.FAILED)
+    lane.tell(e.OfficerReleased("y", "officer 7", "looked at the papers"))
+    lane.leave()
+    trace = lane.traces["x"]
+    if where == "cut":
+        trace["cut"] = "\x1b[2J"
+    elif where == "identity":
+        trace["events"] = json.loads(json.dumps(trace["events"]).replace("officer 7", "\\u001b]0;all is well\\u0007"))
+    else:
+        trace["situation"] = {"\x1b[2J": 1}
+    keep(journal, lane, "x", trace)
+    for extra in ((), ("--json",)):
+        code, out, err = gatectl("x", *extra)
+        assert code == 1
+        assert "\x1b" not in out + err
+        assert "\x07" not in out + err

@@ -67,7 +67,7 @@ def commands_page() -> str:
 def _command(context: click.Context, command: click.Command) -> Iterator[str]:
     yield f"## {context.command_path}"
     yield "```\n" + " ".join([context.command_path, *command.collect_usage_pieces(context)]) + "\n```"
-    yield re.sub(r"\b\n", "", inspect.cleandoc(command.help or "")).replace("<", "&lt;")
+    yield inspect.cleandoc(command.help or "").replace("\b\n", "").replace("<", "&lt;")
     rows = [_parameter(context, each) for each in command.params]
     if rows:
         yield _table(("option or argument", ""), rows)
