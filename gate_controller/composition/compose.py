@@ -18,7 +18,7 @@ from gate_controller.composition.journal import latched_before, open_journal
 from gate_controller.composition.late import FlooredTrust, LateEnrolments, LateJournal, LateReplayMemory, LateTrust
 from gate_controller.composition.passes import pass_policy
 from gate_controller.composition.registry import load_drivers
-from gate_controller.composition.trust import trust_parts
+from gate_controller.composition.trust import opened_own_floor, trust_parts
 from gate_controller.enrolment import Enrolments
 from gate_controller.passes.replay import SqliteReplayMemory
 from gate_controller.passes.verifier import OfflinePassVerifier
@@ -125,12 +125,13 @@ def _stores(settings: Settings, clock: Clock, stack: contextlib.ExitStack) -> St
     parts = trust_parts(settings)
 
     def open_trust() -> FlooredTrust:
-        floor = Floor.open(parts.floor)
-        try:
-            return FlooredTrust(floor, TrustStore(parts.cache, parts.pinned_root, floor, parts.budget, clock))
-        except BaseException:
-            floor.close()
-            raise
+        with contextlib.ExitStack() as opened:
+            floor = opened.enter_context(contextlib.closing(Floor.open(parts.floor)))
+            own = None
+            if parts.own_floor is not None:
+                own = opened.enter_context(contextlib.closing(opened_own_floor(parts.own_floor, clock.wall())))
+            store = TrustStore(parts.cache, parts.pinned_root, floor, parts.budget, clock, own)
+            return FlooredTrust(opened.pop_all(), store)
 
     trust = LateTrust(open_trust)
     stack.callback(trust.close)

@@ -9,6 +9,7 @@ process writes, still end the start.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from gate_controller.core.values import Direction, Region
 from gate_controller.ports.errors import GateError, StoreError, StoreHeldError
 from gate_controller.ports.services import EnrolmentRecord, EnrolmentState, EnrolmentStore, Journal, ReplayMemory
 from gate_controller.ports.trust import TrustView
-from gate_controller.trust.floor import Floor
 from gate_controller.trust.store import TrustStore
 from gate_controller.trust.view import NoTrust, TimeForgotten
 
@@ -145,14 +145,14 @@ class LateJournal(Late[Journal]):
 
 @dataclass(frozen=True, slots=True)
 class FlooredTrust:
-    """A trust store with the floor that it stands on."""
+    """A trust store with the floors that it stands on."""
 
-    floor: Floor
+    floors: contextlib.ExitStack
     store: TrustStore
 
     def close(self) -> None:
-        """Close the floor."""
-        self.floor.close()
+        """Close the floors."""
+        self.floors.close()
 
 
 class LateTrust:

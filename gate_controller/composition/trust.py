@@ -5,8 +5,12 @@ Imports no driver and nothing of vision: the sync has no device and must start f
 
 from __future__ import annotations
 
+import contextlib
+import os
 from dataclasses import dataclass, fields
 from pathlib import Path
+
+import structlog
 
 from gate_controller.settings import Settings
 from gate_controller.settings.pinned_root import read_pinned_root
@@ -18,6 +22,8 @@ from gate_controller.trust.mirror import MirrorSource
 from gate_controller.trust.repository import VerifiedRepository
 from gate_controller.trust.view import LatestTime, VerifiedTrust, build_view
 
+log = structlog.get_logger("gate.trust")
+
 
 @dataclass(frozen=True, slots=True)
 class TrustParts:
@@ -27,6 +33,7 @@ class TrustParts:
         cache: The verified cache.
         pinned_root: Root metadata, whose hash was compared with the configuration's.
         floor: The floor's file; Floor.open() opens it.
+        own_floor: The file in which the controller alone remembers versions; None: there is none.
         budget: The policy's limits of freshness.
         ca_file: Certificates that a mirror's must be signed by; None: the system's.
     """
@@ -34,6 +41,7 @@ class TrustParts:
     cache: TrustCache
     pinned_root: bytes
     floor: Path
+    own_floor: Path | None
     budget: FreshnessBudget
     ca_file: Path | None
 
@@ -69,7 +77,20 @@ def trust_parts(settings: Settings) -> TrustParts:
     """
     section = settings.policy.freshness
     budget = FreshnessBudget(**{each.name: getattr(section, each.name) for each in fields(FreshnessBudget)})
-    return TrustParts(TrustCache(settings.keys.cache), read_pinned_root(settings.keys), settings.keys.floor, budget, settings.sync.ca_file)
+    keys = settings.keys
+    return TrustParts(TrustCache(keys.cache), read_pinned_root(keys), keys.floor, keys.own_floor, budget, settings.sync.ca_file)
+
+
+def opened_own_floor(path: Path, now: float) -> Floor:
+    """The controller's own floor; made where there is none yet: what it was in force before, only the other floor knows then.
+
+    Raises:
+        StoreError: It cannot be made or opened.
+    """
+    if not os.path.lexists(path):
+        log.warning("the controller's own floor of trust is made", path=str(path))
+        return Floor.create(path, now)
+    return Floor.open(path)
 
 
 def trust_in_force(parts: TrustParts, floor: Floor, now: float) -> TrustInForce:
@@ -87,6 +108,9 @@ def trust_in_force(parts: TrustParts, floor: Floor, now: float) -> TrustInForce:
     """
     repository = installed_repository(parts.cache, parts.pinned_root)
     floor.require(repository.versions, repository.source)
+    if parts.own_floor is not None and os.access(parts.own_floor, os.R_OK):  # the sync's user cannot see it, and is not asked what the gate believes
+        with contextlib.closing(Floor.open(parts.own_floor, "read")) as own:
+            own.require(repository.versions, repository.source)
     latest = LatestTime(max(now, floor.latest_seen()))
     view = build_view(repository, parts.budget, latest)
     latest.value = max(latest.value, view.newest_signed_at or 0.0)

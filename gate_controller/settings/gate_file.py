@@ -100,6 +100,10 @@ class KeysSection(Section):
 
     cache: FilePath = Field(description="Directory of the imported trust: keys and status lists as the regions published them, verified anew at each load")
     floor: FilePath = Field(description="File that remembers the newest versions and the latest time seen, so that nothing older is taken; outside the cache")
+    own_floor: FilePath | None = Field(
+        None,
+        description="File in which the controller itself remembers the newest versions, where whoever brings current trust cannot write; made at its first start",
+    )
     pinned_root: FilePath = Field(description="Root metadata that everything is verified from; comes with the contract, not over the network")
     pinned_root_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(
         description="SHA-256 of the pinned root: 64 hexadecimal digits in small letters"

@@ -168,6 +168,7 @@ def _cross_rules(settings: Settings) -> Iterator[Problem]:
         (settings.keys.floor, ("keys", "floor")),
         (settings.keys.pinned_root, ("keys", "pinned_root")),
         (settings.enrolment.store, ("enrolment", "store")),
+        *([] if settings.keys.own_floor is None else [(settings.keys.own_floor, ("keys", "own_floor"))]),
         (settings.journal.path, ("journal", "path")),
         (settings.replay.path, ("replay", "path")),
         (settings.control.socket, ("control", "socket")),
@@ -226,8 +227,8 @@ def _lane_rules(settings: Settings) -> Iterator[Problem]:
 
 def _trust_rules(settings: Settings) -> Iterator[Problem]:
     keys, source = settings.keys, settings.source
-    for name, path in (("floor", keys.floor), ("pinned_root", keys.pinned_root)):
-        if Path(os.path.realpath(keys.cache)) in Path(os.path.realpath(path)).parents:
+    for name, path in (("floor", keys.floor), ("own_floor", keys.own_floor), ("pinned_root", keys.pinned_root)):
+        if path is not None and Path(os.path.realpath(keys.cache)) in Path(os.path.realpath(path)).parents:
             yield source.problem(("keys", name), "is inside [keys] cache", "keep it elsewhere: a cache that is wiped or replaced must not take it along")
     if os.path.lexists(keys.pinned_root):
         try:

@@ -16,6 +16,7 @@ PATHS = (
     ("gate", "policy"),
     ("keys", "cache"),
     ("keys", "floor"),
+    ("keys", "own_floor"),
     ("keys", "pinned_root"),
     ("sync", "ca_file"),
     ("enrolment", "store"),

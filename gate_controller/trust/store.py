@@ -39,6 +39,7 @@ class TrustStore:
         floor: What this gate will not go back behind; whoever opened it closes it.
         budget: The policy's limits of freshness.
         clock: The gate's clocks; the monotonic one is read with each observation.
+        own_floor: Another floor, of which only the versions count, and which whoever imports cannot write; closed as `floor` is. None: there is none.
 
     Attributes:
         problem: Why the newest generation in the cache is not in force; None: it is.
@@ -49,12 +50,13 @@ class TrustStore:
         ConfigurationError: The installed python-tuf is not the one this was written for.
     """
 
-    def __init__(self, cache: TrustCache, pinned_root: bytes, floor: Floor, budget: FreshnessBudget, clock: Clock) -> None:
+    def __init__(self, cache: TrustCache, pinned_root: bytes, floor: Floor, budget: FreshnessBudget, clock: Clock, own_floor: Floor | None = None) -> None:
         self.problem: GateError | None = None
         self.forgotten: TimeForgotten | None = None
         self._cache = cache
         self._pinned_root = pinned_root
         self._floor = floor
+        self._floors = (floor,) if own_floor is None else (floor, own_floor)
         self._budget = budget
         self._clock = clock
         self._time_lock = threading.Lock()
@@ -120,15 +122,17 @@ class TrustStore:
 
     def _load(self, wall: float) -> VerifiedTrust:
         repository = installed_repository(self._cache, self._pinned_root)
-        # Whoever can write the floor may have lowered it; what is in force here is known without it.
+        # Whoever can write the floor may have lowered it; what is in force here is known without it, and what was, by the floor of the gate's own.
         require_not_older(repository.versions, self._view.versions, repository.source)
-        self._floor.require(repository.versions, repository.source)
+        for floor in self._floors:
+            floor.require(repository.versions, repository.source)
         with self._time_lock:
             self._advance(wall)
         view = build_view(repository, self._budget, self._latest)
         # An import that was killed after it had installed did not get so far; it may not even have got so far that a power cut leaves its work in force.
         self._cache.settle()
-        self._floor.raise_versions(repository.versions)
+        for floor in self._floors:
+            floor.raise_versions(repository.versions)
         # One from the future closes the lane as long as it is there, but is not remembered: nobody could have that forgotten.
         signed_at = view.newest_signed_at
         if signed_at is not None and signed_at <= wall + self._budget.clock_tolerance_s:

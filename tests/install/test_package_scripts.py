@@ -122,7 +122,14 @@ def stores(root: Path) -> Path:
     state, trust, etc = root / "var/lib/gate-controller", root / "var/lib/gate-trust", root / "etc/gate-controller"
     for directory in (state, trust, etc):
         directory.mkdir(parents=True)
-    for path in (state / "journal.db", state / "journal.db-wal", state / "journal.db.last-signed", state / "enrolments.db", trust / "floor.db"):
+    for path in (
+        state / "journal.db",
+        state / "journal.db-wal",
+        state / "journal.db.last-signed",
+        state / "enrolments.db",
+        state / "trust-floor.db",
+        trust / "floor.db",
+    ):
         path.write_text(path.name)
     for path in (trust / "cache", etc / "gate.toml", etc / "enrolment-master.cred"):
         path.write_text("")
@@ -144,7 +151,7 @@ def test_a_purge_puts_the_journal_and_the_floor_aside_and_says_where(root):
     (kept,) = state.parent.glob("gate-controller.kept-*")
     assert str(kept) in done.stdout
     assert kept.stat().st_mode & 0o777 == 0o700
-    assert {path.name for path in kept.iterdir()} == {"journal.db", "journal.db-wal", "journal.db.last-signed", "floor.db"}
+    assert {path.name for path in kept.iterdir()} == {"journal.db", "journal.db-wal", "journal.db.last-signed", "trust-floor.db", "floor.db"}
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in kept.iterdir())
     assert not state.exists()
     assert not (root / "etc/gate-controller").exists()

@@ -107,9 +107,9 @@ class Gate:
         self._taken = self.keepers.copy()
         return report
 
-    def start(self) -> TrustStore:
+    def start(self, own_floor: Floor | None = None) -> TrustStore:
         """The running gate's trust."""
-        return TrustStore(self.cache, self.pinned, self.floor, self.budget, self)
+        return TrustStore(self.cache, self.pinned, self.floor, self.budget, self, own_floor)
 
     def stick(self) -> Path:
         """Everything that was ever published, on a stick."""

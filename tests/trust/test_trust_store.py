@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import sys
@@ -16,6 +17,7 @@ from gate_controller.core.values import Region
 from gate_controller.ports.errors import ConfigurationError, StoreError
 from gate_controller.ports.trust import Cause, Freshness, PassStatus, RegionFreshness, Trust, TrustView
 from gate_controller.trust import store as store_module
+from gate_controller.trust.floor import Floor
 from gate_controller.trust.sources import SourceError
 from simulators.authority import Authority
 
@@ -163,6 +165,28 @@ def test_a_floor_that_was_lowered_does_not_bring_an_older_state_back(started: An
     assert "generation-3: metadata/1.hk.json: hk has version 1, older than 2" in started.store.problem.what
     assert started.store.current().status(Region.HK, "hk/status/1", 3) is PassStatus.INVALID
     assert started.floor.versions() == {}, "nothing of it is remembered"
+
+
+@pytest.mark.parametrize("has_own", [True, False])
+def test_whoever_took_the_sync_over_brings_an_older_state_back_at_a_restart_only_without_a_floor_of_the_controller_s_own(gate: Any, has_own: bool) -> None:
+    with contextlib.ExitStack() as stack:
+        own = stack.enter_context(closing(Floor.create(gate.path / "own.sqlite", gate.now))) if has_own else None
+        gate.take()
+        gate.start(own)
+        old = gate.keepers.current()
+        gate.keepers.revoke(Region.HK, 3)
+        gate.keepers.publish(gate.real)
+        gate.take()
+        gate.start(own)
+        with closing(sqlite3.connect(gate.path / "floor.sqlite")) as db, db:
+            db.execute("DELETE FROM versions")
+        gate.cache.install(old)
+        started = gate.start(own)
+        if has_own:
+            assert "hk has version 1, older than 2, which this gate has had in force" in started.problem.what
+            assert started.current().freshness(Region.HK, gate.now).state is Freshness.CLOSED
+        else:
+            assert started.problem is None
 
 
 def test_the_same_state_in_another_place_is_no_other_state(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
