@@ -14,7 +14,7 @@ from gate_controller.core.prompts import Prompt
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import CheckOutcome, Modality
 from gate_controller.ports.errors import DeviceRejectedError
-from gate_controller.ports.pad import ChallengeKind, ChallengeOutcome
+from gate_controller.ports.pad import ChallengeKind, ChallengeOutcome, PadAssessment
 from gate_controller.runtime.face_run import VERIFY_EVERY_S
 from gate_controller.runtime.face_worker import FaceWorker
 
@@ -421,3 +421,16 @@ def test_why_nothing_was_decided_is_for_the_engineers_log(lane):
     (told,) = [line for line in logs if line["event"].startswith("it was not told in time")]
     assert told["score"] == 0.5
     assert set(told) >= {"frames", "span_s", "frames_per_s", "cues"}
+
+
+def test_of_several_judges_the_engineers_log_says_which(lane):
+    def assess():
+        parts = (PadAssessment(LIVE, 40, 2.0), PadAssessment(ATTACK, 30, 1.5))
+        return PadAssessment(ATTACK, 30, 1.5, parts=parts)
+
+    lane.judge.assess = assess
+    with capture_logs() as logs:
+        lane.check()
+        lane.show(1.0, HOLDER, LIVE)
+    (alarm,) = [each for each in logs if each["log_level"] == "warning"]
+    assert alarm["judges"] == [{"score": LIVE, "frames": 40}, {"score": ATTACK, "frames": 30}]
