@@ -110,8 +110,10 @@ class FaceWorker(DeviceWorker):
         return one_picture(self._camera, self.clock)
 
     def lost(self) -> None:
-        """A check that ran is aborted; it feeds no decision (TR-03135)."""
-        self._end()
+        """A check that ran is aborted; it feeds no decision (TR-03135). What was decided against the crossing stands: the camera may be back before it ends."""
+        self._forget_checks()
+        self._run.forget()
+        self._pad.interrupt()
 
     # -- commands ------------------------------------------------------------------------------------------------------
 

@@ -63,6 +63,12 @@ class PadWatch:
             self._judge.begin()
         self._fresh()
 
+    def interrupt(self) -> None:
+        """The camera was lost: nothing that was seen is kept. What was decided against the crossing stands."""
+        if self._judge is not None:
+            self._judge.end()
+        self.begin_anew()
+
     def spoil(self) -> None:
         """Nobody can be judged live in this crossing any more: the face that was compared is gone."""
         self._spoiled = True

@@ -325,6 +325,7 @@ def test_nothing_of_a_crossing_is_left_after_it(lane, judge, session, make_recor
         lane.worker.submit(c.EndBiometrics("x"))
     elif end == "lost":
         lane.worker.lost()
+        lane.worker.submit(c.EndBiometrics("x"))
     else:
         session.forget()
     lane.nobody(0.2)
@@ -434,3 +435,21 @@ def test_of_several_judges_the_engineers_log_says_which(lane):
         lane.show(1.0, HOLDER, LIVE)
     (alarm,) = [each for each in logs if each["log_level"] == "warning"]
     assert alarm["judges"] == [{"score": LIVE, "frames": 40}, {"score": ATTACK, "frames": 30}]
+
+
+def test_a_camera_that_is_lost_and_back_in_the_same_crossing_clears_no_alarm(lane):
+    lane.show(3.0, HOLDER, ATTACK)
+    lane.worker.lost()
+    lane.check()
+    lane.show(4.0, HOLDER, LIVE)
+    assert lane.ends()[Modality.PAD] == ALARM
+
+
+def test_the_next_crossing_begins_without_it(lane):
+    lane.show(3.0, HOLDER, ATTACK)
+    lane.worker.lost()
+    lane.worker.submit(c.GatherPadEvidence("y"))
+    lane.worker.submit(c.StartCheck("y", Modality.FACE, 10.0))
+    lane.worker.submit(c.StartCheck("y", Modality.PAD, 10.0))
+    lane.show(4.0, HOLDER, LIVE)
+    assert lane.ends()[Modality.PAD] == (CheckOutcome.SUCCESSFUL, None)
