@@ -167,6 +167,7 @@ def _numbers(assessment: PadAssessment) -> dict[str, object]:
     """For the engineer's log: numbers, nothing of a picture."""
     cues = {cue.name: None if cue.value is None else round(cue.value, 3) for cue in assessment.cues}
     rate = assessment.frames / assessment.span_s if assessment.span_s > 0 else 0.0
-    numbers = {"score": assessment.score, "frames": assessment.frames, "span_s": round(assessment.span_s, 2), "frames_per_s": round(rate, 1), "cues": cues}
-    # In the order in which the driver names its judges: which of them it was.
-    return numbers if not assessment.parts else {**numbers, "judges": [{"score": part.score, "frames": part.frames} for part in assessment.parts]}
+    numbers: dict[str, object] = {"score": assessment.score, "frames": assessment.frames, "span_s": round(assessment.span_s, 2)}
+    if assessment.parts:  # in the order in which the driver names its judges: which of them it was
+        numbers["judges"] = [{"score": part.score, "frames": part.frames} for part in assessment.parts]
+    return {**numbers, "frames_per_s": round(rate, 1), "cues": cues}
