@@ -193,6 +193,8 @@ def main() -> None:
         parser.error("at least 100 records and 20 look-ups")
     if arguments.keep and not arguments.directory:
         parser.error("--keep needs --directory")
+    if arguments.directory:
+        arguments.directory.mkdir(parents=True, exist_ok=True)
     with contextlib.nullcontext(arguments.directory) if arguments.keep else tempfile.TemporaryDirectory(dir=arguments.directory) as scratch:
         imports: dict[str, Any] = {}
         for region, count in shares(arguments.records).items():
