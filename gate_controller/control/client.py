@@ -120,7 +120,7 @@ class GateClient:
     def calls(self) -> list[JsonObject]:
         """Calls for an officer that are not ended; see GateControl.calls(). Role: operator or officer."""
         calls = self._ask("GET", "/v1/officer/calls").get("calls")
-        if not isinstance(calls, list):
+        if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
             raise self._strange()
         return calls
 

@@ -109,6 +109,13 @@ def test_crossings_that_lack_what_they_must_have(strange_server, socket_path):
         GateClient(socket_path).crossings()
 
 
+@pytest.mark.parametrize("calls", ["7", "[7]", "null"])
+def test_calls_that_are_none(strange_server, socket_path, calls):
+    strange_server(answer(f'{{"calls": {calls}}}'))
+    with pytest.raises(DaemonUnreachableError, match="not a gate controller of this version"):
+        GateClient(socket_path).calls()
+
+
 def test_a_daemon_that_does_not_answer(strange_server, socket_path):
     strange_server(b"", hang_up=False)
     for ask in ask_everything(GateClient(socket_path, timeout_s=0.1)):
