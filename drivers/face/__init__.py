@@ -9,7 +9,7 @@ sface-2021dec      1.0265     FMR 1e-4 among the 545 East Asian images of LFW, F
 sface-2021dec      1.0876     FMR 1e-3 there (.21 % FNMR)
 sface-2021dec      0.82       only for the synthetic people, who are more alike than people are (12 % of their pairs lie below 1.0265)
 dlib-resnet-v1     0.40       a safe one; it refuses a quarter of genuine East Asian pairs. face_recognition's customary 0.6 accepts 40 %
-                              of impostors of the same origin there: dlib is never the only judge in these lanes
+                              of impostors of the same origin there: a lane takes dlib as its second judge
 =================  =========  =================================================================================================
 
 SFace's distances are between unit vectors (0 to 2), dlib's between its own. Accuracy differs between groups of people, so a site measures on its
@@ -22,7 +22,7 @@ nothing while it was busy, for the same work.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -47,7 +47,7 @@ class DetectorOptions(BaseModel):
     detection_confidence: float = Field(0.6, ge=0.3, le=0.95, description="detections below it are dropped")
     min_face_px: int = Field(80, ge=24, le=2000, description="least width of the traveller's face in the frame, pixels")
     second_face_px: int = Field(48, ge=16, le=2000, description="least width of a further face that counts as a person in the chamber, pixels")
-    threads: int = Field(1, ge=1, le=64, description="threads OpenCV may use, in the whole process")
+    threads: int = Field(1, ge=1, le=64, description="threads OpenCV may use, in the whole process: of two matchers the second one's number counts")
 
     @model_validator(mode="after")
     def _a_probe_is_counted(self) -> Self:
@@ -76,6 +76,9 @@ class SfaceOptions(DetectorOptions):
 
 class DlibOptions(DetectorOptions):
     """Options of face.dlib. Its recogniser comes with the package face_recognition_models."""
+
+    model: ClassVar[str] = "dlib-resnet-v1"
+    recogniser_sha256: ClassVar[str] = DLIB_RESNET_V1.sha256
 
     net: Literal["opencv", "dlib"] = Field(
         "opencv", description="what runs dlib's net: opencv (the same encodings, several times as fast) or dlib, through face_recognition"

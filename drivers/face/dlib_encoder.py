@@ -8,17 +8,16 @@ The net is run by dlib here; drivers.face.dlib_opencv has the same in a fraction
 
 from __future__ import annotations
 
-import hashlib
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivers.face.detection import Face
-from drivers.face.dlib_landmarks import square
+from drivers.face.dlib_landmarks import REMEDY, models, square
 from drivers.face.templates import Embeddings
+from drivers.face.weights import DLIB_RESNET_V1, read_checked
 from gate_controller.ports.devices import FaceModel, Image
 from gate_controller.ports.errors import ConfigurationError, DeviceRejectedError
 
@@ -27,13 +26,13 @@ class DlibEncoder:
     """dlib_face_recognition_resnet_model_v1 as face_recognition ships it.
 
     Raises:
-        ConfigurationError: face_recognition, dlib or their weights are not installed.
+        ConfigurationError: face_recognition or dlib are not installed, or hold other weights.
     """
 
     def __init__(self) -> None:
-        self._face_recognition, weights = _load()
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-        self._embeddings = dlib_embeddings(digest)
+        read_checked(models(), DLIB_RESNET_V1, REMEDY)  # before dlib builds its nets: what it makes of a damaged file is nobody's cause
+        self._face_recognition = _load()
+        self._embeddings = dlib_embeddings(DLIB_RESNET_V1.sha256)
 
     @property
     def embeddings(self) -> Embeddings:
@@ -62,15 +61,15 @@ def corners(face: Face) -> tuple[int, int, int, int]:
     return round(y - half), round(x + half), round(y + half), round(x - half)
 
 
-def _load() -> tuple[Any, Path]:
+def _load() -> Any:
     with warnings.catch_warnings():
         # face_recognition_models 0.3.0 finds its files through pkg_resources and cannot do otherwise.
         warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
         try:
-            import face_recognition_models  # noqa: I001 - first: face_recognition ends the process when its models are not there
+            import face_recognition_models  # noqa: F401, I001 - first: face_recognition ends the process when its models are not there
 
             import face_recognition
-        except ImportError as error:
+        except (ImportError, RuntimeError, OSError) as error:  # RuntimeError: dlib, of any of the files that face_recognition loads and this never uses
             msg = f"face.dlib needs face_recognition and dlib: {error}"
-            raise ConfigurationError(msg, "install the locked requirements, or use face.sface") from error
-    return face_recognition, Path(face_recognition_models.face_recognition_model_location())
+            raise ConfigurationError(msg, 'install the locked requirements, or set net = "opencv", or use face.sface') from error
+    return face_recognition

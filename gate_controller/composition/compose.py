@@ -113,8 +113,8 @@ def _devices(settings: Settings, clock: Clock) -> Devices:
         pad_challenge=build_if_any("pad_challenge"),
     )
     second = devices.face_matcher_2
-    if second is not None and second.model == devices.face_matcher.model:
-        text = f'is "{second.model.name}" as well, and a model always agrees with itself'
+    if second is not None and second.model.clashes_with(devices.face_matcher.model):
+        text = f'has "{second.model.name}", name or weights of the first: it would agree with itself, or be judged by the first one\'s threshold'
         raise InvalidConfigurationError([settings.source.problem(("devices", "face_matcher_2"), text, "name another driver or model, or leave it out")])
     log.info("presentation attack detection", judge=devices.pad.name if devices.pad is not None else "none")
     return devices

@@ -62,8 +62,8 @@ def desk_session(settings: Settings, around: Surroundings, positions: tuple[int,
         raise ConfigurationError(what, "use a reader whose driver makes templates (gate_controller.ports.enroller)")
     matcher = build("face_matcher")
     second = build("face_matcher_2") if "face_matcher_2" in settings.equipment else None
-    if second is not None and second.model == matcher.model:
-        what = "[devices.face_matcher_2] has the model of [devices.face_matcher]"
+    if second is not None and second.model.clashes_with(matcher.model):
+        what = "[devices.face_matcher_2] has the model, its name or its weights, of [devices.face_matcher]"
         raise ConfigurationError(what, "name another driver or model, or leave it out")
     policy = settings.policy
     biometrics = policy.biometrics

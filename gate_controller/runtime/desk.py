@@ -221,13 +221,16 @@ class Desk(threading.Thread):
         today = datetime.fromtimestamp(now, LANE_TIME_ZONE).date()
         born = record.birth_date
         wanted = self._finger_format()
+        held = {template.model for template in record.faces}
+        for model in sorted(self._face_models - held, key=lambda each: each.name):
+            log.info("no face template of this lane's model", model=model.name, weights=model.weights_sha256[:8])
         return EnrolmentFacts(
             age_years=today.year - born.year - ((today.month, today.day) < (born.month, born.day)),
             registered_with=record.registered_with,
             registered_for_s=max(0.0, now - record.registered_at),
             suspended=record.suspended,
             fingers=sum(template.format == wanted for template in record.fingers),
-            face=self._face_models <= {template.model for template in record.faces},
+            face=self._face_models <= held,
         )
 
     def _admit(self, command: c.RecordAdmission) -> None:

@@ -241,25 +241,32 @@ class FaceWorker(DeviceWorker):
         best = max(taken, key=lambda each: each.probe.quality.score)
         self._run.decided()
         try:
-            same = _matches(self._matcher, best.probe, self._references, self.around.options.face_threshold) and self._second_agrees(best)
+            same = _matches(self._matcher, best.probe, self._references, self.around.options.face_threshold)
+            agrees = self._second_agrees(best) if same else False
         except ValueError as error:
             log.warning("face template refused", what=str(error))
             self._finish(CheckOutcome.NOT_SUPPORTED, Reason.REFERENCE_REFUSED)
             return
-        if same:
+        if agrees is None:
+            log.info("the second model finds no face where the first does", model=self._second.model.name if self._second is not None else "")
+            return  # as a frame that cannot be used; time ends it
+        if agrees:
             self._matched, self._matched_at = True, self.clock.monotonic()
             if self._pad.verdict() is not PadDecision.UNDETERMINED:
                 self._finish(CheckOutcome.SUCCESSFUL)
             return
+        judge = self._matcher if not same or self._second is None else self._second
+        log.info("the face is not the enrolled one", model=judge.model.name)
         self._mismatches += 1
         if self._mismatches >= self.around.options.face_attempts:
             self._finish(CheckOutcome.FAILED, Reason.FACE_MISMATCH)
 
-    def _second_agrees(self, best: Taken) -> bool:
+    def _second_agrees(self, best: Taken) -> bool | None:
+        """Whether the second model finds the same person; None: it finds no face."""
         if self._second is None:
             return True
         probe = self._second.analyse(best.image).probe if best.image is not None else None
-        return probe is not None and _matches(self._second, probe, self._references_2, self.around.options.face_threshold_2)
+        return None if probe is None else _matches(self._second, probe, self._references_2, self.around.options.face_threshold_2)
 
     def _finish(self, outcome: CheckOutcome, reason: Reason | None = None) -> None:
         check = self._check

@@ -190,12 +190,31 @@ def _cross_rules(settings: Settings) -> Iterator[Problem]:
         yield source.problem(
             where, f"is {level}, and the policy demands at least {least}", "raise it; the policy's key is [biometrics] fingerprint_security_level"
         )
-    matcher_model = getattr(_options(settings, "face_matcher"), "model", None)  # a driver with one model only does not tell it here
-    if matcher_model is not None:
-        try:
-            settings.face_threshold(matcher_model)
-        except InvalidConfigurationError as error:
-            yield from error.problems
+    yield from _face_rules(settings)
+
+
+def _face_rules(settings: Settings) -> Iterator[Problem]:
+    """A threshold for each model; and two that judge beside each other are two, and look at one face. What a driver does not tell is judged at the start."""
+    both = [_options(settings, name) for name in ("face_matcher", "face_matcher_2") if name in settings.equipment]
+    for model in dict.fromkeys(getattr(each, "model", None) for each in both):
+        if model is not None:
+            try:
+                settings.face_threshold(model)
+            except InvalidConfigurationError as error:
+                yield from error.problems
+    if len(both) < 2:
+        return
+    first, second = both
+    where = ("devices", "face_matcher_2")
+    for key, what in (("model", "name"), ("recogniser_sha256", "weights")):
+        if getattr(first, key, None) is not None and getattr(first, key) == getattr(second, key, None):
+            text = f"has the model {what} of [devices.face_matcher]: it would agree with itself, or be judged by the first one's threshold"
+            yield settings.source.problem(where, text, "name another driver or model, or leave it out")
+            break
+    least, counted, most = getattr(second, "min_face_px", None), getattr(first, "second_face_px", None), getattr(first, "min_face_px", None)
+    if least is not None and counted is not None and most is not None and not counted <= least <= most:
+        text = f"is {least}: below {counted} it could look at another face than the first model, above {most} it would not see every face that the first does"
+        yield settings.source.problem((*where, "min_face_px"), text, f"set it from {counted} to {most}: [devices.face_matcher] second_face_px and min_face_px")
 
 
 def _challenger_rules(settings: Settings) -> Iterator[Problem]:

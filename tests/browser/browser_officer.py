@@ -140,7 +140,7 @@ def officer(chromium, gate, socket_path, forward, eventually):
         yield made
 
 
-def test_a_call_stands_out_in_words_and_in_the_tab(officer, gate):
+def test_a_call_stands_out_in_words_and_in_the_tab(officer, gate, chromium):
     shown = officer.sees()
     assert (shown["reason"], shown["number"], shown["taken"]) == ("face mismatch", "7", "nobody yet")
     assert shown["title"] == "\u25cf CALL - gate fake-1"
@@ -151,6 +151,8 @@ def test_a_call_stands_out_in_words_and_in_the_tab(officer, gate):
     gate.call_pending, gate.state = False, "ready"
     shown = officer.waits_for(call="none", reason="", state="ready for the next traveller")
     assert "acknowledge" not in shown["acts"]
+    assert not chromium.evaluate("document.getElementById('call-facts').offsetParent"), "nothing of a call that is over"
+    assert "officer-9" not in chromium.evaluate("document.body.innerText")
 
 
 def test_with_the_mouse_what_it_will_do_is_said_and_who_and_why_are_asked_first(officer, gate, chromium):

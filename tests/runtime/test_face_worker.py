@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
@@ -151,8 +152,24 @@ class TestSecondModel:
         second.script.extend([(1, 0.41, 0.9)] * 3)
         assert check(worker) == (CheckOutcome.FAILED, Reason.FACE_MISMATCH)
 
-    def test_the_second_sees_nobody(self, worker):
-        assert check(worker) == (CheckOutcome.FAILED, Reason.FACE_MISMATCH)
+    def test_the_second_sees_nobody(self, worker, camera, matcher):
+        camera.advances = 1 / 15
+        matcher.script.clear()
+        matcher.always = (1, 0.3, 0.9)
+        with capture_logs() as logs:
+            assert check(worker, steps=300) == (CheckOutcome.UNDETERMINED, Reason.FACE_NOT_CAPTURED)
+        assert {"event": "the second model finds no face where the first does", "log_level": "info", "model": "second-face"} in logs
+
+    @pytest.mark.parametrize("first", [True, False])
+    def test_which_model_did_not_agree_is_for_the_engineers_log(self, worker, matcher, second, first):
+        if first:
+            matcher.script.clear()
+            matcher.script.extend([(1, 1.3, 0.9)] * 9)
+        second.script.extend([(1, 0.41, 0.9)] * 3)
+        with capture_logs() as logs:
+            assert check(worker) == (CheckOutcome.FAILED, Reason.FACE_MISMATCH)
+        named = {line["model"] for line in logs if line["event"] == "the face is not the enrolled one"}
+        assert named == {matcher.model.name if first else "second-face"}
 
     def test_the_first_does_not_and_the_second_is_not_asked(self, worker, matcher, second):
         matcher.script.clear()

@@ -1,5 +1,6 @@
 """Do the drivers tell the synthetic people apart? Says nothing about accuracy on people."""
 
+import importlib.abc
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drivers.face import dlib_encoder
 from drivers.face.portrait import template_from
+from drivers.face.weights import DLIB_RESNET_V1
+from gate_controller.ports.errors import ConfigurationError
 
 SIMULATED_PEOPLE = 0.82
 DLIB_SAFE = 0.40
@@ -87,3 +91,24 @@ def test_importing_dlib_silences_one_warning_and_no_other():
     top = Path(__file__).parents[3]
     run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False, cwd=top, timeout=120)
     assert (run.returncode, run.stdout) == (0, "still an error afterwards\n"), run.stderr
+
+
+@pytest.mark.parametrize("damage", ["other", "missing"])
+def test_dlib_by_itself_takes_no_other_weights_either(tmp_path, monkeypatch, damage):
+    if damage == "other":
+        (tmp_path / DLIB_RESNET_V1.file).write_bytes(b"other weights")
+    monkeypatch.setattr(dlib_encoder, "models", lambda: tmp_path)
+    with pytest.raises(ConfigurationError, match="not the expected file" if damage == "other" else "No such file"):
+        dlib_encoder.DlibEncoder()
+
+
+def test_what_dlib_says_of_a_damaged_file_is_a_cause_and_no_bug(monkeypatch):
+    class Damaged(importlib.abc.MetaPathFinder):
+        def find_spec(self, name, _path=None, _target=None):
+            if name == "face_recognition":
+                raise RuntimeError("Unable to open shape_predictor_68_face_landmarks.dat")
+
+    monkeypatch.delitem(sys.modules, "face_recognition", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Damaged(), *sys.meta_path])
+    with pytest.raises(ConfigurationError, match="shape_predictor_68"):
+        dlib_encoder.DlibEncoder()
