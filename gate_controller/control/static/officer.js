@@ -182,7 +182,8 @@ function connect() {
 
 for (const button of buttons) button.addEventListener("click", () => ask(button));
 $("cancel").addEventListener("click", close);
-$("ask").addEventListener("close", () => { asked = null; });
+// The event may come when another question is open already: what is asked there stands.
+$("ask").addEventListener("close", () => { if (!$("ask").open) asked = null; });
 document.querySelector("form").addEventListener("submit", (event) => {
   event.preventDefault();
   render(); // what was so a moment ago may not be so any more
