@@ -54,7 +54,8 @@ def control_app(
     acts = Acts(gate, feed, ActLog(gate, feed.clock), limits, about, turns.turn)
     reads = _Reads(gate, feed, metrics, limits)
     callers = _Callers(groups)
-    middlewares = [_counting(metrics), _paced(turns), errors_as_json("GET /v1/openapi.json lists the calls")]
+    calls = Turns(Pace(limits.answers_per_s, limits.answers_at_once))
+    middlewares = [_counting(metrics), _paced(turns, calls), errors_as_json("GET /v1/openapi.json lists the calls")]
     app = web.Application(client_max_size=limits.body_bytes, middlewares=middlewares)
     app[ACTS] = acts
     app.on_response_prepare.append(name_server)
@@ -171,10 +172,10 @@ def _event_frame(event: Event, event_id: str | None = None) -> bytes:
     return frame(event.kind, f'{{"sequence": {event.sequence}, "at": {event.at!r}, "fields": {event.fields}}}', event_id)
 
 
-def _paced(turns: Turns) -> Middleware:
+def _paced(turns: Turns, calls: Turns) -> Middleware:
     """Everything waits for its turn before it costs anything, but acts: those that are denied wait in Acts.deny().
 
-    The calls are read before an officer acts: what else that user reads does not hold this up.
+    The calls are read before an officer acts: neither what else that user reads nor what others do holds this up.
     """
 
     @web.middleware
@@ -182,8 +183,7 @@ def _paced(turns: Turns) -> Middleware:
         resource = request.match_info.route.resource
         name = _CALLS.get((request.method, resource.canonical)) if resource is not None else None
         if name is None or request.method == "GET":
-            uid = peer_uid(request.transport)
-            await turns.turn((uid, name) if name == "calls" else uid)
+            await (calls if name == "calls" else turns).turn(peer_uid(request.transport))
         return await handler(request)
 
     return wait

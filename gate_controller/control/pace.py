@@ -48,16 +48,16 @@ class Turns:
 
     Args:
         each: Those of each user.
-        together: Those of all; its only user is None.
+        together: Those of all, as of one user; None: nobody waits for others.
     """
 
-    def __init__(self, each: Pace, together: Pace) -> None:
+    def __init__(self, each: Pace, together: Pace | None = None) -> None:
         self._each = each
         self._together = together
 
     async def turn(self, user: Hashable) -> None:
         """Wait for the user's turn, on the running loop."""
         for pace, whose in ((self._each, user), (self._together, None)):
-            wait_s = pace.wait_s(whose, asyncio.get_running_loop().time())
+            wait_s = pace.wait_s(whose, asyncio.get_running_loop().time()) if pace is not None else 0
             if wait_s > 0:
                 await asyncio.sleep(wait_s)

@@ -67,7 +67,7 @@ def test_all_users_together_take_turns_too():
 
 
 READ = b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n"
-NEVER = {"answers_per_s": 0.001, "answers_at_once": 1}
+NEVER = {"answers_per_s": 0.001, "answers_at_once": 1, "all_answers_per_s": 0.001, "all_answers_at_once": 1}
 
 
 def request(served, stack, what):
