@@ -29,8 +29,11 @@ from gate_controller.trust.view import time_text
 
 @click.command("import")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--restore", is_flag=True, help="Build a store anew also from the very snapshot that is in force: what is there is damaged. Give its deltas, too."
+)
 @options
-def import_command(context: click.Context, config: Path, as_json: bool, files: tuple[Path, ...]) -> None:
+def import_command(context: click.Context, config: Path, as_json: bool, files: tuple[Path, ...], restore: bool) -> None:
     """Take the regions' snapshots and deltas into force.
 
     In the order of their numbers, whatever the order of the files; each whole or not at all. An import that was interrupted goes on where
@@ -58,7 +61,7 @@ def import_command(context: click.Context, config: Path, as_json: bool, files: t
             for region in Region:
                 needed: list[Publication] = []
                 with _collected(refused, as_json, region=region):
-                    needed = still_needed((each for each in publications if each.manifest.region is region), directory, master)
+                    needed = still_needed((each for each in publications if each.manifest.region is region), directory, master, restore=restore)
                 left = 0  # the snapshot whose deltas have lost what they follow on
                 for publication in needed:
                     if publication.manifest.kind is Kind.DELTA and publication.manifest.snapshot == left:
@@ -67,7 +70,7 @@ def import_command(context: click.Context, config: Path, as_json: bool, files: t
                     with _collected(refused, as_json, publication.path, region):
                         began = time.monotonic()
                         with progress_bar(publication.manifest.name, "bytes") as progress:
-                            report = import_publication(publication, directory, master, progress)
+                            report = import_publication(publication, directory, master, progress, restore=restore)
                         left = 0
                         reports.append(report)
                         if not as_json:
@@ -108,8 +111,10 @@ def _number(state: tuple[int, int] | None) -> str | None:
 
 def _not_believed(report: ImportReport) -> StoreError:
     region, has = report.region.value, _number((report.snapshot, report.delta))
+    snapshot, _ = report.awaits or (0, 0)
+    how = "the deltas" if report.snapshot == snapshot else f"snapshot {snapshot} and its deltas"
     what = f"{region}: holds {has} now, and this gate has had {_number(report.awaits)} in force: it believes nothing older, and the lane stays closed"
-    return StoreError(what, f"import the deltas up to {_number(report.awaits)}, or a newer snapshot: gatectl enrolment import FILE...")
+    return StoreError(what, f"import {how} up to {_number(report.awaits)}, or a newer snapshot: gatectl enrolment import FILE...")
 
 
 def _report_line(report: ImportReport, took_s: float) -> str:

@@ -12,8 +12,9 @@ from collections.abc import Hashable
 
 MANY_USERS = 64
 """Users whose turns are remembered; who had no turn lately is forgotten first."""
-LONGEST_S = 5.0
-"""Longest wait. All connections of one user together wait less; only who asks and hangs up, over and over, would get farther behind."""
+LONGEST_S = 2.0
+"""Longest wait for each of the two turns: less together than clients wait for an answer. All connections of one user together wait less; only who asks and
+hangs up, over and over, would get farther behind, or put others there."""
 
 
 class Pace:

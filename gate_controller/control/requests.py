@@ -23,7 +23,7 @@ log = structlog.get_logger("gate.control")
 
 IDENTITY_LENGTH = 64
 REASON_LENGTH = 200
-_LOOKING_UP = ThreadPoolExecutor(4, thread_name_prefix="control caller")
+_LOOKING_UP = ThreadPoolExecutor(16, thread_name_prefix="control caller")
 """Asks the user database, which may take its time; apart from acts, which may wait for a journal that hangs, and neither is to hold up the other."""
 COUNTERS = 2**53
 """Above the largest integer that JSON keeps everywhere (RFC 8259 section 6)."""

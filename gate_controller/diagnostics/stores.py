@@ -135,7 +135,7 @@ def enrolment(site: Site) -> Iterator[Finding]:
         return
     issued = {region.value: state.issued_at for region, state in held.items()}
     if damaged:
-        yield failed("enrolment.store", damaged[0], "import the region's newest snapshot: gatectl enrolment import FILE...")
+        yield failed("enrolment.store", damaged[0], "import the region's newest snapshot and deltas again: gatectl enrolment import --restore FILE...")
     else:
         text = ", ".join(f"{region.value} snapshot {state.snapshot}, {state.records} records" for region, state in held.items())
         yield _without(settings, issued) or passed("enrolment.store", text)

@@ -59,6 +59,21 @@ class EnrolmentDirectory:
             self.require()
             raise (self._unnamed(region) if error.errno == errno.EINVAL else self._fault(error)) from error
 
+    def identity(self, region: Region) -> tuple[str, int, int] | None:
+        """What the link says and which file that is (device, inode; zeros: none): a directory may be put aside, and another have files of the same names.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        name = self.link(region)
+        if name is None:
+            return None
+        try:
+            found = os.stat(self._links[region])  # noqa: PTH116 - as above
+        except OSError:
+            return name, 0, 0
+        return name, found.st_dev, found.st_ino
+
     def current(self, region: Region) -> Path | None:
         """The region's store in force, whether it is sound or not; None: there is none.
 

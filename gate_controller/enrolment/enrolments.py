@@ -1,6 +1,6 @@
 """The enrolments of all regions, as the gate looks them up while they are replaced beside it.
 
-Each look-up first sees which stores are in force (a link, half a microsecond), and takes up a new one. Does not write and does not judge.
+Each look-up first sees which stores are in force (a link and its file, two microseconds), and takes up a new one. Does not write and does not judge.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from gate_controller.core.values import Region
 from gate_controller.enrolment.directory import EnrolmentDirectory
 from gate_controller.enrolment.floor import NEVER, State, require_not_older
 from gate_controller.enrolment.keys import MasterKey
+from gate_controller.enrolment.schema import Description
 from gate_controller.enrolment.store import SealedStore
 from gate_controller.ports.errors import StoreError
 from gate_controller.ports.services import EnrolmentRecord, EnrolmentState
 
 _ATTEMPTS = 5
 log = structlog.get_logger("gate.enrolment")
-_NOT_LOOKED = ""
+_NOT_LOOKED = ("", 0, 0)
 
 
 class Enrolments:
@@ -40,7 +41,7 @@ class Enrolments:
         self._master = master
         self._lock = threading.Lock()
         self._open: dict[Region, SealedStore] = {}
-        self._named: dict[Region, str | None] = {}
+        self._named: dict[Region, tuple[str, int, int] | None] = {}
         self._highest: dict[Region, State] = {}  # what this process has seen in force: an older store put back with the floor of its time is refused, too
         self._closed = False
         try:
@@ -59,7 +60,11 @@ class Enrolments:
         """See ports.services.EnrolmentStore."""
         with self._lock:
             stores = {region: self._in_force(region) for region in Region}
-            held = {region: store.described() for region, store in stores.items() if store is not None}
+            held: dict[Region, Description] = {}
+            for region, store in stores.items():
+                if store is not None:
+                    held[region] = store.described()
+                    require_not_older(self._highest, held[region], store.path)  # it may have been written over in its place
             self._saw({region: (*each.state, each.issued_at) for region, each in held.items()})
         return {region: EnrolmentState(each.snapshot, each.delta, each.records, each.issued_at) for region, each in held.items()}
 
@@ -79,14 +84,14 @@ class Enrolments:
 
     def _in_force(self, region: Region) -> SealedStore | None:
         for _ in range(_ATTEMPTS):
-            name = self._directory.link(region)
-            if self._closed or self._named.get(region, _NOT_LOOKED) == name:
+            named = self._directory.identity(region)
+            if self._closed or self._named.get(region, _NOT_LOOKED) == named:
                 return self._open.get(region)
             try:
-                return self._take_up(region)
+                return self._take_up(region, named)
             except StoreError:
                 # Between reading the link and opening what it named, an import may have put the next store into force and removed that one.
-                if self._directory.link(region) == name:
+                if self._directory.identity(region) == named:
                     raise
         msg = f"enrolment directory {self._directory.path}: its stores change faster than they can be opened"
         raise StoreError(msg, "end what is importing over and over")
@@ -95,7 +100,7 @@ class Enrolments:
         for region, state in states.items():
             self._highest[region] = max(state, self._highest.get(region, NEVER))
 
-    def _take_up(self, region: Region) -> SealedStore | None:
+    def _take_up(self, region: Region, named: tuple[str, int, int] | None) -> SealedStore | None:
         newest = self._directory.floor.read(self._master)  # before the store: a delta may be applied meanwhile, and raise it
         self._saw(newest)
         newest = {each: self._highest[each] for each in newest}
@@ -117,7 +122,7 @@ class Enrolments:
             store.close()
             raise
         old = self._open.get(region)
-        self._open[region], self._named[region] = store, path.name
+        self._open[region], self._named[region] = store, named
         if old is not None:
             old.close()
         held = store.description

@@ -75,7 +75,7 @@ class ImportReport:
 
 
 def import_publication(
-    publication: Publication, directory: EnrolmentDirectory, master: MasterKey, progress: Progress = lambda _done, _all: None
+    publication: Publication, directory: EnrolmentDirectory, master: MasterKey, progress: Progress = lambda _done, _all: None, *, restore: bool = False
 ) -> ImportReport:
     """Take one snapshot or delta into force.
 
@@ -84,6 +84,7 @@ def import_publication(
         directory: Where the gate's enrolments are.
         master: The gate's master key.
         progress: Told how far it is.
+        restore: Build the store anew from a snapshot also where that very snapshot is in force: what is there is damaged. Its deltas must follow.
 
     Raises:
         PublicationError: It must not be believed, or does not fit what the gate holds. What was in force stays in force.
@@ -92,31 +93,32 @@ def import_publication(
     manifest = publication.manifest
     with directory.lock():
         newest = directory.floor.read(master).get(manifest.region, NEVER)
-        report = _taken(publication, directory, master, newest, progress)
+        restore = restore and publication.manifest.kind is Kind.SNAPSHOT
+        report = _taken(publication, directory, master, newest, progress, restore=restore)
         return replace(report, awaits=newest[:2]) if (report.snapshot, report.delta) < newest[:2] else report
 
 
-def _taken(publication: Publication, directory: EnrolmentDirectory, master: MasterKey, newest: State, progress: Progress) -> ImportReport:
+def _taken(publication: Publication, directory: EnrolmentDirectory, master: MasterKey, newest: State, progress: Progress, *, restore: bool) -> ImportReport:
     manifest = publication.manifest
     held, problem = _held(directory, manifest.region, master)
     in_force = directory.current(manifest.region) if held is not None else None
-    if held is not None and in_force is not None and held.publication == manifest.digest:
+    if held is not None and in_force is not None and held.publication == manifest.digest and not restore:
         directory.floor.raise_to(held, master)  # an import that was killed after the swap or the commit did not get so far
         empty_log(in_force)
         return _report(manifest, held, changed=False)
     if manifest.kind is Kind.DELTA:
         return _apply_delta(publication, directory, master, held, problem, progress)
-    return _take_snapshot(publication, directory, master, held, newest, progress)
+    return _take_snapshot(publication, directory, master, held, newest, progress, restore=restore)
 
 
-def still_needed(publications: Iterable[Publication], directory: EnrolmentDirectory, master: MasterKey) -> list[Publication]:
+def still_needed(publications: Iterable[Publication], directory: EnrolmentDirectory, master: MasterKey, *, restore: bool = False) -> list[Publication]:
     """The publications in the order in which to take them, without those that would be refused and are not needed.
 
     Those are: what is older than what is in force, beside something that is not; and deltas whose base is missing, before a newer snapshot. So everything
     that lies on a stick can be given, and a command that was interrupted can be given again as it was.
 
     Raises:
-        PublicationError: Two of one number have different contents: which of them a delta was made for, nobody here can tell.
+        PublicationError: Two of one number have different contents: which of them is the region's, nobody here can tell.
         StoreError: The directory cannot be read.
     """
     ordered = sorted(publications, key=lambda each: (each.manifest.region.value, *each.manifest.state))
@@ -124,7 +126,7 @@ def still_needed(publications: Iterable[Publication], directory: EnrolmentDirect
     for _, group in groupby(ordered, key=lambda each: each.manifest.region):
         of_region = list(group)
         region = of_region[0].manifest.region
-        held, _ = _held(directory, region, master)
+        held = None if restore else _held(directory, region, master)[0]
         if held is not None:
             if of_region[-1].manifest.state >= held.state:
                 of_region = [each for each in of_region if each.manifest.state >= held.state]
@@ -190,16 +192,23 @@ def build_and_swap(directory: EnrolmentDirectory, master: MasterKey, source: Ite
 
 
 def _take_snapshot(
-    publication: Publication, directory: EnrolmentDirectory, master: MasterKey, held: schema.Description | None, newest: State, progress: Progress
+    publication: Publication,
+    directory: EnrolmentDirectory,
+    master: MasterKey,
+    held: schema.Description | None,
+    newest: State,
+    progress: Progress,
+    *,
+    restore: bool,
 ) -> ImportReport:
     manifest = publication.manifest
     last = max(newest[:2], held.state if held else (0, 0))
     # What is damaged or gone may be restored from the same snapshot; its deltas then have to follow before the gate believes it.
-    if manifest.snapshot < last[0] or (manifest.snapshot == last[0] and held is not None):
+    if manifest.snapshot < last[0] or (held is not None and manifest.state <= held.state and not restore):
         raise _unfit(manifest, f"is not newer than {_state_text(last)}, which this gate has had in force", Refused.NOT_NEWER)
     if manifest.issued_at < newest[2] and manifest.snapshot > last[0]:
         raise _unfit(manifest, "was issued before what this gate has had in force, and has a higher number", Refused.ISSUED_OUT_OF_ORDER, ASK_REGION)
-    store = directory.store(manifest.region, manifest.snapshot, manifest.digest[:8])
+    store = _place(directory, manifest)
     directory.clean(manifest.region, keep=store)
     description = schema.Description(manifest.region, manifest.snapshot, 0, manifest.issued_at, manifest.entries, manifest.digest)
     total = manifest.file_bytes
@@ -338,6 +347,18 @@ def _not_left_full(directory: EnrolmentDirectory, region: Region) -> Iterator[No
         if getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
             directory.clean(region)
         raise
+
+
+def _place(directory: EnrolmentDirectory, manifest: Manifest) -> Path:
+    """Where the snapshot's store is built: always the same place, so that it can be gone on with; but never the one that is in force.
+
+    What is damaged stays readable until its successor is whole, and a gate that runs sees by the name that it is another.
+    """
+    places = [directory.store(manifest.region, manifest.snapshot, manifest.digest[begin : begin + _TAG_BYTES]) for begin in (0, _TAG_BYTES)]
+    in_force = None
+    with contextlib.suppress(StoreError):
+        in_force = directory.current(manifest.region)
+    return places[places[0] == in_force]
 
 
 def _put_into_force(directory: EnrolmentDirectory, store: Path, description: schema.Description, master: MasterKey) -> None:

@@ -25,7 +25,7 @@ from gate_controller.ports.services import EnrolmentRecord
 WHAT = "enrolment store"
 _CACHE_KIB = 8192  # the inner pages of a full store, and no more: a process with two stores should not grow by them
 REIMPORT = "import the enrolments with this version of the program"
-RESTORE = "put the file aside and import the enrolments again; check the disk, and who can write to the file"
+RESTORE = "import the region's newest snapshot and deltas again: gatectl enrolment import --restore FILE...; check the disk, and who can write to the file"
 
 
 class SealedStore:

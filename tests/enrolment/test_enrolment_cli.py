@@ -474,3 +474,13 @@ def test_a_crash_leaves_no_memory_on_the_disk(filled: Site, tmp_path: Path) -> N
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path / "cwd", env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert (ended.returncode, ended.stdout) == (-signal.SIGABRT, "0\n")
     assert list((tmp_path / "cwd").iterdir()) == []
+
+
+def test_a_damaged_store_is_built_anew_from_what_is_in_force(filled: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    files = sorted(filled.out.glob("hk-*"))
+    assert filled.enrolment("import", *files) == 3
+    said(capsys)
+    assert filled.enrolment("import", "--restore", *files) == 0
+    lines = said(capsys).splitlines()
+    assert [line.partition(",")[0] for line in lines if line.startswith("HK")] == ["HK snapshot 1", "HK delta 1.1"]
+    assert filled.enrolment("verify") == 0

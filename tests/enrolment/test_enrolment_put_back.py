@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ import pytest
 
 from gate_controller.core.values import Region
 from gate_controller.enrolment import Enrolments, MasterKey
+from gate_controller.enrolment.importing import import_publication
 from gate_controller.enrolment.maintenance import verify_all
+from gate_controller.enrolment.publication import Publication
 from gate_controller.ports.errors import StoreError
 from gate_controller.ports.services import EnrolmentRecord
 
 MakeRecord = Callable[..., EnrolmentRecord]
 PEOPLE = 60
+NOW = 1_800_000_000
 
 
 @pytest.fixture
@@ -227,3 +231,61 @@ def test_a_running_gate_does_not_believe_an_older_store_that_is_put_back_with_th
         shutil.copytree(before, laboratory.directory.path, symlinks=True)
         with pytest.raises(StoreError, match="older than 6 with delta 0"):
             enrolments.find(Region.HK, make_record(3).reference)
+
+
+@pytest.mark.parametrize("harm", ["first pages", "some pages"])
+def test_a_running_gate_takes_up_what_is_restored_from_the_very_same_snapshot(laboratory: Any, make_record: MakeRecord, harm: str) -> None:
+    files = [laboratory.published([make_record(number) for number in range(200)], snapshot=5)]
+    files += [laboratory.published([make_record(3, 2)], snapshot=5, delta=1), laboratory.published([make_record(1).reference], snapshot=5, delta=2)]
+    for path in files:
+        laboratory.take(path)
+    with contextlib.closing(Enrolments(laboratory.directory.path, laboratory.master)) as enrolments:
+        store = laboratory.directory.current(Region.HK)
+        content = bytearray(store.read_bytes())
+        begin, end = (0, 2 * 4096) if harm == "first pages" else (40 * 4096, 60 * 4096)
+        content[begin:end] = bytes(byte ^ 0x5A for byte in content[begin:end])
+        store.write_bytes(content)
+        for path in files:
+            with Publication(path, laboratory.keys, laboratory.master, NOW) as publication:
+                assert import_publication(publication, laboratory.directory, laboratory.master, restore=True).changed
+        assert enrolments.find(Region.HK, make_record(1).reference) is None
+        assert enrolments.find(Region.HK, make_record(3).reference) == make_record(3, 2)
+        assert all(enrolments.find(Region.HK, make_record(number).reference) for number in range(4, 200))
+    assert len(laboratory.directory.stores(Region.HK)) == 1
+
+
+def test_a_running_gate_takes_up_a_directory_that_was_put_aside_and_made_anew(laboratory: Any, make_record: MakeRecord, snapshot: Path) -> None:
+    laboratory.take(snapshot)
+    with contextlib.closing(Enrolments(laboratory.directory.path, laboratory.master)) as enrolments:
+        assert enrolments.find(Region.HK, make_record(3).reference)
+        laboratory.directory.path.rename(laboratory.scratch / "aside")
+        laboratory.take(snapshot)
+        laboratory.take(laboratory.published([make_record(3).reference], snapshot=5, delta=1))
+        assert enrolments.find(Region.HK, make_record(3).reference) is None
+
+
+def test_an_older_state_written_over_the_store_in_its_place_is_found_out(laboratory: Any, make_record: MakeRecord, snapshot: Path) -> None:
+    laboratory.take(snapshot)
+    store = laboratory.directory.current(Region.HK)
+    with contextlib.closing(Enrolments(laboratory.directory.path, laboratory.master)) as enrolments:
+        with contextlib.closing(sqlite3.connect(store)) as live, contextlib.closing(sqlite3.connect(laboratory.scratch / "old.db")) as old:
+            live.backup(old)
+        laboratory.take(laboratory.published([make_record(3).reference], snapshot=5, delta=1))
+        assert enrolments.in_force()[Region.HK].delta == 1
+        with contextlib.closing(sqlite3.connect(store)) as live, contextlib.closing(sqlite3.connect(laboratory.scratch / "old.db")) as old:
+            old.backup(live)
+        with pytest.raises(StoreError, match="older than 5 with delta 1"):
+            enrolments.in_force()
+
+
+def test_a_snapshot_is_taken_over_an_older_one_that_was_put_back(laboratory: Any, make_record: MakeRecord, snapshot: Path) -> None:
+    laboratory.take(laboratory.published([make_record(1)], snapshot=4))
+    before = laboratory.scratch / "before"
+    shutil.copytree(laboratory.directory.path, before, symlinks=True)
+    laboratory.take(snapshot)
+    delta = laboratory.published([make_record(3, 2)], snapshot=5, delta=1)
+    laboratory.take(delta)
+    put_back(laboratory, before)
+    assert laboratory.take(snapshot).awaits == (5, 1)
+    assert laboratory.take(delta).awaits is None
+    assert laboratory.find(3) == make_record(3, 2)
