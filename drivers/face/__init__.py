@@ -9,7 +9,8 @@ sface-2021dec      1.0265     FMR 1e-4 among the 545 East Asian images of LFW, F
 sface-2021dec      1.0876     FMR 1e-3 there (.21 % FNMR)
 sface-2021dec      0.82       only for the synthetic people, who are more alike than people are (12 % of their pairs lie below 1.0265)
 dlib-resnet-v1     0.40       a safe one; it refuses a quarter of genuine East Asian pairs. face_recognition's customary 0.6 accepts 40 %
-                              of impostors of the same origin there: a lane takes dlib as its second judge
+                              of impostors of the same origin there: a lane takes dlib as its second judge. Measured with dlib's own
+                              detector, and not again with YuNet before it, as here: a site measures (tests.bench.face_accuracy)
 =================  =========  =================================================================================================
 
 SFace's distances are between unit vectors (0 to 2), dlib's between its own. Accuracy differs between groups of people, so a site measures on its

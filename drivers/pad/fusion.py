@@ -42,7 +42,7 @@ class Coefficients(BaseModel):
     """The file.
 
     Attributes:
-        name: Of this set; part of the judge's name in the journal.
+        name: Of this set; part of the judge's name in the log and the desk's record.
         provenance: Where the numbers come from, and on what they were tuned.
         bias: Log-odds when every cue is neutral.
         cues: By the cue's name.

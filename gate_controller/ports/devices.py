@@ -246,6 +246,11 @@ class FaceModel:
     name: str
     weights_sha256: str
 
+    @property
+    def label(self) -> str:
+        """For people: the name, and of the weights what tells them from others of that name."""
+        return f"{self.name} ({self.weights_sha256[:8]})"
+
     def clashes_with(self, other: FaceModel) -> bool:
         """Whether the two can not judge beside each other: the same net would always agree with itself, and of two under one name one threshold would judge both."""
         return self.name == other.name or self.weights_sha256 == other.weights_sha256

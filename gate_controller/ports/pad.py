@@ -129,7 +129,7 @@ class PadJudge(Protocol):
 
     @property
     def name(self) -> str:
-        """What judges, for the journal: name and version of the mechanism, and the sha256 of its coefficients or weights."""
+        """What judges, for the log and the desk's record: name and version of the mechanism, and the sha256 of its coefficients or weights."""
         ...
 
     def begin(self) -> None:

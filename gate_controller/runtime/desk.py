@@ -223,7 +223,7 @@ class Desk(threading.Thread):
         wanted = self._finger_format()
         held = {template.model for template in record.faces}
         for model in sorted(self._face_models - held, key=lambda each: each.name):
-            log.info("no face template of this lane's model", model=model.name, weights=model.weights_sha256[:8])
+            log.info("no face template of this lane's model", model=model.label, enrolled=", ".join(sorted(each.label for each in held)) or "none")
         return EnrolmentFacts(
             age_years=today.year - born.year - ((today.month, today.day) < (born.month, born.day)),
             registered_with=record.registered_with,

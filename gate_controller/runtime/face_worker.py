@@ -152,7 +152,8 @@ class FaceWorker(DeviceWorker):
         self._references_2 = [template for template in faces if self._second is not None and template.model == self._second.model]
         if not self._references or (self._second is not None and not self._references_2):
             lacking = self._matcher if not self._references or self._second is None else self._second
-            log.info("no face template of this lane's model", model=lacking.model.name)
+            held = ", ".join(sorted({template.model.label for template in faces}))
+            log.info("no face template of this lane's model", model=lacking.model.label, enrolled=held or "none")
             self._finish(CheckOutcome.NOT_SUPPORTED, Reason.NO_TEMPLATE)
 
     # -- one frame -----------------------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ MAX_DECISION_THRESHOLDS = {"sface-2021dec": 1.0876, "dlib-resnet-v1": 0.40}
 """Largest decision threshold known to be safe, by model, whatever rate a policy claims for it; L2 distances.
 
 sface-2021dec: FMR 1e-3 among the 545 East Asian images of LFW. dlib-resnet-v1: 0.40; the customary 0.6 accepts 40 % of
-impostors of the same origin there. Measured with the face drivers, which state the same figures (drivers.face). A model that is not
-here is bounded by the rate its policy states.
+impostors of the same origin there. SFace's are measured with the face drivers, which state the same figures (drivers.face); dlib's with its own
+detector, and not measured again with the drivers' YuNet. A model that is not here is bounded by the rate its policy states.
 """
 
 TravellerClass = Literal[1, 2]

@@ -1,13 +1,14 @@
 """How long the daemon takes from its start to ready, and how much memory it then holds: the ordinary daemon on wire simulators.
 
-    python tests/bench/bench_daemon.py [--starts 5] [--crossings 3] [--json FILE]
+    python tests/bench/bench_daemon.py [--starts 5] [--crossings 3] [--enrolments GATE] [--json FILE]
 
 serving    the control socket answers: everything is imported, the stores are open and verified, the models are loaded
 ready      every device has worked once and the lane takes travellers. Seconds from the start of the process; beside them the processor time that all its
            threads took until then, which another program on the machine does not change.
 memory     of the whole process: RSS as the kernel counts it, and PSS, in which pages shared with other processes count by their share. At rest means that the
            lane waits for a traveller, both models loaded, some seconds after the start, and again after some crossings (buffers of the models' first
-           run stay). The stores are small: what enrolments of full size add is measured by bench_enrolment.py.
+           run stay). With the judge of presentation attacks, and without. The stores are small; --enrolments starts the daemon as often on those that
+           `bench_enrolment.py --keep` left in GATE, as large as they were made, beside the small ones: SQLite keeps 2 MB of a store, however much is looked up.
 
 The import times by package are of one more start under -X importtime, which slows imports down: they tell where the time goes, not how much it is.
 """
@@ -26,6 +27,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -40,8 +42,13 @@ from tests.plug.site import Files, Site
 
 READY_WITHIN_S = 120.0
 REST_S = 3.0
+WALK_S = 1.0
+JUDGE: dict[str, Any] = {"devices": {"pad": {"driver": "passive"}}}
 TICKS = os.sysconf("SC_CLK_TCK")
-TARGET_READY_S, TARGET_RSS_MB = 4.0, 450
+TARGET_READY_S, TARGET_RSS_MB, TARGET_GROWTH_MB = 4.0, 450, 50
+FULL = "the given stores"
+MASTER = bytes(range(1, 33))
+"""Of bench_enrolment's stores."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +132,11 @@ def _package(path: str) -> str:
     return (after.partition("/")[0].removesuffix(".libs") if after else Path(path).name).replace("opencv_python_headless", "cv2")
 
 
-def starts(site: Site, count: int) -> tuple[list[Start], dict[str, float], dict[str, float]]:
-    """Start it as often; of the last one memory at rest, with the share of a core that it uses then, and memory by what is mapped."""
+def starts(site: Site, count: int, changes: dict[str, Any] | None = None) -> tuple[list[Start], dict[str, float], dict[str, float]]:
+    """Start it as often; of the last one memory at rest, with the share of a core that it uses then, and memory by what is mapped. `changes` go into the configuration."""
     found, memory, mapped = [], {}, {}
     for _ in range(count):
-        daemon = Daemon(site.new_files({}))
+        daemon = Daemon(site.new_files(changes or {}))
         try:
             found.append(daemon.until_ready())
             if len(found) == count:
@@ -143,7 +150,15 @@ def starts(site: Site, count: int) -> tuple[list[Start], dict[str, float], dict[
     return found, memory, mapped
 
 
-def after_crossings(site: Site, count: int, rest_s: float = REST_S) -> dict[str, float]:
+def large(site: Site, gate: Path) -> dict[str, Any]:
+    """What to change in the configuration for the stores that bench_enrolment left."""
+    key = site.directory / "large.key"
+    key.touch(mode=0o600)
+    key.write_text(MASTER.hex() + "\n")
+    return {"enrolment": {"store": str(gate.absolute()), "master_key_file": str(key)}}
+
+
+def after_crossings(site: Site, count: int, *, judge: bool = False, rest_s: float = REST_S) -> dict[str, float]:
     """Memory at rest after some crossings."""
     daemons: list[Daemon] = []
 
@@ -152,13 +167,16 @@ def after_crossings(site: Site, count: int, rest_s: float = REST_S) -> dict[str,
         return daemons[0]
 
     with FingerprintProcess(Family.R503, site.directory) as reader:
-        lane = DecisionLane(site, reader, fps=30.0, start=start)
+        lane = DecisionLane(site, reader, fps=30.0, start=start, judge=judge)
         try:
             lane.back()
             for _ in range(count):
                 lane.opened(Coil.ENTRY_DOOR, lane.show_fresh_pass())
-                lane.walk_in()
-                lane.opened(Coil.EXIT_DOOR, lane.show_finger_and_face())
+                if judge:
+                    lane.opened(Coil.EXIT_DOOR, lane.walk_in_seen(WALK_S))
+                else:
+                    lane.walk_in()
+                    lane.opened(Coil.EXIT_DOOR, lane.show_finger_and_face())
                 lane.walk_out()
             time.sleep(rest_s)
             return daemons[0].memory_mb()
@@ -190,7 +208,7 @@ def by_package(importtime: str) -> dict[str, float]:
 
 def show(what: str, times: Sequence[float], target: float | None = None) -> None:
     """Print a line, with what the median should reach."""
-    print(f"{what:<34}{statistics.median(times):>8.2f}{max(times):>8.2f}{reach(statistics.median(times), target)}")
+    print(f"{what:<38}{statistics.median(times):>8.2f}{max(times):>8.2f}{reach(statistics.median(times), target)}")
 
 
 def reach(value: float, target: float | None) -> str:
@@ -203,25 +221,39 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--starts", type=int, default=5)
     parser.add_argument("--crossings", type=int, default=3)
+    parser.add_argument("--enrolments", type=Path, metavar="GATE", help="also on the stores that bench_enrolment.py --keep left there")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args()
     with Site() as site:
         found, memory, mapped = starts(site, options.starts)
         used = after_crossings(site, options.crossings)
+        judged = after_crossings(site, options.crossings, judge=True)
+        full = starts(site, options.starts, JUDGE | large(site, options.enrolments)) if options.enrolments else None
+        beside = starts(site, 1, JUDGE)[1] if options.enrolments else None
         imported = import_ms(site)
-    print(f"{f'seconds, {len(found)} starts':<34}{'p50':>8}{'max':>8}")
+    print(f"{f'seconds, {len(found)} starts':<38}{'p50':>8}{'max':>8}")
     show("start to serving", [each.serving_s for each in found])
     show("  processor time until then", [each.serving_cpu_s for each in found])
     show("start to ready", [each.ready_s for each in found], TARGET_READY_S)
     show("  processor time until then", [each.ready_cpu_s for each in found])
-    print(f"{'MB at rest':<34}{'RSS':>8}{'PSS':>8}")
-    print(f"{'models loaded':<34}{memory['Rss']:>8.1f}{memory['Pss']:>8.1f}{reach(memory['Rss'], TARGET_RSS_MB)}")
-    print(f"{f'after {options.crossings} crossings':<34}{used['Rss']:>8.1f}{used['Pss']:>8.1f}{reach(used['Rss'], TARGET_RSS_MB)}")
-    print(f"{'cores used at rest':<34}{memory['cores']:>8.2f}          two cameras, every QR frame is looked at")
+    if full:
+        show(f"start to ready, {FULL}", [each.ready_s for each in full[0]], TARGET_READY_S)
+    print(f"{'MB at rest':<38}{'RSS':>8}{'PSS':>8}")
+    rows = {"models loaded": memory, f"after {options.crossings} crossings": used, f"after {options.crossings} with the judge": judged}
+    if full and beside:
+        rows |= {"judge loaded, small stores": beside, f"judge loaded, {FULL}": full[1]}
+    for what, each in rows.items():
+        print(f"{what:<38}{each['Rss']:>8.1f}{each['Pss']:>8.1f}{reach(each['Rss'], TARGET_RSS_MB)}")
+    if full and beside:
+        growth = full[1]["Rss"] - beside["Rss"]
+        print(f"{f'growth by {FULL}':<38}{growth:>8.1f}{'':>8}{reach(growth, TARGET_GROWTH_MB)}")
+    print(f"{'cores used at rest':<38}{memory['cores']:>8.2f}          two cameras, every QR frame is looked at")
     print("MB of it, models loaded: " + ", ".join(f"{name} {size:g}" for name, size in mapped.items()))
     print("ms of importing: " + ", ".join(f"{name} {took:g}" for name, took in imported.items()))
     if options.json:
-        figures = {"starts": [asdict(each) for each in found], "rest_mb": memory, "after_crossings_mb": used, "mapped_mb": mapped, "import_ms": imported}
+        figures: dict[str, Any] = {"starts": [asdict(each) for each in found], "memory_mb": rows, "mapped_mb": mapped, "import_ms": imported}
+        if full:
+            figures["starts_with_enrolments"] = [asdict(each) for each in full[0]]
         options.json.write_text(json.dumps({"bench": "daemon", "crossings": options.crossings, **figures}, indent=2) + "\n")
     return 0
 

@@ -31,6 +31,7 @@ from drivers.face import DLIB, SFACE
 from gate_controller.ports.clock import SystemClock
 from gate_controller.ports.devices import FaceMatcher, Image
 from gate_controller.ports.drivers import DriverContext
+from tests.bench.verdicts import said
 
 TOP = Path(__file__).parents[2]
 SIZES = ((640, 480), (1280, 720))
@@ -127,13 +128,13 @@ def measure(width: int, height: int, count: int) -> dict[str, dict[str, float]]:
 
 
 def verdict(results: list[dict[str, Any]]) -> str:
-    """What the gate's pipeline should reach at the larger size, and whether its median of processor time does."""
+    """What the gate's pipeline should reach at the larger size, and whether its median does."""
     width, height = SIZES[-1]
     row = next(each for each in results if (each["pipeline"], each["width"]) == (GATE, width))
-    fast, ratio = row["cpu_p50_ms"] <= TARGET_MS, row["times_as_fast"] >= TARGET_RATIO
+    ratio = "met" if row["times_as_fast"] >= TARGET_RATIO else "NOT MET"
     return (
-        f"{GATE} at {width}x{height}, processor p50: {row['cpu_p50_ms']:g} ms, reach {TARGET_MS:g}: {'met' if fast else 'NOT MET'}; "
-        f"{row['times_as_fast']:g} times as fast as {NAIVE}, reach {TARGET_RATIO:g}: {'met' if ratio else 'NOT MET'}"
+        f"{GATE} at {width}x{height}, p50 ms: {said(row['p50_ms'], row['cpu_p50_ms'], TARGET_MS)}; "
+        f"{row['times_as_fast']:g} times as fast as {NAIVE} by processor time, reach {TARGET_RATIO:g}: {ratio}"
     )
 
 

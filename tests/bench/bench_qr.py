@@ -35,6 +35,7 @@ from drivers.qr.options import QrOptions
 from simulators.camera.optics import Picture
 from simulators.camera.render import render
 from simulators.camera.scenes import PhoneScene
+from tests.bench.verdicts import said
 
 TEXT = "ECH1:" + ("6BFOXN*TS0BI$ZD4N9:9S6RCVN5+O30K3/XIV0W23NTDE" * 13)[:543]  # 548 characters, version 15-M
 WIDTH, HEIGHT = 1280, 720
@@ -250,13 +251,10 @@ def show(report: dict[str, dict[str, Any]], frames: int) -> None:
 
 
 def verdict(gate: dict[str, Any]) -> str:
-    """What the gate's decoder should reach, and whether it does, by processor time."""
-    reaches = (
-        (f"read {100 * gate['rate']:.1f} %, reach {100 * TARGET_RATE:.0f}", gate["rate"] >= TARGET_RATE),
-        (f"processor p50 {gate['processor_p50_ms']:g} ms, reach {TARGET_P50_MS:g}", gate["processor_p50_ms"] <= TARGET_P50_MS),
-        (f"p95 {gate['processor_p95_ms']:g} ms, reach {TARGET_P95_MS:g}", gate["processor_p95_ms"] <= TARGET_P95_MS),
-    )
-    return "the gate's: " + "; ".join(f"{what}: {'met' if met else 'NOT MET'}" for what, met in reaches)
+    """What the gate's decoder should reach, and whether it does."""
+    rate = "met" if gate["rate"] >= TARGET_RATE else "NOT MET"
+    times = (f"{name} ms {said(gate[f'{name}_ms'], gate[f'processor_{name}_ms'], target)}" for name, target in (("p50", TARGET_P50_MS), ("p95", TARGET_P95_MS)))
+    return f"the gate's: read {100 * gate['rate']:.1f} %, reach {100 * TARGET_RATE:.0f}: {rate}; " + "; ".join(times)
 
 
 def main() -> None:

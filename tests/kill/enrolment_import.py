@@ -67,6 +67,7 @@ class EnrolmentImport:
 
     name = "enrolment import"
     states = states
+    kinds = ("snapshot", "delta")
 
     def __init__(self, directory: Path, rng: random.Random, records: int = RECORDS) -> None:
         self.counts: Counter[str] = Counter()
@@ -94,6 +95,11 @@ class EnrolmentImport:
         self._in_force = len(ORDER)
         """Index of the newest state that was ever in force; -1: none yet."""
         self._offered = -1
+
+    @property
+    def kind(self) -> str:
+        """See Trial."""
+        return self.kinds[1 if ORDER[self._in_force + 1][1] else 0]
 
     def prepare(self) -> None:
         """A new gate when all states are used up."""

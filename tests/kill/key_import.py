@@ -66,6 +66,8 @@ class KeyImport:
 
     name = "key import"
     states = states
+    kinds = ("",)
+    kind = ""
 
     def __init__(self, directory: Path, rng: random.Random) -> None:
         self.counts: Counter[str] = Counter()

@@ -52,7 +52,12 @@ def result(trial: Trial, tally: Tally) -> dict[str, Any]:
         "kills": tally.kills,
         "ended_before_the_kill": tally.not_killed,
         "seconds": round(tally.seconds, 1),
-        "killed_in": {state: {"random": tally.random[state], "before_a_step": tally.stepped[state]} for state in trial.states},
+        "killed_in": {
+            f"{kind}: {state}" if kind else state: {"random": tally.random[kind, state], "before_a_step": tally.stepped[kind, state]}
+            for kind in trial.kinds
+            for state in trial.states
+            if not kind or tally.random[kind, state] + tally.stepped[kind, state]
+        },
         "counts": dict(sorted(trial.counts.items())),
         "violations": tally.violations,
     }
@@ -61,9 +66,9 @@ def result(trial: Trial, tally: Tally) -> dict[str, Any]:
 def show(name: str, found: dict[str, Any]) -> None:
     """One trial's table."""
     print(f"{name}: {found['kills']} kills in {found['seconds']} s, {len(found['violations'])} violations")
-    print(f"  {'killed while':<30}{'at random':>12}{'at a step':>12}")
+    print(f"  {'killed while':<34}{'at random':>12}{'at a step':>12}")
     for state, counts in found["killed_in"].items():
-        print(f"  {state:<30}{counts['random']:>12}{counts['before_a_step']:>12}")
+        print(f"  {state:<34}{counts['random']:>12}{counts['before_a_step']:>12}")
     for what, count in found["counts"].items():
         print(f"  {what}: {count}")
     for violation in found["violations"]:

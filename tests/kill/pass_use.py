@@ -68,6 +68,8 @@ class PassUse:
 
     name = "pass use"
     states = states
+    kinds = ("",)
+    kind = ""
 
     def __init__(self, directory: Path, rng: random.Random) -> None:
         self.counts: Counter[str] = Counter()

@@ -1,8 +1,8 @@
 """Children that are killed with SIGKILL, over and over, and what is checked after each: the part that does not know what they do.
 
 The parent has one thread and has imported everything once; a round forks. Every other round a child dies at a random moment of the time the work usually
-takes, else just before one of its steps (a file opened, renamed, removed; an SQL statement): in each of the work's states in turn, at random among that
-state's steps, for a state of one step would else hardly ever be met.
+takes, else just before one of its steps (a file opened, renamed, removed; an SQL statement): in that of the work's states in which the fewest were killed so far, at
+random among that state's steps, for a state of one step would else hardly ever be met. Times and steps are those of the kind of work that comes next.
 
 kill -9 takes the process, not the kernel's page cache: a power cut is not simulated here.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import itertools
 import mmap
 import os
 import random
@@ -25,7 +24,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-_CALIBRATIONS = 5
+_CALIBRATIONS = 3
+"""Of every kind of work."""
+_MISSED = 0.5
+"""What a state counts for that was aimed at in vain, against one kill: one that only comes up now and then must not be aimed at for ever."""
 _SHARED = struct.Struct("<Ii")  # state, what the trial notes
 _COUNT = struct.Struct("<I")  # steps in one state
 Spot = tuple[int, int]
@@ -114,7 +116,13 @@ class Trial(Protocol):
     name: str
     states: tuple[str, ...]
     """What the work goes through; the first: nothing done yet."""
+    kinds: tuple[str, ...]
+    """Kinds of work that take other times or other steps; one nameless kind where there is no difference."""
     counts: Counter[str]
+
+    @property
+    def kind(self) -> str:
+        """Of the work that comes next, after prepare()."""
 
     def prepare(self) -> None:
         """In the parent, before each fork."""
@@ -133,14 +141,15 @@ class Tally:
     Attributes:
         kills: Rounds in which the child was killed.
         not_killed: Rounds in which it had ended before: not among the loops asked for.
-        by_state: Kills by the state the work was in.
+        random: Kills at a random moment, by the kind of work and the state it was in.
+        stepped: Kills before a step, likewise.
         violations: What must not have happened; the loop ends at the first.
     """
 
     kills: int = 0
     not_killed: int = 0
-    random: Counter[str] = field(default_factory=Counter)
-    stepped: Counter[str] = field(default_factory=Counter)
+    random: Counter[tuple[str, str]] = field(default_factory=Counter)
+    stepped: Counter[tuple[str, str]] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -152,17 +161,18 @@ def run(trial: Trial, loops: int, rng: random.Random, progress: Callable[[Tally]
     gc.collect()
     gc.freeze()  # what a collection touches would be copied in every child
     try:
-        took_s, spots = _calibrated(trial, child)
-        turns = itertools.cycle([*spots.items(), _NOWHERE])  # nobody kills the last, so that the work gets on
+        aims = _calibrated(trial, child, rng)
         while tally.kills < loops:
-            stepped = bool(tally.kills % 2)
-            state, steps = next(turns) if stepped else _NOWHERE
-            die_at = (state, rng.randint(1, steps)) if steps else _NOWHERE
-            killed = _round(trial, child, die_at, None if stepped else rng.uniform(0, took_s))
+            trial.prepare()
+            kind, stepped = trial.kind, bool(tally.kills % 2)
+            die_at = aims[kind].step() if stepped else _NOWHERE
+            killed = _round(trial, child, die_at, None if stepped else aims[kind].moment())
             tally.kills += killed
             tally.not_killed += not killed
             if killed:
-                (tally.stepped if stepped else tally.random)[child.state_name] += 1
+                (tally.stepped if stepped else tally.random)[kind, child.state_name] += 1
+            if stepped:
+                aims[kind].learn(die_at, killed)
             tally.seconds = time.monotonic() - began
             progress(tally)
     except ViolationError as error:
@@ -171,20 +181,53 @@ def run(trial: Trial, loops: int, rng: random.Random, progress: Callable[[Tally]
     return tally
 
 
-def _calibrated(trial: Trial, child: Child) -> tuple[float, dict[int, int]]:
-    """How long the work takes, and how many steps each of its states has, when nobody kills it."""
-    times: list[float] = []
-    spots: dict[int, int] = {}
-    for _ in range(_CALIBRATIONS):
+class Aim:
+    """Where one kind of work is to be killed.
+
+    Args:
+        took_s: How long the work takes.
+        steps: Of each state that has any.
+        rng: Draws moments and steps.
+    """
+
+    def __init__(self, took_s: float, steps: dict[int, int], rng: random.Random) -> None:
+        self._took_s, self._steps, self._rng = took_s, steps, rng
+        self._met = dict.fromkeys([*steps, _NOWHERE[0] - 1], 0.0)  # the last: killed nowhere, so that the work gets on
+
+    def moment(self) -> float:
+        """Seconds from the fork."""
+        return self._rng.uniform(0, self._took_s)
+
+    def step(self) -> Spot:
+        """In the state that was met least."""
+        state = min(self._met, key=lambda each: (self._met[each], self._rng.random()))
+        if state not in self._steps:
+            self._met[state] += 1
+            return _NOWHERE
+        return state, self._rng.randint(1, self._steps[state])
+
+    def learn(self, spot: Spot, killed: bool) -> None:
+        """What came of it."""
+        if spot != _NOWHERE:
+            self._met[spot[0]] += 1 if killed else _MISSED
+
+
+def _calibrated(trial: Trial, child: Child, rng: random.Random) -> dict[str, Aim]:
+    """How long each kind of work takes, and how many steps each of its states has, when nobody kills it."""
+    times: dict[str, list[float]] = {kind: [] for kind in trial.kinds}
+    steps: dict[str, dict[int, int]] = {kind: {} for kind in trial.kinds}
+    while any(len(each) < _CALIBRATIONS for each in times.values()):
+        trial.prepare()
+        kind = trial.kind
         began = time.monotonic()
-        _round(trial, child, _NOWHERE, None, lambda began=began: times.append(time.monotonic() - began))  # type: ignore[misc]
-        spots |= child.spots()
-    return statistics.median(times), spots
+        _round(trial, child, _NOWHERE, None, lambda began=began, kind=kind: times[kind].append(time.monotonic() - began))  # type: ignore[misc]
+        for state, count in child.spots().items():
+            steps[kind][state] = max(count, steps[kind].get(state, 0))
+    return {kind: Aim(statistics.median(times[kind]), steps[kind], rng) for kind in trial.kinds}
 
 
 def _round(trial: Trial, child: Child, die_at: Spot, delay_s: float | None, ended: Callable[[], None] = lambda: None) -> bool:
     """One child from fork to check; True when it was killed, by itself (die_at) or after delay_s."""
-    trial.prepare()
     child.clear()
     reader, writer = os.pipe()
     pid = os.fork()

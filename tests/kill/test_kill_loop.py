@@ -25,6 +25,9 @@ def test_kill_9_at_random_points(trial: str, loops: int, tmp_path: Path) -> None
     # Not before and after the work, but amid it.
     assert sum(counts["random"] + counts["before_a_step"] for state, counts in found["killed_in"].items() if state != "starting") > loops / 2
     assert sum(counts["before_a_step"] > 0 for counts in found["killed_in"].values()) >= 4
+    if trial == "enrolment import":
+        for kind in ("snapshot", "delta"):
+            assert sum(sum(counts.values()) for state, counts in found["killed_in"].items() if state.startswith(kind)) >= loops / 6
 
 
 FORGETFUL = """

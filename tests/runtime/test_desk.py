@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
+from structlog.testing import capture_logs
 
 from gate_controller.core import commands as c
 from gate_controller.core import events as e
@@ -289,7 +290,13 @@ def test_a_face_counts_when_every_model_in_use_has_a_template_of_it(stores, sess
     record, other = make_record(b"finger"), FaceModel("other", "11" * 32)
     for models, enough in (((matcher.model,), True), ((matcher.model, other), True), ((matcher.model, FaceModel("third", "33" * 32)), False)):
         desk = Desk(Stores(stores, stores, stores, stores, trust), session, around, sink, lambda: "", models, Direction.HK_TO_MO)
-        assert desk._facts(record).face is enough
+        with capture_logs() as logs:
+            assert desk._facts(record).face is enough
+        # Which model the lane wants, and which the record has: an engineer enrols anew, or installs the other weights.
+        said = [(line["model"], line["enrolled"]) for line in logs if line["event"] == "no face template of this lane's model"]
+        held = ", ".join(sorted(template.model.label for template in record.faces))
+        assert said == ([] if enough else [("third (33333333)", held)])
+        assert len(held.split(", ")) == len({template.model for template in record.faces})
 
 
 def test_new_enrolments_are_journalled_when_they_are_taken_up(desk, stores, inbox):

@@ -81,7 +81,9 @@ def test_a_broken_template_is_said_as_such(worker, matcher, session, make_record
 
 def test_a_record_without_a_template_of_this_model(worker, session):
     session.forget()
-    assert check(worker) == (CheckOutcome.NOT_SUPPORTED, Reason.NO_TEMPLATE)
+    with capture_logs() as logs:
+        assert check(worker) == (CheckOutcome.NOT_SUPPORTED, Reason.NO_TEMPLATE)
+    assert [line["enrolled"] for line in logs if line["event"] == "no face template of this lane's model"] == ["none"]
 
 
 def test_ending_stops_the_check(worker, matcher, inbox):
