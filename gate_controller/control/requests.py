@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,7 +15,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from gate_controller.control.roles import Caller, Role, caller
+from gate_controller.control.roles import Caller, Role, caller_as, credentials
 from gate_controller.ports.control import JsonObject
 from gate_controller.ports.errors import GateError, RefusedByStateError
 
@@ -25,6 +25,8 @@ IDENTITY_LENGTH = 64
 REASON_LENGTH = 200
 _LOOKING_UP = ThreadPoolExecutor(16, thread_name_prefix="control caller")
 """Asks the user database, which may take its time; apart from acts, which may wait for a journal that hangs, and neither is to hold up the other."""
+_ASKED: dict[Hashable, asyncio.Future[Caller]] = {}
+"""Users who are being looked up: one at a time each, for all their connections, so that many of one user's do not take the threads that another's act waits for."""
 COUNTERS = 2**53
 """Above the largest integer that JSON keeps everywhere (RFC 8259 section 6)."""
 
@@ -93,10 +95,17 @@ async def caller_of(request: web.Request, groups: Mapping[Role, str]) -> Caller:
         RequestError: The client has gone.
     """
     connection = request.get_extra_info("socket")
+    loop = asyncio.get_running_loop()
     try:
         if connection is None:
             raise ConnectionError
-        return await asyncio.get_running_loop().run_in_executor(_LOOKING_UP, caller, connection, groups)
+        uid, gid = credentials(connection)
+        wanted = (loop, uid, gid, tuple(groups.items()))
+        asked = _ASKED.get(wanted)
+        if asked is None:
+            asked = _ASKED[wanted] = loop.run_in_executor(_LOOKING_UP, caller_as, uid, gid, groups)
+            asked.add_done_callback(lambda _: _ASKED.pop(wanted))
+        return await asyncio.shield(asked)
     except OSError as error:
         raise RequestError("the client has gone", "ask again") from error
 

@@ -59,7 +59,11 @@ def caller(connection: socket.socket | TransportSocket, groups: Mapping[Role, st
         connection: A connected unix socket (SO_PEERCRED, unix(7)).
         groups: The group of each role.
     """
-    uid, gid = _credentials(connection)
+    return caller_as(*credentials(connection), groups)
+
+
+def caller_as(uid: int, gid: int, groups: Mapping[Role, str]) -> Caller:
+    """The same for what the kernel said of the connection."""
     if uid in {0, os.geteuid()}:
         return Caller(uid, frozenset(Role))
     member_of = _groups_of(uid, gid)
@@ -67,7 +71,8 @@ def caller(connection: socket.socket | TransportSocket, groups: Mapping[Role, st
     return Caller(uid, frozenset(found | {Role.READ} if found else ()))
 
 
-def _credentials(connection: socket.socket | TransportSocket) -> tuple[int, int]:
+def credentials(connection: socket.socket | TransportSocket) -> tuple[int, int]:
+    """User and group of the process at the other end, as the kernel keeps them. Blocks nobody."""
     _pid, uid, gid = struct.unpack("iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("iII")))
     return int(uid), int(gid)
 

@@ -68,7 +68,7 @@ class Bench:
 def bench():
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
         made = Bench(Path(directory))
-        patch.setattr("gate_controller.control.requests.caller", lambda _connection, _groups: Caller(UID, made.roles))
+        patch.setattr("gate_controller.control.requests.caller_as", lambda _uid, _gid, _groups: Caller(UID, made.roles))
         with made.server:
             yield made
 

@@ -115,7 +115,7 @@ def somebody(monkeypatch):
     """Whoever connects is taken for somebody with these roles."""
 
     def with_roles(*roles):
-        monkeypatch.setattr("gate_controller.control.requests.caller", lambda _connection, _groups: Caller(4711, frozenset(roles)))
+        monkeypatch.setattr("gate_controller.control.requests.caller_as", lambda _uid, _gid, _groups: Caller(4711, frozenset(roles)))
 
     return with_roles
 

@@ -103,7 +103,7 @@ def test_whatever_is_no_act_waits_for_its_turn(serve, what):
 
 
 def test_what_is_denied_waits_for_its_turn(serve, monkeypatch):
-    monkeypatch.setattr(requests, "caller", lambda *_about: Caller(12345, frozenset({Role.READ})))
+    monkeypatch.setattr(requests, "caller_as", lambda *_about: Caller(12345, frozenset({Role.READ})))
     served = serve(**NEVER)
     body = b'{"on": true, "identity": "x", "reason": "y"}'
     with contextlib.ExitStack() as stack:

@@ -8,6 +8,7 @@ import json
 import os
 import pwd
 import socket
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -38,7 +39,7 @@ def machine(monkeypatch):
             raise KeyError(uid)
         return SimpleNamespace(pw_name="somebody", pw_gid=GID)
 
-    monkeypatch.setattr(roles, "_credentials", lambda _connection: (UID, database.gid))
+    monkeypatch.setattr(roles, "credentials", lambda _connection: (UID, database.gid))
     monkeypatch.setattr(grp, "getgrnam", getgrnam)
     monkeypatch.setattr(pwd, "getpwuid", getpwuid)
     monkeypatch.setattr(os, "getgrouplist", lambda _name, _gid: database.of_user)
@@ -51,7 +52,7 @@ def as_role(monkeypatch):
 
     def become(*found):
         names = frozenset(found) | ({Role.READ} if found else frozenset())
-        monkeypatch.setattr("gate_controller.control.requests.caller", lambda _connection, _groups: Caller(UID, names))
+        monkeypatch.setattr("gate_controller.control.requests.caller_as", lambda _uid, _gid, _groups: Caller(UID, names))
 
     return become
 
@@ -76,7 +77,7 @@ def test_root_and_the_gates_own_user_have_every_role(monkeypatch):
     one, other = socket.socketpair()
     with one, other:
         for uid in (0, os.geteuid()):
-            monkeypatch.setattr(roles, "_credentials", lambda _connection, uid=uid: (uid, uid))
+            monkeypatch.setattr(roles, "credentials", lambda _connection, uid=uid: (uid, uid))
             assert caller(one).names == ALL
 
 
@@ -166,12 +167,38 @@ def test_who_has_no_role_still_learns_who_they_are(serve, as_role):
 
 def test_the_groups_are_asked_once_a_connection(serve, monkeypatch):
     asked = []
-    monkeypatch.setattr("gate_controller.control.requests.caller", lambda _connection, _groups: asked.append(1) or Caller(UID, frozenset(Role)))
+    monkeypatch.setattr("gate_controller.control.requests.caller_as", lambda _uid, _gid, _groups: asked.append(1) or Caller(UID, frozenset(Role)))
     with serve().raw() as line:
         for _ in range(3):
             line.sendall(b"GET /v1/whoami HTTP/1.1\r\nHost: x\r\n\r\n")
             assert b"200" in line.recv(65536)
     assert len(asked) == 1
+
+
+def test_a_user_whose_look_ups_hang_holds_up_nobody_else_however_many_connections_they_have(serve, monkeypatch):
+    asked, database, arrived = [], threading.Event(), threading.Semaphore(0)
+
+    def look_up(uid, _gid, _groups):
+        asked.append(uid)
+        assert uid != UID or database.wait(60)
+        return Caller(uid, frozenset(Role))
+
+    monkeypatch.setattr("gate_controller.control.requests.caller_as", look_up)
+    monkeypatch.setattr("gate_controller.control.requests.credentials", lambda _connection: arrived.release() or (UID, 0))
+    served = serve()
+    with contextlib.ExitStack() as stack:
+        many = [stack.enter_context(served.raw()) for _ in range(40)]
+        for line in many:
+            line.sendall(b"GET /v1/whoami HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert all(arrived.acquire(timeout=60) for _ in many)
+        monkeypatch.setattr("gate_controller.control.requests.credentials", lambda _connection: (UID + 1, 0))
+        try:
+            assert served.client.whoami()["uid"] == UID + 1
+        finally:
+            database.set()
+        answers = [line.recv(65536) for line in many]
+    assert all(b"200" in each.split(b"\r\n")[0] for each in answers)
+    assert asked == [UID, UID + 1]
 
 
 # -- on record ---------------------------------------------------------------------------------------------------------
