@@ -16,7 +16,12 @@ from drivers.pad.tracks import AROUND, FACE, FAR, Stretch
 FLOOR = 0.0007
 """The tracker's own noise, in faces: scenes in which nothing moves but the camera's noise give 0.0003 to 0.0012."""
 
+LEAST_FRAMES = 8
+"""In a stretch: with fewer, slow sway looks like tremor. A camera that gives less than 11 frames a second is not judged by."""
+
 _FEW = 6  # points below which nothing is said of a region
+_TRUNK = 8
+_BESIDE = 0.55  # face widths below the face's middle: beside or above the head, or below the chin
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +30,8 @@ class MotionCues:
 
     Attributes:
         face_depth: What is left of the face's motion after the best plane (root mean square).
-        shake: Tremor of the surround: its common motion above about 3 Hz (root mean square).
-        together: How far face and surround tremble as one: the correlation of their common motions above about 3 Hz, drawn to 0 where both
+        shake: Tremor of the surround: its common motion above about 4 Hz (root mean square). The surround is what moves below the chin; else all about the head.
+        together: How far face and surround tremble as one: the correlation of their common motions above about 4 Hz, drawn to 0 where both
             are no more than noise; -1 to 1.
         still: Share of the points near the head, beside or above it, that stood still while the face moved.
     """
@@ -40,7 +45,7 @@ class MotionCues:
 def cues(stretch: Stretch) -> MotionCues:
     """The cues of one stretch."""
     places, regions = stretch.places, stretch.regions
-    if len(places) < 4:
+    if len(places) < LEAST_FRAMES:
         return MotionCues(None, None, None, None)
     moved = places - places[0]
     face, around = regions == FACE, regions == AROUND
@@ -49,11 +54,15 @@ def cues(stretch: Stretch) -> MotionCues:
     each = np.sqrt((about**2).sum(axis=2).mean(axis=0))  # of every point over time
     face_motion = float(np.median(each[face])) if enough_face else None
     depth = _left(places[0][face], moved[:, face]) if int(face.sum()) >= 2 * _FEW else None
-    beside = around & (places[0][:, 1] < 0.55)
+    beside = around & (places[0][:, 1] < _BESIDE)
     still = None
     if face_motion is not None and face_motion > 4 * FLOOR and int(beside.sum()) >= _FEW:
-        still = float((each[beside] < max(2.5 * FLOOR, 0.2 * face_motion)).mean())
+        still = float((each[beside] < _standing(face_motion)).mean())
     surround = around | (regions == FAR) if not enough_around else around
+    if face_motion is not None:
+        # The trunk, so far as it moves at all. Hair trembles with the head it grows on, and a wall beside a picture's edge hides that the picture trembles.
+        trunk = around & (places[0][:, 1] >= _BESIDE) & (each >= _standing(face_motion))
+        surround = trunk if int(trunk.sum()) >= _TRUNK else surround
     of_face = _fast(moved[:, face], stretch.stamps) if enough_face else None
     of_surround = _fast(moved[:, surround], stretch.stamps) if int(surround.sum()) >= _FEW else None
     return MotionCues(
@@ -62,6 +71,11 @@ def cues(stretch: Stretch) -> MotionCues:
         _together(of_face, of_surround) if of_face is not None and of_surround is not None else None,
         still,
     )
+
+
+def _standing(face_motion: float) -> float:
+    """Motion below which a point stands still."""
+    return max(2.5 * FLOOR, 0.2 * face_motion)
 
 
 def _left(start: NDArray[np.float64], moved: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -93,13 +107,21 @@ def _size(left: NDArray[np.float64]) -> float:
 
 
 def _fast(moved: NDArray[np.float64], stamps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far a group of points is from where the frames before and after would have it, frames x 2, scaled to an amplitude: white noise passes unchanged.
+    """How far a group of points is from where a cubic through two frames before and two after would have it, frames x 2, scaled to an amplitude: white noise passes unchanged.
 
-    By the frames' own stamps: a camera that leaves out a frame now and then must not make smooth motion look like tremor.
+    Of the third order, for the motion of somebody who looks about leaks a tenth as much through it as through a straight line between two frames. By the frames' own
+    stamps: a camera that leaves out a frame now and then must not make smooth motion look like tremor.
     """
-    before = ((stamps[2:] - stamps[1:-1]) / (stamps[2:] - stamps[:-2]))[:, None]
-    away = moved[1:-1] - before[..., None] * moved[:-2] - (1 - before[..., None]) * moved[2:]
-    return np.asarray(np.median(away, axis=1) / np.sqrt(1 + before**2 + (1 - before) ** 2), np.float64)
+    near = [stamps[shift : len(stamps) - 4 + shift] for shift in range(5)]
+    weights = []
+    for one in (0, 1, 3, 4):  # Lagrange's polynomials at the middle of the five
+        others = [each for each in (0, 1, 3, 4) if each != one]
+        weights.append(np.prod([(near[2] - near[each]) / (near[one] - near[each]) for each in others], axis=0))
+    expected = sum(
+        (weight[:, None, None] * moved[shift : len(moved) - 4 + shift] for shift, weight in zip((0, 1, 3, 4), weights, strict=True)), np.zeros((1, 1, 1))
+    )
+    away = np.median(moved[2:-2] - expected, axis=1)
+    return np.asarray(away / np.sqrt(1 + sum(weight**2 for weight in weights))[:, None], np.float64)
 
 
 def _together(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 
 from drivers.pad import eyes, motion, texture
 from drivers.pad.fusion import Coefficients
-from drivers.pad.motion import FLOOR, MotionCues
+from drivers.pad.motion import FLOOR, LEAST_FRAMES, MotionCues
 from drivers.pad.presentation import Presentation
 from drivers.pad.tracks import Tracker
 from gate_controller.ports.devices import Frame, Image
@@ -28,8 +28,6 @@ TEXTURE_EVERY_S = 0.18
 STRETCHES = 4
 """Of which evidence is made, the newest: what was shown three seconds ago does not excuse what is shown now."""
 
-LEAST_FRAMES = 8
-"""In a stretch: with fewer, slow sway looks like tremor. A camera that gives less than 11 frames a second is not judged by."""
 NEEDED = ("shake", "together", "depth")
 """Cues without which there is no score: what is left would pass anybody whose picture is clean."""
 

@@ -45,7 +45,7 @@ class RuntimeOptions:
     face_frames: int = 3
     face_attempts: int = 3
     face_minimum_quality: float = 0.2
-    pad_live_at: float = 0.3
+    pad_live_at: float = 0.1
     pad_attack_at: float = 0.7
     pad_least_frames: int = 18
     pad_least_span_s: float = 1.5

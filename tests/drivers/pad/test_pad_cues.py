@@ -74,6 +74,48 @@ def test_where_nothing_moves_nothing_is_claimed_of_planes():
     assert cues.together < 0.5
 
 
+TRUNK_POINTS = np.stack([RANDOM.uniform(-1.2, 1.2, 20), RANDOM.uniform(0.7, 1.3, 20)], axis=-1)
+HEAD, HAIR, TRUNK = slice(0, 40), slice(40, 80), slice(80, 100)
+
+
+def whole_person(moves, stamps=None):
+    """A head, hair or wall beside it, and a trunk: `moves` gives each one's way from its place, frames x 2."""
+    regions = np.array([FACE] * 40 + [AROUND] * 60, np.int8)
+    places = np.repeat(np.concatenate([FACE_POINTS, AROUND_POINTS, TRUNK_POINTS])[None], FRAMES, 0)
+    for part, way in zip((HEAD, HAIR, TRUNK), moves, strict=True):
+        places[:, part] += way[:, None]
+    places += np.random.default_rng(5).normal(0, FLOOR / 3, places.shape)
+    return motion.cues(Stretch(places, regions, np.arange(FRAMES) / 15 if stamps is None else stamps))
+
+
+def swaying(hz, reach, stamps):
+    return np.stack([reach * np.sin(2 * np.pi * hz * stamps), np.zeros(len(stamps))], axis=-1)
+
+
+@pytest.mark.parametrize("stamps", [np.arange(FRAMES) / 15, np.delete(np.arange(FRAMES + 2) / 15, [4, 9])], ids=["regular", "two frames left out"])
+def test_somebody_who_looks_about_does_not_tremble(stamps):
+    way = swaying(0.8, 0.1, stamps)
+    assert whole_person([way, way, way], stamps).shake < FLOOR
+
+
+def test_hair_that_trembles_with_its_head_is_no_picture():
+    slow = swaying(0.5, 0.03, np.arange(FRAMES) / 15)
+    cues = whole_person([slow + TREMBLE, slow + TREMBLE, slow])
+    assert cues.shake < FLOOR
+    assert cues.together < 0.4
+
+
+def test_a_picture_cut_out_along_the_head_trembles_before_a_wall_that_does_not():
+    cues = whole_person([TREMBLE, 0 * TREMBLE, TREMBLE])
+    assert cues.shake == pytest.approx(0.01 * np.sqrt(2), rel=0.4)
+    assert cues.together > 0.95
+    assert cues.still > 0.9
+
+
+def test_a_trunk_that_nothing_can_be_seen_of_leaves_what_is_about_the_head():
+    assert whole_person([TREMBLE, TREMBLE, 0 * TREMBLE]).together > 0.95
+
+
 def test_too_few_points_say_nothing():
     alone = Stretch(np.zeros((FRAMES, 3, 2)), np.array([FACE, AROUND, FAR], np.int8), np.arange(FRAMES) / 15)
     assert motion.cues(alone) == motion.MotionCues(None, None, None, None)

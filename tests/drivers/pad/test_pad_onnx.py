@@ -105,7 +105,7 @@ def test_with_the_passive_cues_both_must_be_content(build):
     judge.begin()
     judge.observe(frame(0, 255), FACE)
     assert decide(judge.assess(), PadLimits(live_at=0.3, attack_at=0.7, least_frames=1, least_span_s=0)) is PadDecision.UNDETERMINED, "passive saw too little"
-    assert judge.name.startswith("passive-1 (")
+    assert judge.name.startswith("passive-2 (")
 
 
 def test_an_attack_that_one_judge_sees_is_one_while_the_other_sees_nothing(build):
