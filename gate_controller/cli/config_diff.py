@@ -15,6 +15,7 @@ from gate_controller.settings.policy_file import PolicyFile
 HIDDEN = "(hidden)"
 _SECRET = "password"
 _USER_OF_URL = re.compile(r"(//)[^/?#\s]*@")
+_QUERY_OF_URL = re.compile(r"(://[^?#\s]*)[?#]\S*")
 
 Values = dict[str, Any]
 Difference = tuple[str, Any, Any]
@@ -56,10 +57,10 @@ def compared(here: Values, there: Values) -> list[Difference]:
 
 
 def shown(key: str, value: Any) -> Any:
-    """A value without what is secret in it: a password, also one within a URL."""
+    """A value without what is secret in it: a password, also one within a URL, and a URL's query."""
     if key.rpartition(".")[2] == _SECRET and value is not None:
         return HIDDEN
-    return _USER_OF_URL.sub(rf"\1{HIDDEN}@", value) if isinstance(value, str) else value
+    return _QUERY_OF_URL.sub(rf"\1?{HIDDEN}", _USER_OF_URL.sub(rf"\1{HIDDEN}@", value)) if isinstance(value, str) else value
 
 
 def _flat(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:

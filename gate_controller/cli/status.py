@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from gate_controller.cli.following import follow
 from gate_controller.cli.socket_option import one_line, socket_option
 from gate_controller.control.client import FeedEvent, GateClient
 from gate_controller.ports.control import JsonObject
@@ -33,14 +34,13 @@ def status_command(socket_path: Path, watch: bool, as_json: bool) -> None:
     if not watch:
         _show(GateClient(socket_path).status(), as_json)
         return
-    with GateClient(socket_path).events() as stream:
-        for event in stream:
-            if event.kind == "status":
-                if sys.stdout.isatty() and not as_json:
-                    click.clear()
-                elif not as_json:
-                    click.echo("-" * 13)
-                _show(event.fields, as_json)
+    for event in follow(socket_path):
+        if event.kind == "status":
+            if sys.stdout.isatty() and not as_json:
+                click.clear()
+            elif not as_json:
+                click.echo("-" * 13)
+            _show(event.fields, as_json)
 
 
 def _show(status: JsonObject, as_json: bool) -> None:
@@ -55,21 +55,29 @@ def _show(status: JsonObject, as_json: bool) -> None:
 
 @click.command("events")
 @socket_option
-@click.option("--follow", is_flag=True, help="Go on with new events until interrupted.")
+@click.option("go_on", "--follow", is_flag=True, help="Go on with new events until interrupted.")
 @click.option("--since", metavar="TIME", default=None, help='Only what came after: "10m", "2h", "1d" ago, "14:30" today, or "2026-11-22 14:30".')
 @click.option("as_json", "--json", is_flag=True, help='One JSON object a line: {"sequence", "at", "kind", "fields"}.')
-def events_command(socket_path: Path, follow: bool, since: str | None, as_json: bool) -> None:
-    """Show the events that the daemon still holds in memory, oldest first. What is older is in the journal: gatectl journal show."""
+def events_command(socket_path: Path, go_on: bool, since: str | None, as_json: bool) -> None:
+    """Show the events that the daemon still holds in memory, oldest first. What is older is in the journal: gatectl journal tail."""
     earliest = None if since is None else moment(since, time.time())
+    if go_on:
+        for event in follow(socket_path, after=0):
+            _tell(event, earliest, as_json)
+        return
     with GateClient(socket_path).events(after=0) as stream:
         newest = 0
         for event in stream:
             if event.kind == "connected":
-                newest = int(event.fields.get("sequence", 0))
-            elif earliest is None or event.at is None or event.at >= earliest:
-                click.echo(_event_as_json(event) if as_json else _event_as_line(event))
-            if not follow and (event.sequence or 0) >= newest:
+                newest = event.fields["sequence"] if isinstance(event.fields.get("sequence"), int) else 0
+            _tell(event, earliest, as_json)
+            if (event.sequence or 0) >= newest:
                 return
+
+
+def _tell(event: FeedEvent, earliest: float | None, as_json: bool) -> None:
+    if event.kind != "connected" and (earliest is None or event.at is None or event.at >= earliest):
+        click.echo(_event_as_json(event) if as_json else _event_as_line(event))
 
 
 def moment(text: str, now: float) -> float:

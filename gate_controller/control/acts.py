@@ -66,8 +66,10 @@ class Acts:
         """Note a call that only these roles allow; the error to answer with."""
         await self._turn(caller.uid)
         await asyncio.get_running_loop().run_in_executor(self._denying, self._log.note, Act(name, caller, None), DENIED)
-        needed = " or ".join(role.value for role in Role if role in roles)
-        return DeniedError(f"this user has none of the roles that allow it ({needed})", "gatectl doctor shows the roles; docs/control.md says how to get one")
+        needed = [role.value for role in Role if role in roles]
+        has = ", ".join(caller.names) or "none"
+        remedy = f"put the user into a role's group, as shipped: sudo adduser USER gate-{needed[0]}"
+        return DeniedError(f"it needs the role {' or '.join(needed)}; roles of user {caller.uid}: {has}", remedy)
 
     async def officer(self, asked: Asked, refuse: Callable[[int | None], None] | None = None) -> web.Response:
         """See routes.ROUTES.

@@ -92,7 +92,10 @@ class GateClient:
 
     def status(self) -> JsonObject:
         """State of the lane; see GateControl.status()."""
-        return self._ask("GET", "/v1/status")
+        status = self._ask("GET", "/v1/status")
+        if not isinstance(status.get("state"), str):
+            raise self._strange()
+        return status
 
     def crossings(self, after: int = 0, run: str | None = None) -> CrossingsPage:
         """Crossings with a number greater than `after`; all that are kept if `run` is not the gate's present run."""
@@ -111,7 +114,7 @@ class GateClient:
             RefusedByStateError: The lane's state does not allow it; nothing was done.
         """
         answered = {} if call is None else {"call": call}
-        return self._ask("POST", "/v1/officer", {"action": action, "identity": identity, "reason": reason, **answered})
+        return self._done("/v1/officer", {"action": action, "identity": identity, "reason": reason, **answered})
 
     def whoami(self) -> JsonObject:
         """Who the gate takes this process for: {"uid", "roles"}."""
@@ -131,11 +134,15 @@ class GateClient:
             RequestRefusedError: Identity or reason are empty.
             RefusedByStateError: The lane's state does not allow it; nothing was done.
         """
-        return self._ask("POST", "/v1/maintenance", {"on": on, "identity": identity, "reason": reason})
+        return self._done("/v1/maintenance", {"on": on, "identity": identity, "reason": reason})
 
     def diagnostics(self) -> JsonObject:
         """Devices, inputs, stores, trust and queues; see GateControl.diagnostics(). Role: engineer."""
-        return self._ask("GET", "/v1/diagnostics")
+        answer = self._ask("GET", "/v1/diagnostics")
+        devices = answer.get("devices")
+        if not isinstance(devices, list) or not all(isinstance(device, dict) for device in devices):
+            raise self._strange()
+        return answer
 
     def device_test(self, device: str, reason: str) -> JsonObject:
         """Let the gate test a device of ports.control.DEVICES; see GateControl.test_device(). Takes up to DEVICE_WITHIN_S. Role: engineer.
@@ -186,6 +193,13 @@ class GateClient:
             self._check(response.status, answer)
             return answer
 
+    def _done(self, path: str, body: JsonObject) -> JsonObject:
+        """An act's answer; one that does not say so is no proof that anything was done."""
+        answer = self._ask("POST", path, body)
+        if answer.get("accepted") is not True:
+            raise _unanswered(self._strange().what)
+        return answer
+
     @contextlib.contextmanager
     def _exchange(self, method: str, path: str, body: JsonObject | None = None, least_s: float = 0.0) -> Iterator[Exchange]:
         """One request on a connection of its own; it waits at least `least_s` for the answer."""
@@ -235,7 +249,9 @@ class GateClient:
             yield
         except PermissionError as error:
             what = f"no permission for the control socket {self._path}"
-            raise NotPermittedError(what, "join the socket's group, or run as its owner") from error
+            raise NotPermittedError(
+                what, "put the user into the group of a role, and log in again: sudo adduser USER gate-read (or gate-operator, gate-officer, gate-engineer)"
+            ) from error
         except TimeoutError as error:
             what = f"no answer at {self._path} within {within_s:g} s"
             raise DaemonUnreachableError(what, "restart the daemon if this lasts") if not is_act else _unanswered(what) from error
@@ -303,10 +319,11 @@ class EventStream:
 def _event(kind: str, body: Any) -> FeedEvent:
     numbered = isinstance(body, dict) and "fields" in body
     fields = body["fields"] if numbered else body
-    if not isinstance(fields, dict):
-        msg = "an event is not a JSON object"
+    sequence, at = (body.get("sequence"), body.get("at")) if numbered else (None, None)
+    if not isinstance(fields, dict) or not isinstance(sequence, int | None) or not isinstance(at, int | float | None):
+        msg = "an event is not a JSON object of this version"
         raise ValueError(msg)  # noqa: TRY004 - malformed input, not a programmer's mistake
-    return FeedEvent(kind, fields, body.get("sequence"), body.get("at")) if numbered else FeedEvent(kind, fields)
+    return FeedEvent(kind, fields, sequence, at)
 
 
 def _unreachable(path: Path, error: Exception) -> DaemonUnreachableError:

@@ -30,6 +30,8 @@ import zxingcpp
 from rich.console import Console
 from rich.table import Table
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from drivers.qr.decoder import ZxingQrDecoder, load_zbar
 from drivers.qr.options import QrOptions
 from simulators.camera.optics import Picture

@@ -1,7 +1,10 @@
 """gatectl status, events and officer against a real control server: what they print and how they exit."""
 
+import contextlib
 import json
+import os
 import socket
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -10,10 +13,12 @@ import pytest
 import structlog
 from click.testing import CliRunner
 
+from gate_controller.cli import following
 from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.cli.main import main
 from gate_controller.cli.officer import officer_group
 from gate_controller.cli.status import events_command, status_command
+from gate_controller.control.client import DaemonUnreachableError, FeedEvent, GateClient
 from gate_controller.control.feed import EventFeed
 from gate_controller.control.server import ControlServer
 from gate_controller.control.serving import Limits
@@ -219,21 +224,103 @@ def test_events_says_how_many_are_no_longer_held(daemon):
     assert lines[-1].endswith(r'device device="io_board" n=19 detail="\u001b[2J"')
 
 
-def test_follow_goes_on_until_the_daemon_stops(daemon):
+def test_follow_tells_what_came_before_the_daemon_stopped_and_waits_for_it(daemon, monkeypatch):
+    def give_up(_seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(following, "pause", give_up)
     daemon.feed.publish("device", {"n": 0})
     results = []
-    following = threading.Thread(target=lambda: results.append(daemon.run(events_command, "--follow", "--json")))
-    following.start()
+    thread = threading.Thread(target=lambda: results.append(daemon.run(events_command, "--follow", "--json")))
+    thread.start()
     deadline = time.monotonic() + 30
     while not daemon.feed._subscribers:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     daemon.feed.publish("device", {"n": 1})
     daemon.server.stop()  # what was published before is still told
-    following.join(30)
-    assert results[0].exit_code == ExitCode.DAEMON_UNREACHABLE
+    thread.join(30)
     assert [json.loads(line)["fields"]["n"] for line in results[0].stdout.splitlines()] == [0, 1]
-    assert "ended the stream" in results[0].stderr
+    assert "ended the stream; trying again" in results[0].stderr
+
+
+class Streams:
+    """A GateClient whose streams are given, one a connection; an error is one that fails."""
+
+    def __init__(self, *streams):
+        self.left = list(streams)
+
+    def events(self, _after, *, heartbeats):
+        assert heartbeats
+        found = self.left.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return contextlib.nullcontext(self._told(found))
+
+    @staticmethod
+    def _told(stream):
+        yield from stream
+        raise DaemonUnreachableError("it ended", "connect again")
+
+
+def stream_of(run, *sequences):
+    return [FeedEvent("connected", {"run": run}), *(FeedEvent("device", {"run": run}, number, 0.0) for number in sequences)]
+
+
+def test_who_follows_sees_a_daemon_that_crashes_come_back_and_nothing_twice(monkeypatch, tmp_path, capsys):
+    gone = DaemonUnreachableError("gone", "start it")
+    client = Streams(stream_of("A", 1, 2), gone, stream_of("A", 1, 2, 3), gone, gone, stream_of("B", 1, 2), gone)
+    waited = []
+
+    def pause(seconds):
+        waited.append(seconds)
+        if not client.left:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(following, "GateClient", lambda _path: client)
+    monkeypatch.setattr(following, "pause", pause)
+    seen = []
+    with contextlib.suppress(KeyboardInterrupt):
+        for event in following.follow(tmp_path, after=0):
+            seen.append((event.fields["run"], event.sequence))  # noqa: PERF401 - what was seen before the interruption counts
+    assert [each for each in seen if each[1] is not None] == [("A", 1), ("A", 2), ("A", 3), ("B", 1), ("B", 2)]
+    told = capsys.readouterr().err
+    assert told.count("trying again") == 3
+    assert told.count("answers again") == 2
+    assert len(waited) == 7
+
+
+def test_whoever_follows_no_daemon_at_all_is_told_at_once(monkeypatch, tmp_path):
+    monkeypatch.setattr(following, "GateClient", lambda _path: Streams(DaemonUnreachableError("gone", "start it")))
+    with pytest.raises(DaemonUnreachableError):
+        next(following.follow(tmp_path))
+
+
+def test_a_pipe_that_nobody_reads_ends_an_idle_watch(monkeypatch, tmp_path):
+    monkeypatch.setattr(following, "GateClient", lambda _path: Streams([FeedEvent("heartbeat", {})] * 2))
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        os.close(reading)
+        with pytest.raises(BrokenPipeError):
+            next(following.follow(tmp_path))
+
+
+@pytest.mark.parametrize("answer", [{}, {"accepted": "yes"}, {"accepted": False}])
+def test_an_act_that_the_answer_does_not_confirm_is_not_called_done(answer, monkeypatch, tmp_path):
+    client = GateClient(tmp_path / "s")
+    monkeypatch.setattr(client, "_ask", lambda *_about: answer)
+    for act in (lambda: client.officer("acknowledge", "n-7"), lambda: client.maintenance(True, "n-7", "r")):
+        with pytest.raises(DaemonUnreachableError, match="whether it was carried out is not known"):
+            act()
+
+
+@pytest.mark.parametrize(("ask", "answer"), [("status", {}), ("status", {"state": 3}), ("diagnostics", {"devices": [1, 2]}), ("diagnostics", {})])
+def test_a_daemon_of_another_version_is_not_believed(ask, answer, monkeypatch, tmp_path):
+    client = GateClient(tmp_path / "s")
+    monkeypatch.setattr(client, "_ask", lambda *_about: answer)
+    with pytest.raises(DaemonUnreachableError, match="not a gate controller of this version"):
+        getattr(client, ask)()
 
 
 def test_the_socket_may_come_from_the_environment(daemon):
