@@ -190,7 +190,7 @@ def journal(site: Site) -> Iterator[Finding]:
     section = settings.journal
     if section.signing_key_credential is not None and "CREDENTIALS_DIRECTORY" not in os.environ:
         yield skipped("journal.key", f"{section.signing_key_credential} {_CREDENTIAL}")
-    elif section.signing_key_file is None and section.signing_key_credential is None and not section.path.exists():
+    elif section.signing_key_file is None and section.signing_key_credential is None and _is_missing(section.path):
         yield passed("journal.key", "this simulation makes one at its first start")
     else:
         try:
@@ -200,6 +200,14 @@ def journal(site: Site) -> Iterator[Finding]:
             return
         yield passed("journal.key", "it can be read, and by its owner alone")
     yield _journal_store(site, section.path)
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether it is known to be missing: not of a directory that this user may not look into."""
+    try:
+        return not path.exists()
+    except PermissionError:
+        return False
 
 
 def _journal_store(site: Site, path: Path) -> Finding:
