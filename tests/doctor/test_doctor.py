@@ -12,7 +12,7 @@ import pytest
 from gate_controller.cli.doctor import doctor_command
 from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.cli.main import main
-from gate_controller.diagnostics import Site, all_groups, examine
+from gate_controller.diagnostics import Site, all_groups, examine, stores
 from gate_controller.diagnostics.catalogue import CHECKS
 from tests.doctor.gate import BrokenGate
 from tests.doctor.inject import INJECT
@@ -110,6 +110,15 @@ def test_one_cause_makes_no_others(gate):
 @pytest.mark.parametrize(("wall", "check"), [(60.0, "clock.time"), (3e9, "clock.time"), (1e18, "clock.time"), (1_777_000_000.0, "clock.behind")])
 def test_a_wrong_clock_is_named(gate, wall, check):
     assert findings(Site(gate.config, clock=Clock(wall)), "clock")[check].result == "fail"
+
+
+def test_a_journal_in_a_directory_that_may_not_be_looked_into_is_not_taken_for_one_that_is_missing(monkeypatch, tmp_path):
+    def refuse(_path):
+        raise PermissionError
+
+    assert stores._is_missing(tmp_path / "journal.db")
+    monkeypatch.setattr(Path, "exists", refuse)
+    assert not stores._is_missing(tmp_path / "journal.db")
 
 
 @pytest.mark.wire
