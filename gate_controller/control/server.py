@@ -25,6 +25,7 @@ from gate_controller.control.feed import EventFeed
 from gate_controller.control.kiosk import kiosk_app
 from gate_controller.control.metrics import GateMetrics
 from gate_controller.control.officer_page import officer_app
+from gate_controller.control.peers import LoopbackPeers
 from gate_controller.control.roles import DEFAULT_GROUPS, Role
 from gate_controller.control.serving import Limits, Site
 from gate_controller.control.sockets import UnixListener, adopt_loopback, adopt_unix, listen_loopback, listen_unix
@@ -53,7 +54,7 @@ class ControlServer:
         passes: What counts the passes for the metrics.
         groups: The machine's group of each role.
         about: What the daemon knows of itself: members of the diagnostics.
-        handed_over: Listeners that the service manager made, "control", "officer" and "kiosk"; those that are used are taken out.
+        handed_over: Listeners that the service manager made, "control", "officer" and "kiosk", and "peers" (peers.py); those that are used are taken out.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class ControlServer:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
+        self._peers: LoopbackPeers | None = None
         self.kiosk_url: str | None = None
 
     def start(self) -> None:
@@ -102,6 +104,7 @@ class ControlServer:
             if self._port is not None:
                 given = self._handed_over.pop("kiosk", None)
                 page = listen_loopback(self._port) if given is None else adopt_loopback(given, self._port)
+                self._peers = LoopbackPeers(self._handed_over.pop("peers", None))
                 self.kiosk_url = f"http://127.0.0.1:{page.getsockname()[1]}/"
             ready: Future[None] = Future()
             self._thread = threading.Thread(target=self._run, args=(unix, officers, page, ready), name="control", daemon=True)
@@ -109,7 +112,7 @@ class ControlServer:
             ready.result(timeout=_START_S)
         except BaseException:
             self.stop()
-            _close(unix, officers, page)
+            _close(unix, officers, page, self._peers)
             raise
 
     def stop(self) -> None:
@@ -150,7 +153,7 @@ class ControlServer:
             else:
                 log.exception("the control server failed")
         finally:
-            _close(unix, officers, page)
+            _close(unix, officers, page, self._peers)
 
     async def _serve(self, unix: UnixListener, officers: UnixListener | None, page: socket.socket | None, ready: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -166,7 +169,9 @@ class ControlServer:
                 sites.append((Site(app, self._limits.officer_connections, self._limits), officers.socket))
             if page is not None:
                 app = kiosk_app(self._feed, page.getsockname()[1], self._limits)
-                sites.append((Site(app, self._limits.kiosk_connections, self._limits), page))
+                peers = self._peers
+                told = None if peers is None else peers.uid
+                sites.append((Site(app, self._limits.kiosk_connections, self._limits, self._limits.kiosk_connections_each, told), page))
             for site, listener in sites:
                 stack.push_async_callback(site.stop)
                 await site.start(listener)
@@ -192,7 +197,7 @@ class ControlServer:
             await asyncio.sleep(self._limits.heartbeat_s)
 
 
-def _close(*listeners: UnixListener | socket.socket | None) -> None:
+def _close(*listeners: UnixListener | socket.socket | LoopbackPeers | None) -> None:
     for each in listeners:
         if each is not None:
             each.close()

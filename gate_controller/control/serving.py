@@ -10,7 +10,7 @@ import contextlib
 import socket
 import struct
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -29,7 +29,8 @@ class Limits:
     Attributes:
         api_connections: Connections to the control socket at a time; beyond it, one of whoever has most is hung up on.
         api_connections_each: Those of one user, root apart: who may only read must not keep an officer out.
-        kiosk_connections: Connections to the kiosk page at a time.
+        kiosk_connections: Connections to the kiosk page at a time; of one user as above, so that no account can keep the display out.
+        kiosk_connections_each: Those of one user, root apart.
         officer_connections: Those to the officers' page; of one user as above.
         answers_per_s: Answers one user of the control socket gets a second to what only reads; further requests wait (pace.py).
         answers_at_once: Those that are given at once after a pause.
@@ -44,7 +45,8 @@ class Limits:
 
     api_connections: int = 128
     api_connections_each: int = 56
-    kiosk_connections: int = 16
+    kiosk_connections: int = 32
+    kiosk_connections_each: int = 8
     officer_connections: int = 64
     answers_per_s: float = 40.0
     answers_at_once: int = 20
@@ -101,13 +103,19 @@ class Site:
         app: The application.
         cap: Connections at a time.
         limits: The other limits.
+        each: Connections of one user, root apart; that of the control socket by default.
+        uid: Tells who is at the other end of a connection, where that is known.
     """
 
-    def __init__(self, app: web.Application, cap: int, limits: Limits) -> None:
+    def __init__(
+        self, app: web.Application, cap: int, limits: Limits, each: int | None = None, uid: Callable[[asyncio.BaseTransport | None], int | None] | None = None
+    ) -> None:
         self._open: dict[asyncio.Transport, int | None] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self._cap = cap
+        self._each = limits.api_connections_each if each is None else each
+        self._uid = uid or peer_uid
         self._limits = limits
         # handler_cancellation: a stream whose client has gone ends at once, not at its next write.
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=limits.stop_s)
@@ -137,11 +145,11 @@ class Site:
 
     def enter(self, transport: asyncio.Transport) -> None:
         """Count a new connection. When there are too many, hang up on the newest one of whoever has most: several readers together must keep no officer out."""
-        uid = peer_uid(transport)
+        uid = self._uid(transport)
         self._open[transport] = uid
         self._empty.clear()
         held = Counter(self._open.values())
-        if uid and held[uid] > self._limits.api_connections_each:
+        if uid and held[uid] > self._each:
             self._hang_up(transport)
         elif len(self._open) > self._cap:
             most = uid if held[uid] == max(held.values()) else held.most_common(1)[0][0]

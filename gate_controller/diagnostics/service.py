@@ -21,6 +21,8 @@ from gate_controller.ports.errors import GateError
 
 IDS = ("service.socket", "service.version", "service.unit", "service.lane", "service.officer", "kiosk.port")
 UNIT = "gate-controller.service"
+KIOSK_S = 3.0
+"""After so long without a sign of life the display says LANE CLOSED."""
 
 
 def check(site: Site) -> Iterator[Finding]:
@@ -114,16 +116,43 @@ def _kiosk(site: Site) -> Finding:
         return skipped("kiosk.port", "the configuration does not tell the port")
     if not settings.kiosk.enabled or settings.kiosk.port == 0:
         return skipped("kiosk.port", "the configuration has no display")
-    address = (settings.kiosk.host, settings.kiosk.port)
-    with contextlib.suppress(OSError), socket.create_connection(address, timeout=3.0):
+    port = settings.kiosk.port
+    who_has_it = f"sudo ss -tnp 'sport = :{port}' names who is connected, sudo ss -ltnp 'sport = :{port}' who listens"
+    try:
+        with socket.create_connection((settings.kiosk.host, port), timeout=KIOSK_S) as line:
+            if site.mode is not Mode.DAEMON:
+                if Path("/run/systemd/system").is_dir():
+                    return passed("kiosk.port", f"port {port} is held by systemd for the gate, or by another program")
+                return failed("kiosk.port", f"port {port} is held by another program", f"sudo ss -ltnp 'sport = :{port}' names it")
+            if _beats(line, port, site.clock.monotonic):
+                return passed("kiosk.port", f"port {port}: the page's signs of life come")
+            return failed("kiosk.port", f"port {port} gives no sign of life within {KIOSK_S:g} s: the display shows LANE CLOSED", who_has_it)
+    except ConnectionResetError:
+        return failed("kiosk.port", f"port {port} hangs up: more connections than it takes, or another program", who_has_it)
+    except OSError:
         if site.mode is Mode.DAEMON:
-            return passed("kiosk.port", f"port {settings.kiosk.port} answers")
-        if Path("/run/systemd/system").is_dir():
-            return passed("kiosk.port", f"port {settings.kiosk.port} is held by systemd for the gate, or by another program")
-        return failed("kiosk.port", f"port {settings.kiosk.port} is held by another program", f"sudo ss -ltnp 'sport = :{settings.kiosk.port}' names it")
-    if site.mode is Mode.DAEMON:
-        return failed("kiosk.port", f"nothing answers at port {settings.kiosk.port}", f"sudo systemctl restart {UNIT}")
-    return passed("kiosk.port", f"port {settings.kiosk.port} is free")
+            return failed("kiosk.port", f"nothing answers at port {port}", f"sudo systemctl restart {UNIT}")
+        return passed("kiosk.port", f"port {port} is free")
+
+
+def _beats(line: socket.socket, port: int, now: Callable[[], float]) -> bool:
+    """Whether the kiosk page's stream tells that the gate lives, as the display waits for it.
+
+    Raises:
+        ConnectionResetError: It was hung up on.
+    """
+    line.sendall(f"GET /events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+    until, heard = now() + KIOSK_S, b""
+    with contextlib.suppress(TimeoutError):
+        while (left := until - now()) > 0:
+            line.settimeout(left)
+            part = line.recv(65536)
+            if not part:
+                raise ConnectionResetError
+            heard = heard[-64:] + part
+            if b"event: heartbeat" in heard:
+                return True
+    return False
 
 
 def device(name: str) -> Callable[[Site], Iterator[Finding]]:
@@ -143,9 +172,9 @@ def device(name: str) -> Callable[[Site], Iterator[Finding]]:
             if each == blamed and isinstance(known, dict):
                 yield failed(each, str(known.get("detail") or known.get("code")), str(known.get("remedy", "")))
                 break
-            if state == "ready" and not each.endswith(".speed"):
+            if state == "ready" and not each.endswith((".speed", ".transfer", ".damage")):
                 yield passed(each, "the gate controller works with it")
-            elif each.endswith(".speed"):
+            elif each.endswith((".speed", ".transfer", ".damage")):
                 yield skipped(each, "measured in maintenance: gatectl fingerprint test, face test, qr test, io show")
             elif state != "lost":
                 yield warned(each, f"the gate controller says: {state or 'nothing'}", "wait a few seconds and ask again")

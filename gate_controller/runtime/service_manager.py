@@ -17,6 +17,8 @@ from gate_controller.ports.clock import Clock
 
 FIRST_DESCRIPTOR = 3
 """SD_LISTEN_FDS_START."""
+PEERS = "peers"
+"""Name of the netlink socket that a unit hands over beside its listener."""
 SEND_WITHIN_S = 1.0
 STATUS_LENGTH = 200
 log = structlog.get_logger("gate.service")
@@ -114,6 +116,8 @@ def _inherited(count: int, names: list[str]) -> dict[str, socket.socket]:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
             continue
+        if listener.family == socket.AF_NETLINK:
+            name = PEERS  # one unit has one name for all it hands over
         if name in found:
             log.warning("two listeners of one name; the first is used", name=name)
             listener.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import http.server
 import json
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -223,8 +225,10 @@ def listen(gate: BrokenGate, says: str = "", mode: str = "666") -> None:
 
 
 @fault
-def daemon(gate: BrokenGate, version: str = "", status: dict[str, Any] | None = None, inputs: dict[str, str] | None = None) -> None:
-    """A running gate controller that says what is given, and else that all is well."""
+def daemon(
+    gate: BrokenGate, version: str = "", status: dict[str, Any] | None = None, inputs: dict[str, str] | None = None, page: str = "heartbeat", says: str = ""
+) -> None:
+    """A running gate controller that says what is given, and else that all is well; `page`: what the display is told; `says`: this and nothing else."""
     from importlib.metadata import version as installed
 
     ready = {"state": "ready", "code": "", "detail": "", "remedy": ""}
@@ -243,7 +247,7 @@ def daemon(gate: BrokenGate, version: str = "", status: dict[str, Any] | None = 
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = json.dumps(answers.get(self.path, {"error": "unknown", "remedy": ""})).encode()
+            body = says.encode() or json.dumps(answers.get(self.path, {"error": "unknown", "remedy": ""})).encode()
             self.send_response(200 if self.path in answers else 404)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -258,8 +262,33 @@ def daemon(gate: BrokenGate, version: str = "", status: dict[str, Any] | None = 
     server = socketserver.ThreadingUnixStreamServer(str(gate.directory / "control.sock"), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    page = socket.create_server(("127.0.0.1", gate.files.changes["kiosk"]["port"]))
-    gate.cleanup.callback(page.close)
+    _page(gate, page)
+    gate.cleanup.callback(server.server_close)
+    gate.cleanup.callback(server.shutdown)
+
+
+def _page(gate: BrokenGate, says: str) -> None:
+    """The display's page: an event of that name now and then; "" hangs up, "silence" says nothing."""
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not says:
+                return
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(b"event: %s\ndata: {}\n\n" % says.encode() if says != "silence" else b": \n\n")
+                    time.sleep(0.2)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(http.server.ThreadingHTTPServer):
+        daemon_threads, block_on_close = True, False
+
+    server = Server(("127.0.0.1", gate.files.changes["kiosk"]["port"]), Page)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     gate.cleanup.callback(server.server_close)
     gate.cleanup.callback(server.shutdown)
 

@@ -26,7 +26,7 @@ from tests.install.machine import SERVICE, Booted, booted
 from tests.install.officers import officers_page
 
 ROLES = ("gate-read", "gate-operator", "gate-officer", "gate-engineer")
-PARTS = ("sync", "ready", "looked_at", "permissions", "officers_page", "hardening", "watchdog", "stop", "upgrade", "closed")
+PARTS = ("sync", "ready", "looked_at", "permissions", "officers_page", "display", "hardening", "watchdog", "stop", "upgrade", "closed")
 NEWER, BROKEN = "99.0.0", "99.1.0"
 SWITCH_S = 900.0
 """For dpkg with a switch of versions in it, which may go back, on a loaded machine."""
@@ -71,6 +71,36 @@ while True:
             peer.connect_ex(address)
 """
 """A display and a monitor that try again and again."""
+FLOOD = """
+import select, socket, time
+held, told = [], 0.0
+while True:
+    while len(held) < 200:
+        peer = socket.create_connection(("127.0.0.1", 808))
+        peer.sendall(b"GET /events HTTP/1.1\\r\\nHost: 127.0.0.1:808\\r\\n\\r\\n")
+        held.append(peer)
+    time.sleep(0.2)
+    for peer in select.select(held, [], [], 0)[0]:
+        try:
+            alive = peer.recv(65536)
+        except OSError:
+            alive = b""
+        if not alive:
+            held.remove(peer)
+            peer.close()
+    if time.monotonic() > told + 2:
+        told = time.monotonic()
+        print("it has", len(held), flush=True)
+"""
+"""An account that wants all of the display's connections."""
+PAGE = """
+import urllib.request
+with urllib.request.urlopen("http://127.0.0.1:808/events", timeout=10) as page:
+    for line in page:
+        if line.startswith(b"event: heartbeat"):
+            print("heartbeat")
+            break
+"""
 THREADS = "for task in /proc/$(systemctl show -P MainPID gate-controller)/task/*; do chrt -p ${task##*/} | sed -n 's/.*policy: //p'; done"
 
 
@@ -118,6 +148,7 @@ def walk(machine: Booted, version: str, parts: Sequence[str]) -> None:
         "looked_at": looked_at,
         "permissions": permissions,
         "officers_page": officers_page,
+        "display": display,
         "hardening": hardening,
         "watchdog": watchdog,
         "stop": stop,
@@ -228,6 +259,17 @@ def permissions(machine: Booted) -> None:
         status = said.split(" ")[1] if said.startswith("HTTP/1.1 ") else said[-120:]
         allowed = role == "gate-engineer"
         machine.step(f"{role} {'may' if allowed else 'may not'} ask for maintenance", status in ({"200", "409"} if allowed else {"403"}), status)
+
+
+def display(machine: Booted) -> None:
+    """The display gets its page, whatever another account connects."""
+    machine.run("systemd-run", "--unit=flood", "-p", "User=stranger", "python3", "-c", FLOOD)
+    flood = lambda: machine.says("journalctl", "--no-pager", "-o", "cat", "-n", "1", "-u", "flood")  # noqa: E731
+    machine.until("an account that wants 200 connections to the display's page", lambda: flood().startswith("it has"), found=flood)
+    said = [machine.says("runuser", "-u", "gate-kiosk", "--", "python3", "-c", PAGE)[-200:] for _ in range(5)]
+    machine.step("does not keep the display out", set(said) == {"heartbeat"}, set(said))
+    machine.step("and has few", int(re.sub(r"\D", "", flood()) or "200") <= 8, flood())
+    machine.run("systemctl", "stop", "flood")
 
 
 def hardening(machine: Booted) -> None:
