@@ -76,6 +76,7 @@ class Opening:
         """
         self._link.open(self._options.baud)
         baud = self._find(deadline)
+        left = self._commands.read_parameters(deadline)
         if baud != self._options.baud:
             self._change_baud(deadline)
         self.set_packet_bytes(self._options.packet_bytes, deadline)
@@ -86,6 +87,9 @@ class Opening:
         if found != expected:
             what = f"{self._where} reads back security level {found[0]}, packets of {found[1]} bytes, {found[2]} baud instead of {expected}"
             raise DeviceUntrustedError(what, "power-cycle the module; if it stays, replace it")
+        if (left.security_level, baud) != (self._options.security_level, self._options.baud):
+            found_at = f"at {baud} baud and security level {left.security_level}"
+            self._warn(f"{self._where} was found {found_at} and is set as configured: unless it is new here, something else talks to it")
         template_bytes, model, serial = self._identify(deadline)
         self._link.forget_boot()
         return Module(parameters, template_bytes, parameters.password_verified, model, serial)

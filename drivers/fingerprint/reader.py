@@ -125,9 +125,13 @@ class ZhianTecReader:
         self.clear_reference()
         self._check_template(template)
         self._assert_unchanged(deadline)
+        self._transfer(template.data, deadline)
+        self._has_reference = True
+
+    def _transfer(self, data: bytes, deadline: float) -> None:
         self._holds_a_finger()
         configured = self._packet_bytes
-        while not self._send(template.data, deadline):
+        while not self._send(data, deadline):
             if self._packet_bytes == _SMALLEST_PACKET_BYTES:
                 self._set_packet_bytes(configured, deadline)
                 what = f"{self._where} does not take the template, in packets of {configured} bytes nor in smaller ones"
@@ -136,7 +140,6 @@ class ZhianTecReader:
         if self._packet_bytes != configured:
             self._warn(f"{self._where} takes templates only in packets of {self._packet_bytes} bytes; set packet_bytes to that")
         self._link.forget_boot()
-        self._has_reference = True
 
     def clear_reference(self) -> None:
         """See FingerprintReader. Nothing is compared with it any more; the module's buffer keeps it until wipe(), another one, or a loss of power."""
@@ -153,7 +156,7 @@ class ZhianTecReader:
         if not self._left:
             return True
         buffer, sent = self._left.pop()
-        nobodys = (_NOBODYS * (module.template_bytes // len(_NOBODYS) + 1))[: module.template_bytes]
+        nobodys = _nobodys(module)
         patience_s = transfer_patience_s(module.template_bytes, self._packet_bytes, module.parameters.baud)
         until = min(deadline, self._now() + patience_s)
         try:
@@ -173,6 +176,47 @@ class ZhianTecReader:
     def _holds_a_finger(self) -> None:
         buffers = {self._traits.live_buffer, self._traits.reference_buffer}
         self._left = [(buffer, False) for buffer in sorted(buffers)]
+
+    def check_transfer(self, deadline: float) -> bool:
+        """See FingerprintReader. A module may throw out what is no template: that it has let go of what it held before shows that it was received all the same."""
+        module = self._opened()
+        self.clear_reference()
+        self._assert_unchanged(deadline)
+        self._holds_a_finger()
+        held = self._commands.upload_template(self._traits.reference_buffer, module.template_bytes, deadline)
+        before = held.data if held is not None else b""
+        nobodys = _nobodys(module)
+        sent = nobodys if before != nobodys else nobodys[::-1]
+        configured = self._packet_bytes
+        while True:
+            found = self._held_after(sent, deadline)
+            if found is not None and (found == sent or not any(found)):
+                self._link.forget_boot()
+                return found == sent or any(before)
+            if self._packet_bytes == _SMALLEST_PACKET_BYTES:
+                self._set_packet_bytes(configured, deadline)
+                what = f"{self._where} takes no template: what was sent is not there when it is read back"
+                raise DeviceUntrustedError(what, "power-cycle the module; if it stays, fit another: nobody can be compared with it")
+            self._set_packet_bytes(self._packet_bytes // 2, deadline)
+
+    def check_image(self, deadline: float) -> FingerprintOutcome | None:
+        """See FingerprintReader. What was extracted is where a reference would be, so that check_transfer() can tell whether that is let go of."""
+        self._opened()
+        self.clear_reference()
+        self._assert_unchanged(deadline)
+        self._holds_a_finger()
+        modelled = self._traits.reference_buffer == self._traits.live_buffer  # an R503: what was extracted reaches the ModelBuffer by RegModel alone
+        for buffer in (1, 2) if modelled else (self._traits.reference_buffer,):
+            captured = self._commands.get_image(deadline)
+            self._lifted = captured == Code.NO_FINGER
+            if captured != Code.OK:
+                return FingerprintOutcome.NO_FINGER if captured == Code.NO_FINGER else FingerprintOutcome.CAPTURE_FAILED
+            extracted = self._commands.extract(buffer, deadline)
+            if extracted != Code.OK:
+                return _EXTRACTION[Code(extracted)]
+        if modelled:
+            self._commands.merge(deadline)
+        return None
 
     def finger_present(self, deadline: float) -> bool:
         """See FingerprintReader. A finger whose image cannot be taken is present.
@@ -236,19 +280,23 @@ class ZhianTecReader:
 
     def _send(self, data: bytes, deadline: float) -> bool:
         """Send a template and read it back; False when it is not in the module afterwards."""
+        return self._held_after(data, deadline) == data
+
+    def _held_after(self, data: bytes, deadline: float) -> bytes | None:
+        """Send a template; what the module holds then, b"" when it says nothing. None: it refused, or broke off."""
         buffer = self._traits.reference_buffer
         patience_s = transfer_patience_s(len(data), self._packet_bytes, self._opened().parameters.baud)
         try:
             code = self._commands.download_template(buffer, data, self._packet_bytes, min(deadline, self._now() + patience_s))
             if code != Code.OK:
-                return False
+                return None
             held = self._commands.upload_template(buffer, len(data), min(deadline, self._now() + 2 * patience_s))
         except (DeviceTimeoutError, DeviceProtocolError):
             # A module that chokes on a packet size may fall silent; the next command settles the line, or raises.
             if self._now() >= deadline:
                 raise
-            return False
-        return held is not None and held.data == data
+            return None
+        return held.data if held is not None else b""
 
     def _set_packet_bytes(self, size: int, deadline: float) -> None:
         self._opening.set_packet_bytes(size, deadline)
@@ -285,3 +333,8 @@ class ZhianTecReader:
             what = f"{self._where} reports a match with a score of 0"
             raise DeviceUntrustedError(what, "replace the module: its verdicts cannot be trusted")
         return FingerprintResult(FingerprintOutcome.MATCH if code == Code.OK else FingerprintOutcome.NO_MATCH, score)
+
+
+def _nobodys(module: Module) -> bytes:
+    """What stands in for a template of that module."""
+    return (_NOBODYS * (module.template_bytes // len(_NOBODYS) + 1))[: module.template_bytes]

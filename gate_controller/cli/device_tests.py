@@ -18,6 +18,7 @@ from gate_controller.cli.asking import CALL_S, built, daemon, opened, site_optio
 from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.cli.socket_option import one_line
 from gate_controller.diagnostics.site import Site
+from gate_controller.ports.devices import FingerprintOutcome
 from gate_controller.ports.errors import DeviceTimeoutError
 
 Values = dict[str, Any]
@@ -73,7 +74,7 @@ def fingerprint_info_command(site: Site, as_json: bool) -> None:
 @site_options
 @reason_option
 def fingerprint_test_command(site: Site, as_json: bool, reason: str) -> int:
-    """Whether the module answers and sees a finger that is laid on and lifted. No finger is compared or kept.
+    """Whether the module answers, takes templates, and can read a finger that is laid on and lifted. No finger is compared or kept.
 
     Exit code: as `gatectl qr test`.
     """
@@ -145,7 +146,12 @@ def _qr(site: Site) -> Values:
 
 
 def _fingerprint(site: Site) -> Values:
+    from gate_controller.runtime.device_tests import PRINTS, transferred
+
     took: list[float] = []
+    failures: list[str] = []
+    image: FingerprintOutcome | None = FingerprintOutcome.NO_FINGER
+    transfer = ""
     seen = lifted = False
     with opened(site, "fingerprint") as reader:
         click.echo(f"lay a finger on the sensor and lift it ({FINGER_WAIT_S:g} s)", err=True)
@@ -155,9 +161,22 @@ def _fingerprint(site: Site) -> Values:
             present = reader.finger_present(site.clock.monotonic() + CALL_S)
             took.append(time.monotonic() - began)
             seen, lifted = seen or present, seen and not present
+            if present and image is not None:
+                image = reader.check_image(site.clock.monotonic() + CALL_S)
+                transfer = transferred(reader, site.clock, failures) if image is None else transfer
+        if not transfer:
+            transfer = transferred(reader, site.clock, failures)
     findings = [] if lifted else ["no finger was seen" if not seen else "the finger was not seen lifted: wipe the sensor"]
-    values = {"finger_seen": seen, "finger_lifted": lifted, "answer_ms": round(statistics.median(took) * 1000, 1) if took else None}
-    return _result("fingerprint", findings, values, failed=False)
+    if image in PRINTS:
+        findings.append(f"the finger could not be read ({image.value}): {PRINTS[image]}")
+    values = {
+        "finger_seen": seen,
+        "finger_lifted": lifted,
+        "answer_ms": round(statistics.median(took) * 1000, 1) if took else None,
+        "takes_templates": transfer,
+        "print": "usable" if image is None else image.value,
+    }
+    return _result("fingerprint", failures + findings, values, failed=bool(failures))
 
 
 def _face(site: Site) -> Values:

@@ -17,6 +17,7 @@ CAMERA = {
     "answer": "Pictures come.",
     "stream": "What comes decodes to pictures.",
     "picture": "The pictures are of the configured size, change, and have light in them. Else: a covered lens, a camera that hangs, no lamp.",
+    "damage": "The pictures are whole. Damaged ones are shown as if nothing were wrong, and codes and faces in them are not read.",
     "speed": "Pictures come often enough: below 11 a second attack detection comes to no judgement.",
 }
 
@@ -28,7 +29,7 @@ CHECKS: dict[str, str] = {
     "service.unit": "What systemd says of gate-controller.service.",
     "service.lane": "Whether the lane is in service, and if not, why.",
     "service.officer": "Whether a call for an officer is pending.",
-    "kiosk.port": "The traveller's display can get its page: the daemon serves it, or the port is free for it.",
+    "kiosk.port": "The traveller's display can get its page: the daemon serves it and gives signs of life there, or the port is free for it.",
     "clock.time": "The clock shows a time in the life of this program. A wrong clock expires keys or lets old ones live on.",
     "clock.behind": "The clock is not behind the latest time the gate has seen. If it is, every pass is refused: it could bring back what was revoked.",
     "clock.synchronised": "The kernel's clock is disciplined (NTP, PTP). A gate without a network is set by hand; look at its drift each month.",
@@ -53,6 +54,7 @@ CHECKS: dict[str, str] = {
     "udev.rules": "The rules that name the devices are installed and name what the configuration opens.",
     "udev.names": "Each name leads to a device of its own, and to the right kind of it.",
     **{f"fingerprint.{name}": text.format(what="fingerprint module") for name, text in SERIAL.items()},
+    "fingerprint.transfer": "The fingerprint module takes a template and gives it back unchanged. Else nobody can be compared with theirs.",
     **{f"io_board.{name}": text.format(what="I/O board") for name, text in SERIAL.items()},
     **{f"qr_camera.{name}": text for name, text in CAMERA.items()},
     **{f"face_camera.{name}": text for name, text in CAMERA.items()},

@@ -20,12 +20,15 @@ from gate_controller.diagnostics.lane import at_rest
 from gate_controller.diagnostics.site import Mode, Site, holders
 from gate_controller.ports.devices import Camera, FingerprintReader, IoBoard
 from gate_controller.ports.drivers import DriverContext
-from gate_controller.ports.errors import DeviceError, DeviceTimeoutError
+from gate_controller.ports.errors import DeviceError, DeviceTimeoutError, DeviceUntrustedError
+from gate_controller.runtime.device_tests import DAMAGE_REMEDY, looks_damaged
 from gate_controller.settings import Settings
 from gate_controller.settings.device_nodes import NodeKind, examine
 
 OPEN_S = 8.0
 CALL_S = 3.0
+TRANSFER_S = 6.0
+"""To send a template and read it back; 1536 bytes at 9600 baud take 3.6 s."""
 READINGS = 15
 FINGER_LOOKS = 5
 FINGER_SLOW_S, FINGER_TOO_SLOW_S = 0.6, 1.2
@@ -36,14 +39,25 @@ WATCH_S = 1.0
 """How long a camera is watched beyond its own limits for a frozen and for a dark picture."""
 FEWEST_FPS = 11.0
 NO_PICTURES_FPS = 3.0
+MANY_DAMAGED = 0.1
+"""Share of the pictures."""
 _PLUG = "plug it in, check cable and power; gatectl install devices shows what the machine sees"
 
 
 def fingerprint(site: Site) -> Iterator[Finding]:
     """The fingerprint module on its line."""
 
-    def ask(device: FingerprintReader) -> Iterator[Finding]:
-        yield passed("fingerprint.settings", _facts(device.describe()))
+    def ask(device: FingerprintReader, warnings: list[str]) -> Iterator[Finding]:
+        yield _settings("fingerprint", device.describe(), warnings)
+        try:
+            seen = device.check_transfer(site.clock.monotonic() + TRANSFER_S)
+        except DeviceUntrustedError as error:
+            yield failed("fingerprint.transfer", error.what, error.remedy)
+        else:
+            if seen:
+                yield passed("fingerprint.transfer", "it takes a template, and gives back what was sent")
+            else:
+                yield skipped("fingerprint.transfer", "it shows nothing of a template that is nobody's; it does with a finger on it: gatectl fingerprint test")
         typical = statistics.median(_times(site, FINGER_LOOKS, lambda: device.finger_present(site.clock.monotonic() + CALL_S)))
         if typical > FINGER_SLOW_S:
             say = failed if typical > FINGER_TOO_SLOW_S else warned
@@ -57,8 +71,8 @@ def fingerprint(site: Site) -> Iterator[Finding]:
 def io_board(site: Site) -> Iterator[Finding]:
     """The I/O board, and what it says of the lane."""
 
-    def ask(device: IoBoard) -> Iterator[Finding]:
-        yield passed("io_board.settings", _facts(device.describe()))
+    def ask(device: IoBoard, warnings: list[str]) -> Iterator[Finding]:
+        yield _settings("io_board", device.describe(), warnings)
         took = _times(site, READINGS, lambda: device.read(site.clock.monotonic() + CALL_S))
         typical = statistics.median(took)
         if typical > EMERGENCY_S / 2:
@@ -76,7 +90,7 @@ def camera(name: str) -> Callable[[Site], Iterator[Finding]]:
     """The checks of that camera."""
 
     def check(site: Site) -> Iterator[Finding]:
-        yield from _device(site, name, lambda device: _watch(site, name, device))
+        yield from _device(site, name, lambda device, _warnings: _watch(site, name, device))
 
     return check
 
@@ -85,14 +99,22 @@ def _watch(site: Site, name: str, device: Camera) -> Iterator[Finding]:
     """Take frames for as long as a frozen or a dark picture needs to be known for one."""
     watch_s = max(site.option(name, "frozen_after_s") or 2.0, site.option(name, "dark_after_s") or 2.0) + WATCH_S
     began = now = site.clock.monotonic()
-    sequence, first, frames, shape = 0, 0, 0, ""
+    sequence, first, frames, shape, damaged = 0, 0, 0, "", 0
+    before = None
     while now < began + watch_s:
         frame = device.frame(sequence, now + CALL_S)
         first = first or frame.sequence
         sequence, shape, frames = frame.sequence, f"{frame.image.shape[1]}x{frame.image.shape[0]}", frames + 1
+        damaged += before is not None and looks_damaged(frame.image, before)
+        before = frame.image
         now = site.clock.monotonic()
     yield passed(f"{name}.stream", f"{frames} pictures looked at")
     yield passed(f"{name}.picture", f"{shape}, light in it, changing")
+    if damaged:
+        say = failed if damaged > MANY_DAMAGED * frames else warned
+        yield say(f"{name}.damage", f"{damaged} of {frames} pictures look damaged", DAMAGE_REMEDY)
+    else:
+        yield passed(f"{name}.damage", "they look whole")
     rate = (sequence - first) / (now - began)
     if rate < FEWEST_FPS:
         say = failed if rate < NO_PICTURES_FPS else warned
@@ -103,7 +125,14 @@ def _watch(site: Site, name: str, device: Camera) -> Iterator[Finding]:
         yield passed(f"{name}.speed", f"{rate:.1f} pictures a second")
 
 
-def _device(site: Site, name: str, ask: Callable[[Any], Iterator[Finding]], *, to_look: bool = False) -> Iterator[Finding]:
+def _settings(name: str, described: dict[str, str], warnings: list[str]) -> Finding:
+    """The device's settings as read back; what the driver had to put right first is a sign of something else."""
+    if warnings:
+        return warned(f"{name}.settings", "; ".join(warnings), "if it comes back: what else is connected to the line, what else has it open?")
+    return passed(f"{name}.settings", _facts(described))
+
+
+def _device(site: Site, name: str, ask: Callable[[Any, list[str]], Iterator[Finding]], *, to_look: bool = False) -> Iterator[Finding]:
     """Node, rights, holders; then open it and let `ask` do the rest. An error goes to the check that it is about."""
     settings = site.settings
     if settings is None:
@@ -117,13 +146,14 @@ def _device(site: Site, name: str, ask: Callable[[Any], Iterator[Finding]], *, t
     if any(each.result == "fail" for each in before):
         return
     configured = settings.equipment[name]
-    device = configured.driver.build(configured.options, DriverContext(site.clock, settings.models.directory, lambda _line: None))
+    warnings: list[str] = []
+    device = configured.driver.build(configured.options, DriverContext(site.clock, settings.models.directory, warnings.append))
     reported = {each.id for each in before}
     try:
         (device.open_to_look if to_look else device.open)(site.clock.monotonic() + OPEN_S)
         yield from (passed(check, value) for check, value in _opened(name) if check not in reported)
         reported |= dict(_opened(name)).keys()
-        for finding in ask(device):
+        for finding in ask(device, warnings):
             reported.add(finding.id)
             yield finding
     except DeviceError as error:

@@ -172,6 +172,29 @@ class FingerprintReader(OpenableDevice, Protocol):
         """
         ...
 
+    def check_transfer(self, deadline: float) -> bool:
+        """Send a template that is nobody's and read it back, to find out whether the module takes any; voids the reference.
+
+        Returns:
+            Whether it was seen to take it. False: it shows nothing of what is no template; after a check_image() that gave None it does.
+
+        Raises:
+            DeviceUntrustedError: It takes none, or not what was sent.
+            DeviceError: Any other fault of the line or module.
+        """
+        ...
+
+    def check_image(self, deadline: float) -> FingerprintOutcome | None:
+        """Take one image and see whether it could be used; nothing is compared, and the reference is void.
+
+        Returns:
+            None: it could. Else NO_FINGER, CAPTURE_FAILED, TOO_MESSY or TOO_FEW_FEATURES.
+
+        Raises:
+            DeviceError: Any fault of the line or module.
+        """
+        ...
+
     def light(self, light: FingerprintLight, deadline: float) -> None:
         """Set the light; does nothing on modules without one."""
         ...

@@ -164,6 +164,28 @@ class MemoryFingerprintReader:
         self.clear_reference()
         return True
 
+    def check_transfer(self, deadline: float) -> bool:
+        """See FingerprintReader."""
+        self.clear_reference()
+        self._require_open()
+        self._answer(deadline)
+        self._assert_unchanged()
+        if "downchar_refused" in self._faults:
+            raise DeviceUntrustedError("the simulated fingerprint reader takes no template", "clear the fault")
+        return True
+
+    def check_image(self, deadline: float) -> FingerprintOutcome | None:
+        """See FingerprintReader."""
+        self.clear_reference()
+        self._require_open()
+        self._answer(deadline)
+        self._assert_unchanged()
+        if self._finger is None:
+            self._lifted = True
+            return FingerprintOutcome.NO_FINGER
+        self._touches += 1
+        return _UNREADABLE.get(fingers.capture(self._finger, f"{self._seed} {self._touches}").condition)
+
     def finger_present(self, deadline: float) -> bool:
         """See FingerprintReader."""
         self._require_open()

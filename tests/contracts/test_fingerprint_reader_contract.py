@@ -56,6 +56,12 @@ class Rig:
         return self.reader.verify(self.soon()).outcome
 
 
+def unexpected(warning: str) -> None:
+    """A module whose level was changed is set right when it is opened, and that is told."""
+    if "was found at" not in warning:
+        pytest.fail(warning)
+
+
 @pytest.fixture(
     scope="module",
     params=[
@@ -79,7 +85,7 @@ def maker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         def make_on_wire() -> Rig:
             process.ask("reset")
             options = FingerprintOptions(port=str(process.link), family=family)
-            reader = DRIVER.build(options, DriverContext(SystemClock(), Path(), pytest.fail))
+            reader = DRIVER.build(options, DriverContext(SystemClock(), Path(), unexpected))
             return Rig(reader, family, process.ask)
 
         yield make_on_wire
@@ -380,3 +386,35 @@ def test_wiping_ends_voids_the_reference_and_costs_the_next_traveller_nothing(ri
 def test_a_closed_reader_wipes_nothing(closed: Rig) -> None:
     with pytest.raises(DeviceAbsentError):
         closed.reader.wipe(closed.soon())
+
+
+def test_whether_it_takes_templates_is_found_out_without_anybodys(rig: Rig) -> None:
+    rig.load("ada/right-index")
+    rig.reader.check_transfer(rig.soon())
+    with pytest.raises(DeviceRejectedError, match="no reference"):
+        rig.attempt("ada/right-index")
+    rig.act("fault", name="downchar_refused")
+    with pytest.raises(DeviceUntrustedError, match="takes no template"):
+        rig.reader.check_transfer(rig.soon())
+    rig.act("clear")
+    rig.act("remove")
+    rig.load("ada/right-index")
+    assert [rig.attempt(""), rig.attempt("ada/right-index")] == [NO_FINGER, MATCH]
+
+
+@pytest.mark.parametrize(
+    ("finger", "outcome"),
+    [
+        ("", NO_FINGER),
+        ("ada/right-index", None),
+        ("ada/right-index#dry", FingerprintOutcome.TOO_FEW_FEATURES),
+        ("ada/right-index#smudged", FingerprintOutcome.TOO_MESSY),
+        ("ada/right-index#moving", FingerprintOutcome.CAPTURE_FAILED),
+    ],
+)
+def test_a_print_is_judged_without_comparing_it(rig: Rig, finger: str, outcome: FingerprintOutcome | None) -> None:
+    rig.load("ada/right-index")
+    rig.act("place", finger=finger) if finger else rig.act("remove")
+    assert rig.reader.check_image(rig.soon()) is outcome
+    with pytest.raises(DeviceRejectedError, match="no reference"):
+        rig.attempt("ada/right-index")

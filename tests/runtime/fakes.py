@@ -21,7 +21,7 @@ from gate_controller.ports.devices import (
     FingerprintTemplate,
     Frame,
 )
-from gate_controller.ports.errors import DeviceRejectedError, DeviceTimeoutError, StoreError
+from gate_controller.ports.errors import DeviceRejectedError, DeviceTimeoutError, DeviceUntrustedError, StoreError
 from gate_controller.ports.pad import Cue, PadAssessment
 from gate_controller.ports.services import EnrolmentRecord, EnrolmentState
 from gate_controller.ports.trust import TrustClosed, TrustNotice
@@ -82,6 +82,9 @@ class FakeReader(FakeDevice):
         self.reference: FingerprintTemplate | None = None
         self.refuses: set[bytes] = set()
         self.lights: list[object] = []
+        self.takes_none = False
+        self.tells = True
+        self.print: FingerprintOutcome | None = None
         self.left = 0
         """Steps of overwriting that are left."""
 
@@ -102,6 +105,15 @@ class FakeReader(FakeDevice):
         self.reference = None
         self.left = max(0, self.left - 1)
         return self.left == 0
+
+    def check_transfer(self, deadline) -> bool:
+        self.reference = None
+        if self.takes_none:
+            raise DeviceUntrustedError("fingerprint: takes no template", "fit another")
+        return self.tells
+
+    def check_image(self, deadline) -> FingerprintOutcome | None:
+        return self.print
 
     def finger_present(self, deadline) -> bool:
         return False

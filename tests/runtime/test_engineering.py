@@ -7,6 +7,7 @@ import json
 import threading
 from collections import deque
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,7 +18,7 @@ from gate_controller.ports.devices import Frame
 from gate_controller.ports.errors import DeviceTimeoutError, RefusedByStateError
 from gate_controller.runtime import acts
 from gate_controller.runtime.desk import Stores
-from gate_controller.runtime.device_tests import CALLS, board_test, camera_test, face_look, fingerprint_test, qr_look
+from gate_controller.runtime.device_tests import CALLS, PRINTS, board_test, camera_test, face_look, fingerprint_test, looks_damaged, qr_look
 from gate_controller.runtime.devices import Devices
 from gate_controller.runtime.gate import Gate, _Letter
 
@@ -221,6 +222,60 @@ def test_a_finger_that_never_leaves_is_a_finding(clock, reader):
     assert found["result"] == "warn"
     assert "clean the sensor" in found["findings"][0]
     assert reader.reference is None
+
+
+def test_a_reader_that_takes_no_templates_fails_its_test(clock, reader):
+    reader.takes_none = True
+    found = result_of(fingerprint_test(reader, clock, lambda: clock.now + 3))
+    assert (found["result"], found["values"]["takes_templates"]) == ("fail", "no")
+    assert "takes no template" in found["findings"][0]
+
+
+@pytest.mark.parametrize("outcome", [None, *PRINTS])
+def test_a_finger_that_lies_there_is_read(clock, reader, outcome):
+    looks = iter([True, False, True, False, True])
+    reader.finger_present = lambda _deadline: next(looks)
+    reader.print = outcome
+    found = result_of(fingerprint_test(reader, clock, lambda: clock.now + 3))
+    assert found["values"]["print"] == ("usable" if outcome is None else outcome.value)
+    assert found["result"] == ("pass" if outcome is None else "warn")
+    assert found["values"]["takes_templates"] == "yes"
+
+
+def drawn(cut=None, fault=None):
+    """A picture as a camera sends it, whole or cut off or with wrong bytes, decoded as a decoder does that says nothing."""
+    noise = np.random.default_rng(3).normal(0, 3, (240, 320, 3))
+    picture = np.clip(cv2.GaussianBlur(noise * 20 + np.linspace(60, 190, 240)[:, None, None], (0, 0), 4) + noise, 0, 255).astype(np.uint8)
+    picture[90:150, 100:220] = np.clip(picture[90:150, 100:220].astype(int) + 60, 0, 255)  # edges of the scene's own
+    if cut is not None:
+        picture[cut:] = 128
+    if fault is not None:
+        picture[fault:] = np.clip(picture[fault:].astype(int) - 40, 0, 255)
+    return np.asarray(cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 80])[1], cv2.IMREAD_COLOR))
+
+
+@pytest.mark.parametrize(("first", "second", "damaged"), [({}, {}, False), ({}, {"cut": 200}, True), ({}, {"fault": 64}, True), ({"cut": 200}, {}, True)])
+def test_a_picture_that_breaks_off_between_two_blocks_looks_damaged(first, second, damaged):
+    assert looks_damaged(drawn(**second), drawn(**first)) is damaged
+
+
+def test_what_moves_and_what_is_dark_or_of_another_size_does_not_look_damaged():
+    whole = drawn()
+    for moved in range(1, 24):
+        assert not looks_damaged(np.roll(whole, moved, axis=0)[24:], whole[24:])
+    dark = np.zeros_like(whole)
+    assert not looks_damaged(dark, dark)
+    assert not looks_damaged(whole, whole[:120])
+
+
+def test_damaged_pictures_are_counted(clock, matcher):
+    whole, cut = drawn(), drawn(cut=200)
+    show = Slideshow(clock, whole)
+    plain = show.frame
+    show.frame = lambda newer, deadline: dataclasses.replace(plain(newer, deadline), image=cut if show.sequence % 4 == 0 else whole)
+    found = result_of(camera_test(show, clock, face_look(matcher)))
+    assert found["values"]["damaged"] >= 2
+    assert any("look damaged" in line for line in found["findings"])
 
 
 def test_the_boards_test_waits_for_readings_and_names_what_is_unknown():
