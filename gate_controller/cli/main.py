@@ -6,8 +6,10 @@ Exit codes: 0 ok, 1 a check failed, 2 usage, 3 nothing to do, 4 daemon unreachab
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import errno
+import fcntl
 import io
 import os
 import resource
@@ -148,6 +150,9 @@ def _of_the_output(error: OSError) -> bool:
     """Whether the error is of standard output, not of a file that a command works on, nor a bug."""
     if error.filename is not None:
         return False
+    if error.errno == errno.EBADF:  # it was closed, or opened for reading
+        with contextlib.suppress(OSError):  # what stands for it has no descriptor
+            return fcntl.fcntl(sys.stdout.fileno(), fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
     return error.errno in _OUTPUT_FAILS
 
 
@@ -170,10 +175,13 @@ def script() -> None:
     A crash of a library leaves no memory on the disk: keys, templates and pictures may be in it (the units have LimitCORE=0).
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    closed = sys.stdout is None
     for descriptor, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:  # it was closed before we were started
             os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
             setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
+    if closed:  # what is told there must fail, or it would seem done; the descriptor itself takes anything, for programs that are started from here
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", closefd=False)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
