@@ -6,7 +6,6 @@ Shows its manifest before it writes. Sends nothing anywhere, and reads neither p
 from __future__ import annotations
 
 import io
-import json
 import os
 import tarfile
 import time
@@ -16,6 +15,7 @@ import click
 
 from gate_controller.cli.asking import site_options
 from gate_controller.cli.bundle_content import collect
+from gate_controller.cli.json_output import print_json
 from gate_controller.diagnostics.site import Site, become_gate_user
 from gate_controller.ports.errors import ConfigurationError
 
@@ -41,19 +41,18 @@ def bundle_command(site: Site, as_json: bool, output: Path | None, yes: bool, on
         become_gate_user_unless(only_manifest or os.access(directory, os.W_OK))
         content = collect(site)
         manifest = [{"file": name, "bytes": len(data), "holds": holds} for name, (holds, data) in content.items()]
-        if as_json:
-            click.echo(json.dumps({"file": None if only_manifest else str(path), "manifest": manifest}))
-        else:
+        if not as_json:
             for each in manifest:
                 click.echo(f"{each['file']:<18} {each['bytes']:>8} bytes  {each['holds']}")
-        if only_manifest:
-            return
-        if not yes and not as_json:
-            click.confirm(f"write this to {path}?", abort=True, err=True)
-        _write(folder, path, {name: data for name, (_, data) in content.items()}, site.clock.wall())
+        if not only_manifest:
+            if not yes and not as_json:
+                click.confirm(f"write this to {path}?", abort=True, err=True)
+            _write(folder, path, {name: data for name, (_, data) in content.items()}, site.clock.wall())
     finally:
         os.close(folder)
-    if not as_json:
+    if as_json:
+        print_json({"file": None if only_manifest else str(path), "manifest": manifest})
+    elif not only_manifest:
         click.echo(f"{path} written; look into it before you pass it on: tar -xzOf {path} | less")
 
 

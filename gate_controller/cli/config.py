@@ -13,9 +13,10 @@ from pathlib import Path
 import click
 
 from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.failures import CommandFailedError
+from gate_controller.cli.json_output import print_json
 from gate_controller.cli.run import DEFAULT_CONFIG
 from gate_controller.composition.registry import load_drivers
-from gate_controller.ports.errors import ConfigurationError
 from gate_controller.settings import InvalidConfigurationError, Settings, load
 from gate_controller.settings.devices import Drivers
 from gate_controller.settings.fields import KeyDescription, closest, keys_of
@@ -41,9 +42,14 @@ def check_command(config: Path, as_json: bool) -> None:
     try:
         settings = load(config, load_drivers())
     except InvalidConfigurationError as error:
-        click.echo(_failure_as_json(error) if as_json else str(error))
+        if as_json:
+            raise CommandFailedError(error.what, error.remedy, ExitCode.CONFIGURATION, more={"problems": _problems(error)}) from None
+        click.echo(str(error))
         raise click.exceptions.Exit(ExitCode.CONFIGURATION) from None
-    click.echo(json.dumps({"ok": True, "problems": []}) if as_json else _success(config, settings))
+    if as_json:
+        print_json({"ok": True, "problems": []})
+    else:
+        click.echo(_success(config, settings))
 
 
 @config_group.command("explain")
@@ -55,15 +61,11 @@ def explain_command(key: str | None, as_json: bool) -> None:
     KEY is a section and a key as in the files ("kiosk.port", "policy.presentation.ttl_s", "devices.fingerprint.baud"), or the
     end of one ("ttl_s"). The options of a device are those of every installed driver that fits it.
     """
-    try:
-        known = list(known_keys(load_drivers()))
-    except ConfigurationError as error:
-        click.echo(str(error), err=True)
-        raise click.exceptions.Exit(ExitCode.CONFIGURATION) from None
+    known = list(known_keys(load_drivers()))
     wanted = key.split(".") if key else []
     found = [(origin, description) for origin, description in known if wanted and _fits(description.path[-len(wanted) :], wanted)]
     if as_json and found:
-        click.echo(_keys_as_json(found))
+        print_json({"keys": _described(found)})
         return
     if found:
         click.echo("\n\n".join(_explained(origin, description) for origin, description in found))
@@ -75,7 +77,7 @@ def explain_command(key: str | None, as_json: bool) -> None:
         message = f"there is no key {key!r}; {hint}"
         raise click.UsageError(message)
     if as_json:
-        click.echo(_keys_as_json(listed))
+        print_json({"keys": _described(listed)})
         return
     for origin, description in listed:
         click.echo(f"{key_name(description)}{origin}: {description.description}")
@@ -98,7 +100,7 @@ def diff_command(config: Path, as_json: bool, other: Path | None) -> None:
     there = values_of(other) if other is not None else defaults(load_drivers(), here)
     differences = compared(here if other is not None else {key: here[key] for key in there}, there)
     if as_json:
-        click.echo(json.dumps({"differences": [{"key": key, "here": here, "there": there} for key, here, there in differences]}))
+        print_json({"differences": [{"key": key, "here": here, "there": there} for key, here, there in differences]})
     else:
         for key, here, there in differences:
             click.echo(f"{key}: {json.dumps(here)}, {'there' if other else 'default'} {json.dumps(there)}")
@@ -106,10 +108,9 @@ def diff_command(config: Path, as_json: bool, other: Path | None) -> None:
         raise click.exceptions.Exit(ExitCode.CHECK_FAILED)
 
 
-def _keys_as_json(found: list[tuple[str, KeyDescription]]) -> str:
+def _described(found: list[tuple[str, KeyDescription]]) -> list[dict[str, object]]:
     names = ("description", "values", "unit", "default", "required")
-    keys = [{"key": key_name(each), "driver": origin.strip(" ()"), **{name: getattr(each, name) for name in names}} for origin, each in found]
-    return json.dumps({"keys": keys})
+    return [{"key": key_name(each), "driver": origin.strip(" ()"), **{name: getattr(each, name) for name in names}} for origin, each in found]
 
 
 def _success(config: Path, settings: Settings) -> str:
@@ -118,9 +119,8 @@ def _success(config: Path, settings: Settings) -> str:
     return f"{config}: ok\ngate {gate.id}, {gate.mode}, policy {gate.policy}\ndevices: {devices}"
 
 
-def _failure_as_json(error: InvalidConfigurationError) -> str:
-    names = ("file", "line", "key", "text", "remedy")
-    return json.dumps({"ok": False, "problems": [{name: getattr(problem, name) for name in names} for problem in error.problems]})
+def _problems(error: InvalidConfigurationError) -> list[dict[str, object]]:
+    return [{name: getattr(problem, name) for name in ("file", "line", "key", "text", "remedy")} for problem in error.problems]
 
 
 def known_keys(drivers: Drivers) -> Iterator[tuple[str, KeyDescription]]:

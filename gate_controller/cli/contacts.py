@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from gate_controller.cli.asking import CALL_S, daemon, opened, site_options
+from gate_controller.cli.json_output import print_json
 from gate_controller.cli.socket_option import one_line
 from gate_controller.control.client import GateClient
 from gate_controller.core.values import LaneInputs
@@ -30,7 +30,11 @@ def io_group() -> None:
 def show_command(site: Site, as_json: bool) -> None:
     """Every input as it is now; "unknown" where the board does not tell."""
     told = next(_readings(site))
-    click.echo(json.dumps({"inputs": told}) if as_json else "\n".join(f"{one_line(name):<12} {one_line(value)}" for name, value in told.items()))
+    if as_json:
+        print_json({"inputs": told})
+        return
+    for name, value in told.items():
+        click.echo(f"{one_line(name):<12} {one_line(value)}")
 
 
 @io_group.command("watch")
@@ -44,7 +48,10 @@ def watch_command(site: Site, as_json: bool, seconds: float | None) -> None:
         changes = {name: value for name, value in told.items() if before.get(name) != value}
         for name, value in changes.items():
             line = {"at_s": round(time.monotonic() - began, 2), "input": name, "is": value, "was": before.get(name)}
-            click.echo(json.dumps(line) if as_json else f"{line['at_s']:8.2f} s  {one_line(name):<12} {one_line(value)}")
+            if as_json:
+                print_json(line)
+            else:
+                click.echo(f"{line['at_s']:8.2f} s  {one_line(name):<12} {one_line(value)}")
         before = told
         if seconds is not None and time.monotonic() >= began + seconds:
             return

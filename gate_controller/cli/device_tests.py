@@ -5,7 +5,6 @@ Asks the gate controller, which tests only in maintenance; where none runs, the 
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import click
 
 from gate_controller.cli.asking import CALL_S, built, daemon, opened, site_options
 from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.json_output import print_json
 from gate_controller.cli.socket_option import one_line
 from gate_controller.diagnostics.site import Site
 from gate_controller.ports.devices import FingerprintOutcome
@@ -67,7 +67,10 @@ def fingerprint_info_command(site: Site, as_json: bool) -> None:
     else:
         devices = client.diagnostics().get("devices", [])
         info = next((each.get("info", {}) for each in devices if each.get("device") == "fingerprint"), {})
-    click.echo(json.dumps(info) if as_json else "\n".join(f"{one_line(name):<16} {one_line(value)}" for name, value in info.items()))
+    if as_json:
+        print_json(info)
+    else:
+        click.echo("\n".join(f"{one_line(name):<16} {one_line(value)}" for name, value in info.items()))
 
 
 @fingerprint_group.command("test")
@@ -99,7 +102,7 @@ def _test(site: Site, device: str, reason: str, as_json: bool, directly: Any) ->
 
 def _tell(result: Values, as_json: bool) -> int:
     if as_json:
-        click.echo(json.dumps(result))
+        print_json(result)
     else:
         click.echo(f"{one_line(result.get('device'))}: {one_line(result.get('result'))}")
         for line in result.get("findings", []):

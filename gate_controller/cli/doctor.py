@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import textwrap
 import time
@@ -14,6 +13,7 @@ import click
 import structlog
 
 from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.json_output import print_json
 from gate_controller.cli.run import DEFAULT_CONFIG
 from gate_controller.diagnostics import Finding, Report, Site, all_groups, examine
 from gate_controller.diagnostics.site import become_gate_user
@@ -65,7 +65,7 @@ def _report(site: Site, asked: str, show_all: bool, as_json: bool) -> int:
     gate = site.settings.gate.id if site.settings is not None else ""
     report = Report(gate, version("gate-controller"), asked or site.mode.value, site.clock.wall(), tuple(findings), time.monotonic() - began)
     if as_json:
-        click.echo(json.dumps(report.as_json()))
+        print_json(report.as_json())
     else:
         click.echo(_summary(report.findings, gate or "this gate"))
     return ExitCode.OK if report.ok else ExitCode.CHECK_FAILED

@@ -6,13 +6,13 @@ confirmed closed, nobody counted in the chamber, both loops whole, all of it kno
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import click
 
 from gate_controller.cli.asking import CALL_S, daemon, opened, settings_of, site_options
 from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.json_output import print_json
 from gate_controller.core.values import Door, DoorPosition, LaneInputs, Occupancy, TriState
 from gate_controller.diagnostics.site import Site
 from gate_controller.ports.devices import IoBoard
@@ -51,7 +51,10 @@ def cycle_command(site: Site, as_json: bool, door: str, open_s: float, yes: bool
         click.confirm(f"This opens the {door} door of the border. Is the lane closed off, and does somebody stand at the door?", abort=True, err=True)
     with opened(site, "io_board") as board:
         result = cycle(board, chosen, open_s, site.clock.monotonic)
-    click.echo(json.dumps(result) if as_json else "\n".join(f"{name:<10} {'-' if value in {None, ''} else value}" for name, value in result.items()))
+    if as_json:
+        print_json(result)
+    else:
+        click.echo("\n".join(f"{name:<10} {'-' if value in {None, ''} else value}" for name, value in result.items()))
     return ExitCode.OK if result["result"] == "pass" else ExitCode.CHECK_FAILED
 
 

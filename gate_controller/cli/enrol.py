@@ -7,7 +7,6 @@ log with the user's id. Does not read identity documents: whoever starts it, or 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -25,6 +24,8 @@ from nacl import utils
 
 from gate_controller.cli.enrolment import Reference
 from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.failures import CommandFailedError, exit_code_of, print_failure
+from gate_controller.cli.json_output import print_json
 from gate_controller.cli.run import DEFAULT_CONFIG
 from gate_controller.cli.simulation import PAD_REQUIRED
 from gate_controller.composition.enrolment_desk import Surroundings, desk_session
@@ -188,7 +189,7 @@ def enrol_command(
             "officer": evidence.officer,
         }
         if as_json:
-            click.echo(json.dumps({"ok": True, **taken}))
+            print_json({"ok": True, **taken})
         else:
             click.echo(f"Thank you. You are enrolled; the lanes know you when your region has published it.\n{path}")
 
@@ -338,36 +339,19 @@ def _once_written(written: list[Path]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _refusals(as_json: bool) -> Iterator[None]:
-    """Say in one line why nothing was enrolled; what only an officer may know goes to the system log. Other errors: see cli.main."""
-
-    def report(reason: str, what: str, remedy: str = "", **more: str) -> None:
-        if as_json:
-            click.echo(json.dumps({"ok": False, "reason": reason, "what": what, "remedy": remedy, **more}))
-
+    """Why nothing was enrolled has a reason of its own with --json; what only an officer may know goes to the system log. The rest: see cli.main."""
     try:
         yield
     except EnrolmentRefusedError as error:
         _log(f"refused: {error.reason.value}{f'; {error.confidential}' if error.confidential else ''}")
-        if as_json:
-            report(error.reason.value, error.what, error.remedy)
-        else:
-            click.echo(f"gatectl: not enrolled ({error.reason.value}): {error.what}\ngatectl: remedy: {error.remedy}", err=True)
-        raise click.exceptions.Exit(ExitCode.CHECK_FAILED) from error
+        before, more = f"not enrolled ({error.reason.value}): ", {"reason": error.reason.value}
+        raise CommandFailedError(error.what, error.remedy, ExitCode.CHECK_FAILED, before=before, more=dict(more)) from error
     except GateError as error:
-        report("fault", error.what, error.remedy, **({"code": error.code} if isinstance(error, DeviceError) else {}))
-        raise
-    except click.UsageError as error:
-        report("usage", error.format_message())
-        raise
+        more = {"reason": "fault", **({"code": error.code} if isinstance(error, DeviceError) else {})}
+        raise CommandFailedError(error.what, error.remedy, exit_code_of(error), more=dict(more)) from error
     except (KeyboardInterrupt, click.exceptions.Abort):
-        report("interrupted", "interrupted")
-        raise
-    except click.exceptions.Exit:
-        raise
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        report("bug", type(error).__name__, "report it with the lines on standard error")
+        if as_json:
+            print_failure(130, "interrupted", "", {"reason": "interrupted"})
         raise
 
 

@@ -16,8 +16,9 @@ from typing import Any
 import click
 
 from gate_controller.cli.enrolment_import import import_command
-from gate_controller.cli.enrolment_shared import CheckFailedError, clock_of, failures, log, options, parts, print_result
+from gate_controller.cli.enrolment_shared import CheckFailedError, clock_of, failures, log, options, parts
 from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.json_output import print_result
 from gate_controller.cli.progress import progress_bar
 from gate_controller.core.values import Region
 from gate_controller.enrolment.desk.record_file import DeskKey
@@ -72,7 +73,7 @@ def show_command(context: click.Context, config: Path, as_json: bool, reference:
 
     Exit code: 0 shown, 1 nobody is enrolled under it, 8 the configuration or the store cannot be used.
     """
-    with failures(as_json):
+    with failures():
         master, directory = parts(load(config))
         log(f"show {master.pseudonym(reference)}", reason)
         found = find_with_region(directory, master, reference)
@@ -90,7 +91,7 @@ def stats_command(context: click.Context, config: Path, as_json: bool) -> None:
 
     Exit code: 0 shown, 1 there are no enrolments, 8 the configuration or a store cannot be used.
     """
-    with failures(as_json):
+    with failures():
         master, directory = parts(load(config))
         stores = facts(directory, master)
         if not stores:
@@ -107,7 +108,7 @@ def verify_command(context: click.Context, config: Path, as_json: bool) -> None:
 
     Exit code: 0 everything is sound, 1 something is damaged, tampered with or older than before, 8 the configuration or the key cannot be used.
     """
-    with failures(as_json):
+    with failures():
         master, directory = parts(load(config))
         try:
             with progress_bar("verifying", "records") as progress:
@@ -130,7 +131,7 @@ def erase_command(context: click.Context, config: Path, as_json: bool, reference
     """
     if not reason.strip():
         raise click.BadParameter("must not be empty", param_hint="--reason")
-    with failures(as_json):
+    with failures():
         master, directory = parts(load(config))
         outcome = "failed, perhaps in part"
         try:
@@ -152,7 +153,7 @@ def rotate_command(context: click.Context, config: Path, as_json: bool, chosen: 
 
     Exit code: 0 done, 3 there are no enrolments, 8 the configuration or a store cannot be used.
     """
-    with failures(as_json):
+    with failures():
         master, directory = parts(load(config))
         directory.require()
         done: dict[str, int] = {}
@@ -175,7 +176,7 @@ def key_command(context: click.Context, config: Path, as_json: bool) -> None:  #
 
     Exit code: 0 printed, 8 the configuration or the master key cannot be used.
     """
-    with failures(as_json):
+    with failures():
         master, _ = parts(load(config))
         public = master.transport_public
         print_result(as_json, {"key": public.hex(), "id": transport_key_id(public).hex()}, [public.hex()])
@@ -189,7 +190,7 @@ def desk_key_command(file: Path, as_json: bool) -> None:
 
     Exit code: 0 printed, 8 the file cannot be used or written.
     """
-    with failures(as_json):
+    with failures():
         key = DeskKey.from_file(file) if os.path.lexists(file) else DeskKey.create(file)
         print_result(as_json, {"key": key.public.hex(), "id": key.kid.hex()}, [key.public.hex()])
 

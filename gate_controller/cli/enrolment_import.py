@@ -6,7 +6,6 @@ Does not decide what is believed: gate_controller.enrolment does.
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ import click
 
 from gate_controller.cli.enrolment_shared import clock_of, failures, log, options, parts, tell, why
 from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.json_output import print_json
 from gate_controller.cli.progress import progress_bar
 from gate_controller.composition.enrolment import enrolment_keys
 from gate_controller.core.values import Region
@@ -49,7 +49,7 @@ def import_command(context: click.Context, config: Path, as_json: bool, files: t
     def done() -> dict[str, object]:
         return {"imports": [_report_fields(report) for report in reports], "refused": [refusal.fields for refusal in refused]}
 
-    with failures(as_json, done):
+    with failures(done):
         settings = load(config)
         master, directory = parts(settings)
         keys, now = enrolment_keys(settings, clock_of(context).wall())
@@ -81,15 +81,19 @@ def import_command(context: click.Context, config: Path, as_json: bool, files: t
         awaiting = [report for report in latest.values() if report.awaits is not None]
         for report in () if as_json else awaiting:
             tell(_not_believed(report))
+        code = _exit_code(reports, refused, awaited=bool(awaiting))
         if as_json:
             whys = [*(refusal.error for refusal in refused), *map(_not_believed, awaiting)]
-            click.echo(json.dumps({"ok": not whys, **(why(whys[-1]) if whys else {}), **done()}))
+            print_json({"ok": not whys, **({"exit_code": int(code), **why(whys[-1])} if whys else {}), **done()})
+    context.exit(code)
+
+
+def _exit_code(reports: list[ImportReport], refused: list[_Refusal], *, awaited: bool) -> ExitCode:
     if refused:
-        context.exit(ExitCode.CHECK_FAILED if all(isinstance(refusal.error, PublicationError) for refusal in refused) else ExitCode.CONFIGURATION)
-    if awaiting:
-        context.exit(ExitCode.CHECK_FAILED)
-    if not any(report.changed for report in reports):
-        context.exit(ExitCode.NOTHING_TO_DO)
+        return ExitCode.CHECK_FAILED if all(isinstance(refusal.error, PublicationError) for refusal in refused) else ExitCode.CONFIGURATION
+    if awaited:
+        return ExitCode.CHECK_FAILED
+    return ExitCode.OK if any(report.changed for report in reports) else ExitCode.NOTHING_TO_DO
 
 
 def _report_fields(report: ImportReport) -> dict[str, object]:

@@ -6,7 +6,6 @@ Does not import, show or change anything.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import syslog
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 import click
 
 from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.failures import CommandFailedError
 from gate_controller.cli.run import DEFAULT_CONFIG
 from gate_controller.composition.enrolment import master_key
 from gate_controller.enrolment.directory import EnrolmentDirectory
@@ -60,29 +60,24 @@ def why(error: StoreError) -> dict[str, str]:
 
 def tell(error: GateError) -> None:
     """Say on standard error what is wrong, and the remedy."""
-    reason = error.reason.value if isinstance(error, PublicationError) else ""
-    click.echo(f"gatectl: {f'not imported ({reason}): ' if reason else ''}{error.what}", err=True)
+    click.echo(f"gatectl: {_before(error)}{error.what}", err=True)
     if error.remedy:
         click.echo(f"gatectl: remedy: {error.remedy}", err=True)
 
 
+def _before(error: GateError) -> str:
+    return f"not imported ({error.reason.value}): " if isinstance(error, PublicationError) else ""
+
+
 @contextlib.contextmanager
-def failures(as_json: bool, more: Callable[[], dict[str, object]] = dict) -> Iterator[None]:
-    """Errors as one line of what and one of the remedy, or as JSON, and an exit code."""
+def failures(more: Callable[[], dict[str, object]] = dict) -> Iterator[None]:
+    """Exit codes of these commands, and what --json has beside the error."""
     try:
         yield
     except GateError as error:
-        if as_json:
-            click.echo(json.dumps({"ok": False, "what": error.what, "remedy": error.remedy, **more()}))
-        else:
-            tell(error)
         refused = isinstance(error, CheckFailedError | TrustError) or not isinstance(error, StoreError | ConfigurationError)
-        raise click.exceptions.Exit(ExitCode.CHECK_FAILED if refused else ExitCode.CONFIGURATION) from error
-
-
-def print_result(as_json: bool, fields: dict[str, object] | dict[str, Any], lines: list[str]) -> None:
-    """Print what was found: fields as JSON, or lines."""
-    click.echo(json.dumps({"ok": True, **fields}) if as_json else "\n".join(lines))
+        code = ExitCode.CHECK_FAILED if refused else ExitCode.CONFIGURATION
+        raise CommandFailedError(error.what, error.remedy, code, before=_before(error), more=more()) from error
 
 
 def clock_of(context: click.Context) -> Clock:

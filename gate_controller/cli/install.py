@@ -5,7 +5,6 @@ Does not unpack versions (`make install`, the Debian package) and never overwrit
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict
 from functools import partial
@@ -14,10 +13,12 @@ from pathlib import Path
 import click
 
 from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.failures import CommandFailedError
 from gate_controller.cli.install_check import Finding, check
-from gate_controller.cli.install_devices import rules, usb_devices
+from gate_controller.cli.install_devices import rule_of, rules, usb_devices
 from gate_controller.cli.install_layout import Layout
 from gate_controller.cli.install_switch import Switch, ThisMachine
+from gate_controller.cli.json_output import print_json
 
 root_option = click.option(
     "--root",
@@ -94,9 +95,14 @@ def rollback_command(as_json: bool, root: Path) -> None:
 
 
 @install_group.command("devices")
-def devices_command() -> None:
+@click.option("as_json", "--json", is_flag=True, help="Print one JSON object, which has the rule of each device to be completed.")
+def devices_command(as_json: bool) -> None:
     """Serial lines and cameras on the USB, as udev rules to be completed."""
-    click.echo(rules(usb_devices()), nl=False)
+    found = usb_devices()
+    if as_json:
+        print_json({"devices": [{**asdict(each), "rule": rule_of(each, found)} for each in found]})
+    else:
+        click.echo(rules(found), nl=False)
 
 
 def _switch(root: Path, as_json: bool) -> Switch:
@@ -105,13 +111,13 @@ def _switch(root: Path, as_json: bool) -> Switch:
 
 def _print_versions(layout: Layout) -> None:
     """{"versions": [oldest first], "in_force": version or null, "before": version or null}."""
-    click.echo(json.dumps({"versions": layout.versions(), "in_force": layout.current(), "before": layout.previous()}))
+    print_json({"versions": layout.versions(), "in_force": layout.current(), "before": layout.previous()})
 
 
 def _check(layout: Layout, as_json: bool) -> ExitCode:
     findings = list(check(layout, ThisMachine(layout.root)))
     if as_json:
-        click.echo(json.dumps({"checks": [asdict(each) for each in findings]}, indent=1))
+        print_json({"checks": [asdict(each) for each in findings]})
     else:
         for each in findings:
             click.echo(_line(each))
@@ -127,6 +133,4 @@ def _line(finding: Finding) -> str:
 
 def _require_root() -> None:
     if os.geteuid() != 0:
-        click.echo("gatectl: switching versions needs root", err=True)
-        click.echo("gatectl: remedy: sudo gatectl install ...", err=True)
-        click.get_current_context().exit(ExitCode.NOT_PERMITTED)
+        raise CommandFailedError("switching versions needs root", "sudo gatectl install ...", ExitCode.NOT_PERMITTED)

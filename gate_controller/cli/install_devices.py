@@ -56,16 +56,18 @@ def usb_devices(sys: Path = Path("/sys")) -> list[UsbDevice]:
 def rules(devices: list[UsbDevice]) -> str:
     """A rules file to be completed."""
     lines = [HEADER]
-    for device in devices:
-        same = [
-            each
-            for each in devices
-            if (each.subsystem, each.vendor, each.product, each.serial) == (device.subsystem, device.vendor, device.product, device.serial)
-        ]
-        lines.append(device.rule(alone=len(same) == 1))
+    lines += [rule_of(device, devices) for device in devices]
     if not devices:
         lines.append("# Nothing is plugged in: neither a serial converter nor a camera is on the USB.")
     return "\n".join(lines) + "\n"
+
+
+def rule_of(device: UsbDevice, devices: list[UsbDevice]) -> str:
+    """The rule for one of the devices, to be completed."""
+    same = [
+        each for each in devices if (each.subsystem, each.vendor, each.product, each.serial) == (device.subsystem, device.vendor, device.product, device.serial)
+    ]
+    return device.rule(alone=len(same) == 1)
 
 
 def _found(sys: Path) -> Iterator[UsbDevice]:

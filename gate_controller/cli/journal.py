@@ -18,6 +18,8 @@ from typing import Any
 import click
 
 from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.failures import CommandFailedError
+from gate_controller.cli.json_output import print_json, print_result
 from gate_controller.cli.run import DEFAULT_CONFIG
 from gate_controller.composition.journal import journal_signer
 from gate_controller.core.values import CheckOutcome, Modality
@@ -84,7 +86,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def with_place(*, config: Path, journal: Path | None, as_json: bool, **others: Any) -> None:
-        with _failures(as_json):
+        with _failures():
             command(place=Place(config, journal, as_json), **others)
 
     wrapped = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(with_place)
@@ -107,11 +109,13 @@ def init_command(place: Place) -> None:
     settings = load(place.config)
     path = settings.journal.signing_key_file
     if path is None:
-        click.echo("nothing to make: [journal] names no signing_key_file", err=True)
-        raise click.exceptions.Exit(ExitCode.NOTHING_TO_DO)
+        what = "nothing to make: [journal] names no signing_key_file"
+        raise CommandFailedError(what, "gatectl config explain journal", ExitCode.NOTHING_TO_DO)
     make_key(path)
     key = journal_signer(settings).key
-    _print(place, {"made": str(path), "verifier_key": str(key)}, [f"made {path}; it belongs into the backup", f"public key, to be kept elsewhere: {key}"])
+    print_result(
+        place.as_json, {"made": str(path), "verifier_key": str(key)}, [f"made {path}; it belongs into the backup", f"public key, to be kept elsewhere: {key}"]
+    )
 
 
 @journal_group.command("key")
@@ -122,7 +126,7 @@ def key_command(place: Place) -> None:
     Exit code: 0 printed, 8 the private key cannot be read.
     """
     key = place.key(None)
-    _print(place, {"verifier_key": str(key), "origin": key.name}, [str(key)])
+    print_result(place.as_json, {"verifier_key": str(key), "origin": key.name}, [str(key)])
 
 
 @journal_group.command("tail")
@@ -139,7 +143,10 @@ def tail_command(place: Place, lines: int, follow: bool) -> None:
         while True:
             for entry in reader.entries(at):
                 at = entry.id
-                click.echo(json.dumps(_as_json(entry)) if place.as_json else _line(entry))
+                if place.as_json:
+                    print_json(_as_json(entry))
+                else:
+                    click.echo(_line(entry))
             if not follow:
                 return
             time.sleep(FOLLOW_S)
@@ -158,10 +165,12 @@ def show_command(place: Place, identifier: str) -> None:
         entry = reader.entry(int(identifier)) if not found and identifier.isdecimal() else None
         found = [entry] if entry is not None else found
     if not found:
-        click.echo(f"no such row or crossing: {identifier}", err=True)
-        raise click.exceptions.Exit(ExitCode.NOTHING_TO_DO)
+        raise CommandFailedError(f"no such row or crossing: {identifier}", "gatectl journal tail shows what there is", ExitCode.NOTHING_TO_DO)  # noqa: EM102
     for entry in found:
-        click.echo(json.dumps(_as_json(entry)) if place.as_json else _page(entry))
+        if place.as_json:
+            print_json(_as_json(entry))
+        else:
+            click.echo(_page(entry))
 
 
 @journal_group.command("verify")
@@ -194,7 +203,7 @@ def verify_command(place: Place, key: str | None, kept: tuple[Path, ...]) -> Non
         lines.append(f"the clock went back {len(found.went_back)} times, as the journal says itself: row {', '.join(map(str, found.went_back[:10]))}")
     if kept:
         lines.append(f"contains the {len(kept)} checkpoints kept elsewhere")
-    _print(place, fields, lines)
+    print_result(place.as_json, fields, lines)
 
 
 @journal_group.command("checkpoint")
@@ -207,9 +216,12 @@ def checkpoint_command(place: Place) -> None:
     with place.reader() as reader:
         newest = reader.last_checkpoint()
     if newest is None:
-        click.echo("no checkpoint yet: the gate signs every 100 rows or 60 s", err=True)
-        raise click.exceptions.Exit(ExitCode.NOTHING_TO_DO)
-    click.echo(json.dumps({"ok": True, "size": newest[0], "note": newest[1]}) if place.as_json else newest[1], nl=place.as_json)
+        what = "no checkpoint yet: the gate signs every 100 rows or 60 s"
+        raise CommandFailedError(what, "gatectl doctor, if it stays so while the gate runs", ExitCode.NOTHING_TO_DO)
+    if place.as_json:
+        print_json({"ok": True, "size": newest[0], "note": newest[1]})
+    else:
+        click.echo(newest[1], nl=False)
 
 
 @journal_group.command("export")
@@ -223,7 +235,7 @@ def export_command(place: Place, first: int, last: int | None) -> None:
     """
     with place.reader() as reader:
         for line in export(reader, first, last):
-            click.echo(json.dumps(line, ensure_ascii=False))
+            click.echo(json.dumps(line, ensure_ascii=False))  # evidence, whose fields a verifier knows one by one: no schema number
 
 
 @journal_group.command("prove")
@@ -246,7 +258,10 @@ def prove_command(place: Place, row: int | None, key: str | None, since: Path | 
                 proof = consistency(reader, open_checkpoint(_read(Path(str(since))), place.key(key)))
             except NoteError as error:
                 raise BrokenJournalError(f"{since}: {error}", "is it a checkpoint of this gate?") from error  # noqa: EM102
-    click.echo(json.dumps({"ok": True, "proof": proof}) if place.as_json else proof, nl=place.as_json)
+    if place.as_json:
+        print_json({"ok": True, "proof": proof})
+    else:
+        click.echo(proof, nl=False)
 
 
 _PAD_ENDED = frozenset(f"{Modality.PAD.value}_{outcome.value}" for outcome in CheckOutcome)
@@ -315,20 +330,12 @@ def _read(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _failures(as_json: bool) -> Iterator[None]:
-    """Errors as one line of what and one of the remedy, or as JSON, and an exit code."""
+def _failures() -> Iterator[None]:
+    """Exit codes of these commands."""
     try:
         yield
+    except CommandFailedError:
+        raise
     except GateError as error:
-        if as_json:
-            click.echo(json.dumps({"ok": False, "what": error.what, "remedy": error.remedy}))
-        else:
-            for line in (error.what, f"remedy: {error.remedy}" if error.remedy else ""):
-                if line:
-                    click.echo(f"gatectl: {line}", err=True)
         unusable = isinstance(error, StoreError | ConfigurationError) and not isinstance(error, _FAILED)
-        raise click.exceptions.Exit(ExitCode.CONFIGURATION if unusable else ExitCode.CHECK_FAILED) from error
-
-
-def _print(place: Place, fields: dict[str, object], lines: list[str]) -> None:
-    click.echo(json.dumps({"ok": True, **fields}) if place.as_json else "\n".join(lines))
+        raise CommandFailedError(error.what, error.remedy, ExitCode.CONFIGURATION if unusable else ExitCode.CHECK_FAILED) from error

@@ -7,7 +7,6 @@ nothing: the regions do. How a running gate stands is `gatectl status`.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import syslog
@@ -18,6 +17,8 @@ from typing import Any
 import click
 
 from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.failures import CommandFailedError
+from gate_controller.cli.json_output import print_result
 from gate_controller.cli.keys_report import import_report, init_report, listed, roles_line, status_report
 from gate_controller.cli.run import DEFAULT_CONFIG
 from gate_controller.composition.trust import trust_in_force, trust_parts
@@ -56,11 +57,11 @@ def init_command(context: click.Context, config: Path, as_json: bool) -> None:
 
     Exit code: 0 made, 1 the pinned root is no root, 8 there is a floor already, or the configuration cannot be used.
     """
-    with _failures(as_json):
+    with _failures():
         parts = trust_parts(load(config))
         root = root_summary(parts.pinned_root)
         Floor.create(parts.floor, _clock(context).wall()).close()
-        _print(as_json, *init_report(parts.floor, root))
+        print_result(as_json, *init_report(parts.floor, root))
 
 
 @keys_group.command("import")
@@ -73,7 +74,7 @@ def import_command(context: click.Context, config: Path, as_json: bool, source: 
 
     Exit code: 0 taken, 1 refused, 3 nothing new, 8 the configuration, the cache or the floor cannot be used.
     """
-    with _failures(as_json, stays=True):
+    with _failures(stays=True):
         parts = trust_parts(load(config))
         place: Source = parts.mirror(source) if _URL.match(source) else DirectorySource(Path(source))
         now = _clock(context).wall()
@@ -83,7 +84,7 @@ def import_command(context: click.Context, config: Path, as_json: bool, source: 
                 place = _Narrated(place)
             report = import_trust(place, parts.cache, parts.pinned_root, floor, parts.budget, now)
         generation = parts.cache.current()
-        _print(as_json, *import_report(report, generation.name if generation else "", now))
+        print_result(as_json, *import_report(report, generation.name if generation else "", now))
     if not report.changed:
         context.exit(ExitCode.NOTHING_TO_DO)
 
@@ -95,12 +96,12 @@ def list_command(context: click.Context, config: Path, as_json: bool) -> None:
 
     Exit code: 0 listed, 1 the cache is empty or must not be believed, 8 it cannot be read.
     """
-    with _failures(as_json):
+    with _failures():
         parts = trust_parts(load(config))
         now = _clock(context).wall()
         with contextlib.closing(Floor.open(parts.floor, "read")) as floor:
             in_force = trust_in_force(parts, floor, now)
-        _print(as_json, *listed(in_force, parts.pinned_root, now))
+        print_result(as_json, *listed(in_force, parts.pinned_root, now))
 
 
 @keys_group.command("status")
@@ -110,13 +111,13 @@ def status_command(context: click.Context, config: Path, as_json: bool) -> None:
 
     Exit code: 0 every region that the lane admits is fresh or stale, 1 one is degraded or closed, 8 the floor or the configuration cannot be used.
     """
-    with _failures(as_json):
+    with _failures():
         settings = load(config)
         parts = trust_parts(settings)
         now = _clock(context).wall()
         with contextlib.closing(Floor.open(parts.floor, "read")) as floor:
             fields, lines, good = status_report(parts, floor, settings.admitted_issuers(), now)
-        _print(as_json, fields, lines)
+        print_result(as_json, fields, lines)
     if not good:
         context.exit(ExitCode.CHECK_FAILED)
 
@@ -131,7 +132,7 @@ def export_command(context: click.Context, config: Path, as_json: bool, director
 
     Exit code: 0 copied, 1 what was read back is not what was written, 8 the cache or the stick cannot be used.
     """
-    with _failures(as_json):
+    with _failures():
         parts = trust_parts(load(config))
         with contextlib.closing(Floor.open(parts.floor, "read")) as floor:
             repository = trust_in_force(parts, floor, _clock(context).wall()).repository
@@ -139,7 +140,7 @@ def export_command(context: click.Context, config: Path, as_json: bool, director
         content_bytes = sum(map(len, repository.files.values()))
         fields = {"directory": str(directory), "files": len(repository.files), "bytes": content_bytes, "versions": dict(repository.versions)}
         text = [f"copied {roles_line(repository.versions)}", f"{len(repository.files)} files, {content_bytes} bytes, read back and verified: {directory}"]
-        _print(as_json, fields, [*text, f"for gates whose pinned root has version {root_summary(parts.pinned_root).version} or newer"])
+        print_result(as_json, fields, [*text, f"for gates whose pinned root has version {root_summary(parts.pinned_root).version} or newer"])
 
 
 @keys_group.command("forget-time")
@@ -154,13 +155,13 @@ def forget_time_command(context: click.Context, config: Path, as_json: bool, rea
     """
     if not reason.strip():
         raise click.BadParameter("must not be empty", param_hint="--reason")
-    with _failures(as_json):
+    with _failures():
         parts = trust_parts(load(config))
         now = _clock(context).wall()
         with contextlib.closing(Floor.open(parts.floor)) as floor:
             before = floor.latest_seen()
             after = floor.forget_time(now) if before > now else before
-    _print(as_json, {"latest_seen_before": before, "latest_seen": after, "now": now}, _forgotten(before, after, now))
+    print_result(as_json, {"latest_seen_before": before, "latest_seen": after, "now": now}, _forgotten(before, after, now))
     if after == before:
         context.exit(ExitCode.NOTHING_TO_DO)
     line = f"gatectl keys forget-time: {time_text(before)} -> {time_text(after)}, by uid {os.getuid()}: {reason}"
@@ -197,24 +198,14 @@ class _Narrated:
 
 
 @contextlib.contextmanager
-def _failures(as_json: bool, *, stays: bool = False) -> Iterator[None]:
-    """Errors as one line of what and one of the remedy, or as JSON, and an exit code."""
+def _failures(*, stays: bool = False) -> Iterator[None]:
+    """Exit codes of these commands; `stays`: that nothing has changed is said, too."""
     try:
         yield
     except GateError as error:
-        if as_json:
-            click.echo(json.dumps({"ok": False, "what": error.what, "remedy": error.remedy}))
-        else:
-            last = _STAYS if stays and not isinstance(error, InstalledError) else ""
-            for line in (error.what, f"remedy: {error.remedy}" if error.remedy else "", last):
-                if line:
-                    click.echo(f"gatectl: {line}", err=True)
+        after = _STAYS if stays and not isinstance(error, InstalledError) else ""
         refused = isinstance(error, TrustError | SourceError) or not isinstance(error, StoreError | ConfigurationError)
-        raise click.exceptions.Exit(ExitCode.CHECK_FAILED if refused else ExitCode.CONFIGURATION) from error
-
-
-def _print(as_json: bool, fields: dict[str, object], lines: list[str]) -> None:
-    click.echo(json.dumps({"ok": True, **fields}) if as_json else "\n".join(lines))
+        raise CommandFailedError(error.what, error.remedy, ExitCode.CHECK_FAILED if refused else ExitCode.CONFIGURATION, after=after) from error
 
 
 def _clock(context: click.Context) -> Clock:

@@ -6,8 +6,10 @@ Exit codes: 0 ok, 1 a check failed, 2 usage, 3 nothing to do, 4 daemon unreachab
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import errno
+import fcntl
 import io
 import os
 import resource
@@ -20,6 +22,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.json_output import asks_for_json
 from gate_controller.ports.errors import GateError
 
 _CLI = "gate_controller.cli"
@@ -97,46 +100,60 @@ def gatectl() -> None:
 def main(arguments: list[str] | None = None, run: Callable[..., object] = gatectl) -> int:
     """Entry point of `gatectl`; the exit code is documented in the module."""
     stdout = sys.stdout
+    as_json = asks_for_json(sys.argv[1:] if arguments is None else arguments)
     try:
         result = run(args=arguments, prog_name="gatectl", standalone_mode=False, **_colour())
         code = result if isinstance(result, int) else 0
     except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+        from gate_controller.cli.failures import misused
+
+        code = misused(error, as_json)
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
         code = 130
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except GateError as error:
-        from gate_controller.cli.failures import exit_code_of, lines_of
+        from gate_controller.cli.failures import failed
 
-        for line in lines_of(error):
-            click.echo(f"gatectl: {line}", err=True)
-        code = exit_code_of(error)
+        code = failed(error, as_json)
     except BrokenPipeError:
         # Whoever read our output (head, a pager) has gone; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.OK
     except OSError as error:
-        if error.errno not in _OUTPUT_FAILS or error.filename is not None:
-            return _bug()
+        if not _of_the_output(error):
+            return _bug(error, as_json)
         code = _unwritten(error)
     except SystemExit:
         if sys.stdout is stdout:
             raise
         # click has put another in its place, as it does when the reader has gone, and would end with 1.
         code = ExitCode.OK
-    except Exception:  # noqa: BLE001 - the one place where a bug becomes an exit code
-        return _bug()
+    except Exception as error:  # noqa: BLE001 - the one place where a bug becomes an exit code
+        return _bug(error, as_json)
     return code
 
 
-def _bug() -> ExitCode:
-    """To be called where an exception is handled."""
+def _bug(error: Exception, as_json: bool) -> ExitCode:
+    """To be called where an exception is handled. What the exception says stays on standard error: it may quote what was worked on."""
     traceback.print_exc()
     click.echo("gatectl: this is a bug; please report it with the lines above", err=True)
+    if as_json:
+        from gate_controller.cli.failures import BUG_REMEDY, print_failure
+
+        print_failure(ExitCode.BUG, type(error).__name__, BUG_REMEDY, {"reason": "bug"})
     return ExitCode.BUG
+
+
+def _of_the_output(error: OSError) -> bool:
+    """Whether the error is of standard output, not of a file that a command works on, nor a bug."""
+    if error.filename is not None:
+        return False
+    if error.errno == errno.EBADF:  # it was closed, or opened for reading
+        with contextlib.suppress(OSError):  # what stands for it has no descriptor
+            return fcntl.fcntl(sys.stdout.fileno(), fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+    return error.errno in _OUTPUT_FAILS
 
 
 def _unwritten(error: OSError) -> ExitCode:
@@ -158,10 +175,13 @@ def script() -> None:
     A crash of a library leaves no memory on the disk: keys, templates and pictures may be in it (the units have LimitCORE=0).
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    closed = sys.stdout is None
     for descriptor, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:  # it was closed before we were started
             os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
             setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
+    if closed:  # what is told there must fail, or it would seem done; the descriptor itself takes anything, for programs that are started from here
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", closefd=False)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

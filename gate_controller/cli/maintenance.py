@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
+from gate_controller.cli.json_output import print_json
 from gate_controller.cli.officer import identity_option, json_option, not_empty
 from gate_controller.cli.socket_option import socket_option
 from gate_controller.control.client import GateClient
@@ -47,4 +47,7 @@ def off_command(socket_path: Path, identity: str, reason: str, as_json: bool) ->
 
 def _ask(socket_path: Path, *, on: bool, identity: str, reason: str, as_json: bool) -> None:
     answer = GateClient(socket_path).maintenance(on, identity, reason)
-    click.echo(json.dumps(answer) if as_json else f"maintenance {'on' if on else 'off'}: accepted")
+    if as_json:
+        print_json(answer)
+    else:
+        click.echo(f"maintenance {'on' if on else 'off'}: accepted")

@@ -6,7 +6,6 @@ it: the daemon does.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import click
 
+from gate_controller.cli.json_output import print_json
 from gate_controller.cli.socket_option import one_line, socket_option
 from gate_controller.control.client import GateClient
 from gate_controller.ports.control import JsonObject
@@ -48,7 +48,7 @@ def calls_command(socket_path: Path, as_json: bool) -> None:
     """The calls that are not ended: why, since when, and who has taken them."""
     calls = GateClient(socket_path).calls()
     if as_json:
-        click.echo(json.dumps({"calls": calls}))
+        print_json({"calls": calls})
         return
     for call in calls:
         for line in _lines(call):
@@ -62,7 +62,10 @@ def _act(action: str, *, reason_required: bool, help_text: str) -> None:
         client = GateClient(socket_path)
         answered = _meant(client, action) if call is None else call
         answer = client.officer(action, identity, reason, answered)
-        click.echo(json.dumps(answer) if as_json else f"{action}: accepted")
+        if as_json:
+            print_json(answer)
+        else:
+            click.echo(f"{action}: accepted")
 
     options: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [
         socket_option,

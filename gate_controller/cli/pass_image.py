@@ -6,27 +6,22 @@ from pathlib import Path
 
 import click
 
-from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.composition.registry import load_drivers
 from gate_controller.ports.clock import SystemClock
 from gate_controller.ports.devices import QrDecoder
 from gate_controller.ports.drivers import DriverContext
-from gate_controller.ports.errors import ConfigurationError
+from gate_controller.ports.errors import ConfigurationError, GateError
 
 _DECODER = "qr.zxing"
 _MAX_FILE_BYTES = 32 << 20
 
 
-class UnusablePictureError(click.ClickException):
+class UnusablePictureError(click.UsageError):
     """Not a picture, or a file that cannot be read."""
 
-    exit_code = ExitCode.USAGE
 
-
-class NoSingleCodeError(click.ClickException):
+class NoSingleCodeError(GateError):
     """The picture shows no QR code, or several."""
-
-    exit_code = ExitCode.CHECK_FAILED
 
 
 def text_in(path: Path) -> str:
@@ -58,8 +53,9 @@ def text_in(path: Path) -> str:
     texts = _decoder().decode(np.asarray(image, np.uint8))
     if len(texts) == 1:
         return texts[0]
-    message = f"{path} shows {len(texts)} QR codes; give a picture of one" if texts else f"no QR code found in {path}; is it whole, sharp and lit?"
-    raise NoSingleCodeError(message)
+    if texts:
+        raise NoSingleCodeError(f"{path} shows {len(texts)} QR codes", "give a picture of one")  # noqa: EM102
+    raise NoSingleCodeError(f"no QR code found in {path}", "is it whole, sharp and lit?")  # noqa: EM102
 
 
 def _decoder() -> QrDecoder:

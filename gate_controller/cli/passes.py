@@ -5,7 +5,6 @@ Reads the gate's trust and replay memory and changes neither: a pass that is ver
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.json_output import print_json
 from gate_controller.cli.pass_image import text_in
 from gate_controller.cli.run import DEFAULT_CONFIG
 from gate_controller.core.values import Region
@@ -52,7 +52,10 @@ def inspect_command(context: click.Context, text: str | None, image: Path | None
     Exit code: 0 everything decodes, 1 a step failed, or not one code in the picture, 2 no text, or no picture.
     """
     inspection = inspect(_text(text, image))
-    click.echo(json.dumps(as_dict(inspection), indent=2) if as_json else as_text(inspection))
+    if as_json:
+        print_json(as_dict(inspection))
+    else:
+        click.echo(as_text(inspection))
     if inspection.stopped is not None:
         context.exit(ExitCode.CHECK_FAILED)
 
@@ -78,7 +81,10 @@ def verify_command(context: click.Context, text: str | None, image: Path | None,
     moment = None if at is None else _time(at)
     settings = load(config)
     verification = verify_as_configured(settings, _text(text, image), clock.wall(), moment)
-    click.echo(json.dumps(verification_as_dict(verification), indent=2) if as_json else verification_as_text(verification))
+    if as_json:
+        print_json(verification_as_dict(verification))
+    else:
+        click.echo(verification_as_text(verification))
     if isinstance(verification.result, PassRejected):
         context.exit(ExitCode.CHECK_FAILED)
 

@@ -14,6 +14,8 @@ from typing import Any
 import click
 
 from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.failures import CommandFailedError
+from gate_controller.cli.json_output import print_json
 from gate_controller.cli.run import DEFAULT_CONFIG
 from gate_controller.cli.socket_option import one_line
 from gate_controller.core import commands as c
@@ -41,15 +43,15 @@ def replay_command(crossing_id: str, config: Path, journal: Path | None, as_json
         found = {entry.kind: entry for entry in reader.crossing(crossing_id)}
     trace, recorded = found.get(EntryKind.TRACE), found.get(EntryKind.CROSSING)
     if trace is None or recorded is None or not trace.body or not recorded.body:
-        click.echo(f"nothing to derive from: {_why_not(found)}", err=True)
-        return ExitCode.NOTHING_TO_DO
+        what = f"nothing to derive from: {_why_not(found)}"
+        raise CommandFailedError(what, "gatectl journal tail shows what there is", ExitCode.NOTHING_TO_DO)
     try:
         derived, difference, lines, steps = _compared(trace, recorded)
     except UnreadableTraceError as error:
         derived, difference, lines, steps = Derivation(), f"row {trace.id}: the trace cannot be used: {one_line(error)}", [], []
     if as_json:
         told = {"same": not difference, "difference": difference or None, "same_program": derived.same_program, "steps": steps}
-        click.echo(json.dumps({"crossing_id": crossing_id, **told}))
+        print_json({"crossing_id": crossing_id, **told})
     else:
         for line in lines:
             click.echo(line)

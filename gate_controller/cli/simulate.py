@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.json_output import print_json
 from gate_controller.cli.simulation import Plan, SimulatedGate, Visit
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Door, Region
@@ -92,7 +92,7 @@ def simulate_command(
         from simulators.virtual.batch import Run
 
         run = Run(faults, seed, travellers or DEFAULT_TRAVELLERS, single_door=single_door)
-        return replay(run, only) if only is not None else simulate_virtually(run, jobs, as_json=as_json)
+        return replay(run, only, as_json=as_json) if only is not None else simulate_virtually(run, jobs, as_json=as_json)
     doors = {Door.EXIT: Lock.FAIL_SECURE} if single_door else BOTH_DOORS
     plan = Plan(
         Region(lane.upper()), travellers or ENDLESS, seed, Family(family), kiosk_port, models, log=log, doors=doors, pad=_may_judge() if pad is None else pad
@@ -118,7 +118,7 @@ def simulate_command(
             for visit in gate.visits():
                 visits.append(visit)
                 if as_json:
-                    click.echo(json.dumps(visit.as_json()))
+                    print_json(visit.as_json())
                 else:
                     screen.print(_line(visit), highlight=False, soft_wrap=True)
                 violations = list(gate.violations)

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from gate_controller.cli.following import follow
+from gate_controller.cli.json_output import print_json
 from gate_controller.cli.socket_option import one_line, socket_option
 from gate_controller.control.client import FeedEvent, GateClient
 from gate_controller.ports.control import JsonObject
@@ -45,7 +46,7 @@ def status_command(socket_path: Path, watch: bool, as_json: bool) -> None:
 
 def _show(status: JsonObject, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(status))
+        print_json(status)
         return
     width = max(40, shutil.get_terminal_size((80, 24)).columns) - 1
     for name, value in _lines(status):
@@ -77,7 +78,10 @@ def events_command(socket_path: Path, go_on: bool, since: str | None, as_json: b
 
 def _tell(event: FeedEvent, earliest: float | None, as_json: bool) -> None:
     if event.kind != "connected" and (earliest is None or event.at is None or event.at >= earliest):
-        click.echo(_event_as_json(event) if as_json else _event_as_line(event))
+        if as_json:
+            print_json({"sequence": event.sequence, "at": event.at, "kind": event.kind, "fields": event.fields})
+        else:
+            click.echo(_event_as_line(event))
 
 
 def moment(text: str, now: float) -> float:
@@ -145,10 +149,6 @@ def _freshness(region: str, trust: JsonObject) -> str:
 
 def _given(fields: JsonObject, *names: str) -> list[str]:
     return [one_line(fields[name]) for name in names if fields.get(name)]
-
-
-def _event_as_json(event: FeedEvent) -> str:
-    return json.dumps({"sequence": event.sequence, "at": event.at, "kind": event.kind, "fields": event.fields})
 
 
 def _event_as_line(event: FeedEvent) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
 
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.json_output import print_json
 from gate_controller.core.reasons import Reason
 from gate_controller.core.states import State
 from simulators.virtual.batch import TRAVELLERS, Run, play_all
@@ -44,7 +44,7 @@ def simulate_virtually(run: Run, jobs: int, *, as_json: bool = False) -> int:
         whole = False
     taken = time.monotonic() - began
     if as_json:
-        click.echo(json.dumps(as_object(run, total, taken, jobs)))
+        print_json(as_object(run, total, taken, jobs))
     else:
         report(Console(width=200) if not Console().is_terminal else Console(), run, total, taken, jobs)
     if not whole:
@@ -52,12 +52,17 @@ def simulate_virtually(run: Run, jobs: int, *, as_json: bool = False) -> int:
     return ExitCode.CHECK_FAILED if total.violations or total.unaccounted or total.exempt_too_often else ExitCode.OK
 
 
-def replay(run: Run, number: int) -> int:
-    """Play one episode with a trace of every event and what the core answered."""
-    result = Episode(run.profile, run.seed, number, TRAVELLERS).run(click.echo)
-    click.echo(f"episode {number} of seed {run.seed}: {result.crossed} crossings in {result.seconds:.1f} virtual seconds, digest {result.digest[:16]}")
-    for _, violation in result.violations:
-        click.echo(f"violation: {violation}")
+def replay(run: Run, number: int, *, as_json: bool = False) -> int:
+    """Play one episode with a trace of every event and what the core answered; as JSON without the trace."""
+    result = Episode(run.profile, run.seed, number, TRAVELLERS).run(None if as_json else click.echo)
+    violations = [str(violation) for _, violation in result.violations]
+    if as_json:
+        told = {"crossings": result.crossed, "virtual_seconds": round(result.seconds, 1), "digest": result.digest, "violations": violations}
+        print_json({"episode": number, "seed": run.seed, **told})
+    else:
+        click.echo(f"episode {number} of seed {run.seed}: {result.crossed} crossings in {result.seconds:.1f} virtual seconds, digest {result.digest[:16]}")
+        for violation in violations:
+            click.echo(f"violation: {violation}")
     return ExitCode.CHECK_FAILED if result.violations else ExitCode.OK
 
 

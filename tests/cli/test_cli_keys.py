@@ -397,6 +397,7 @@ def test_nothing_to_forget(trust_site: Any, said: Any, system_log: list[str], js
     assert "nothing to forget" in said()
     assert json_of("forget-time", "--reason", "x") == {
         "code": 3,
+        "schema": 1,
         "ok": True,
         "latest_seen_before": trust_site.now,
         "latest_seen": trust_site.now,

@@ -31,7 +31,6 @@ NO_DATA = {
     "run": "becomes the daemon",
     "diagram": "prints Mermaid text",
     "completion": "prints what a shell reads",
-    "install devices": "prints udev rules",
 }
 ERRORS = [
     (GateError("x"), ExitCode.CHECK_FAILED),
@@ -112,7 +111,9 @@ def test_every_exit_code_is_used():
 def test_a_mistake_of_usage_is_exit_code_2_without_a_traceback(words, capsys):
     assert main(words) == ExitCode.USAGE
     said = capsys.readouterr().err
-    assert "Error" in said
+    assert said.startswith("Usage: gatectl")
+    assert said.splitlines()[-1].startswith("gatectl: remedy: see gatectl")
+    assert said.splitlines()[-1].endswith("--help")
     assert "Traceback" not in said
 
 
@@ -179,12 +180,30 @@ def test_output_that_cannot_be_written_is_no_success_and_no_bug(daemon, command)
     assert len(done.stderr.splitlines()) == 2
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", ">/dev/null", "<&- >/dev/null 2>&-"])
 def test_a_standard_stream_that_is_closed_is_no_bug(daemon, closed):
-    script = f"{sys.executable} -m gate_controller.cli.main status --socket {daemon} {closed}; echo code $? >&9"
-    done = subprocess.run(["bash", "-c", f"exec 9>&1; {script}"], check=False, capture_output=True, text=True, timeout=120)
-    assert done.stdout.endswith("code 0\n")
-    assert done.stderr == ""
+    assert ended(f"status --socket {daemon}", closed) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["status --socket {daemon}", "status --socket {daemon} --json", "--help", "status --socket {daemon}.none --json"])
+@pytest.mark.parametrize("closed", [">&-", "1</dev/null", "<&- >&- 2>&-"])
+def test_output_that_was_closed_is_no_success(daemon, command, closed):
+    code, said = ended(command.format(daemon=daemon), closed)
+    assert code == (ExitCode.DAEMON_UNREACHABLE if ".none" in command else ExitCode.CHECK_FAILED)
+    assert "Traceback" not in said
+    if "2>&-" not in closed and ".none" not in command:
+        assert said.splitlines()[0] == "gatectl: the output cannot be written: Bad file descriptor"
+
+
+def test_what_prints_nothing_does_without_output(tmp_path):
+    assert ended(f"diagram --write {tmp_path / 'page.md'}", ">&-") == (0, "")
+
+
+def ended(command, streams):
+    """Exit code and standard error of a command whose streams the shell has prepared so."""
+    script = f"exec 9>&1; {sys.executable} -m gate_controller.cli.main {command} {streams}; echo code $? >&9"
+    done = subprocess.run(["bash", "-c", script], check=False, capture_output=True, text=True, timeout=120)
+    return int(done.stdout.rpartition("code ")[2]), done.stderr
 
 
 # --- daemons --------------------------------------------------------------------------------------------------------------------

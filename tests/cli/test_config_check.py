@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gate_controller.cli.config import config_group
+from gate_controller.cli.main import main
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -69,13 +70,17 @@ def test_every_mistake_is_one_exact_line(copied: Path) -> None:
     ]
 
 
-def test_json(copied: Path) -> None:
-    assert json.loads(check(copied, "--json").output) == {"ok": True, "problems": []}
+def test_json(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert json.loads(check(copied, "--json").output) == {"schema": 1, "ok": True, "problems": []}
     line = replace(copied, 'driver = "zxing"', 'driver = "zxin"')
-    result = check(copied, "--json")
-    assert result.exit_code == 8
-    assert json.loads(result.output) == {
+    assert main(["config", "check", "--config", str(copied), "--json"]) == 8
+    what = f'{copied}:{line}: [devices.qr_decoder] driver: there is no driver "qr.zxin" (did you mean "zxing"? qr drivers installed: zxing)'
+    assert json.loads(capsys.readouterr().out) == {
+        "schema": 1,
         "ok": False,
+        "exit_code": 8,
+        "what": what,
+        "remedy": "",
         "problems": [
             {
                 "file": str(copied),

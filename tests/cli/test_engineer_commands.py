@@ -142,7 +142,7 @@ def test_a_snapshot_is_its_owners_alone(run, stub, tmp_path):
     picture.touch(0o644)
     code, out, _ = run("camera", "snapshot", "qr", "-o", str(picture), "--json")
     assert code == ExitCode.OK
-    assert json.loads(out) == {"camera": "qr", "file": str(picture), "bytes": len(JPEG)}
+    assert json.loads(out) == {"schema": 1, "camera": "qr", "file": str(picture), "bytes": len(JPEG)}
     assert picture.read_bytes() == JPEG
     assert picture.stat().st_mode & 0o777 == 0o600
 
@@ -270,7 +270,7 @@ def test_inputs_are_watched_change_by_change(run, stub):
     assert code == ExitCode.OK
     lines = [json.loads(line) for line in out.splitlines()]
     assert {line["input"]: line["is"] for line in lines} == INPUTS
-    assert all(line.keys() == {"at_s", "input", "is", "was"} for line in lines)
+    assert all(line.keys() == {"schema", "at_s", "input", "is", "was"} for line in lines)
 
 
 # --- status and events ----------------------------------------------------------------------------------------------------------

@@ -109,9 +109,12 @@ COMMANDS = [
 
 
 def assert_failed(result, code):
-    """One line what, one line remedy, nothing on standard output, no traceback."""
+    """One line what, one line remedy, no traceback; on standard output nothing, or the same as JSON."""
     assert result.exit_code == code
-    assert result.stdout == ""
+    for line in result.stdout.splitlines():
+        told = json.loads(line)
+        assert (told["ok"], told["exit_code"]) == (False, code)
+        assert f"gatectl: {told['what']}\ngatectl: remedy: {told['remedy']}\n" in result.stderr
     lines = [line for line in result.stderr.splitlines() if not line.startswith("no officer is called")]
     assert [line.startswith("gatectl: ") for line in lines] == [True, True]
     assert lines[1].startswith("gatectl: remedy: ")
@@ -167,7 +170,7 @@ def test_an_act_is_carried_out(daemon, action):
 
 def test_status_as_json_is_what_the_gate_said(daemon):
     result = daemon.run(status_command, "--json")
-    assert (result.exit_code, json.loads(result.stdout)) == (ExitCode.OK, STATUS)
+    assert (result.exit_code, json.loads(result.stdout)) == (ExitCode.OK, {"schema": 1, **STATUS})
 
 
 def test_status_for_people_says_what_is_wrong_and_what_to_do(daemon):
@@ -325,4 +328,4 @@ def test_a_daemon_of_another_version_is_not_believed(ask, answer, monkeypatch, t
 
 def test_the_socket_may_come_from_the_environment(daemon):
     result = CliRunner().invoke(status_command, ["--json"], env={"GATECTL_SOCKET": str(daemon.path)})
-    assert json.loads(result.stdout) == STATUS
+    assert json.loads(result.stdout) == {"schema": 1, **STATUS}

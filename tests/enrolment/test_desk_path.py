@@ -237,7 +237,9 @@ def test_a_device_that_is_not_there(town: Town) -> None:
     town.capsys.readouterr()
     assert town.enrol(desk, *BORN, "--json") == 6
     assert json.loads(town.capsys.readouterr().out) == {
+        "schema": 1,
         "ok": False,
+        "exit_code": 6,
         "reason": "fault",
         "what": "the camera is not there",
         "remedy": "plug it in",

@@ -177,7 +177,14 @@ def test_a_refused_file_leaves_what_came_before_it(filled: Site, capsys: pytest.
     found = json.loads(said(capsys))
     what = "HK delta 1.4: follows on delta 1.3, and delta 1.3 is missing"
     why = {"reason": "base_missing", "what": what, "remedy": "import delta 1.3 first"}
-    assert found == {"ok": False, **why, "imports": [], "refused": [{**why, "file": str(filled.out / "hk-000001-000004.delta"), "region": "HK"}]}
+    assert found == {
+        "schema": 1,
+        "ok": False,
+        "exit_code": 1,
+        **why,
+        "imports": [],
+        "refused": [{**why, "file": str(filled.out / "hk-000001-000004.delta"), "region": "HK"}],
+    }
 
 
 def test_junk_on_a_stick_is_named_and_the_rest_taken(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
@@ -315,7 +322,7 @@ def test_erase(filled: Site, capsys: pytest.CaptureFixture[str], logged: list[st
     assert filled.enrolment("erase", reference(2), "--reason", "request 1") == 0
     assert "unless the region erases them, too" in said(capsys)
     assert filled.enrolment("erase", reference(2), "--reason", "request 1", "--json") == 3
-    assert json.loads(said(capsys)) == {"ok": True, "erased": False}
+    assert json.loads(said(capsys)) == {"schema": 1, "ok": True, "erased": False}
     assert filled.enrolment("show", reference(2)) == 1
     assert next(line.split(" ", 3)[3] for line in logged if " erase " in line).endswith(f": erased, by uid {os.getuid()}: request 1")
     assert filled.enrolment("verify") == 0
@@ -362,7 +369,7 @@ def test_rotate(filled: Site, capsys: pytest.CaptureFixture[str]) -> None:
     after = {path.name for path in (filled.scratch / "enrolment").glob("*.db")}
     assert {name[:2] for name in before ^ after} == {"hk"}
     assert filled.enrolment("rotate", "--json") == 0
-    assert json.loads(said(capsys)) == {"ok": True, "records": {"HK": 40, "MO": 5}}
+    assert json.loads(said(capsys)) == {"schema": 1, "ok": True, "records": {"HK": 40, "MO": 5}}
     assert filled.enrolment("show", reference(2)) == 0
 
 

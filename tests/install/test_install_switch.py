@@ -351,7 +351,7 @@ def test_versions_and_switches_as_json(layout, capsys, monkeypatch):
         return json.loads(capsys.readouterr().out)
 
     both = ["0.9.0", "0.10.0"]
-    assert told("versions") == {"versions": both, "in_force": None, "before": None}
-    assert told("activate", "0.9.0") == {"versions": both, "in_force": "0.9.0", "before": None}
-    assert told("activate", "0.10.0") == {"versions": both, "in_force": "0.10.0", "before": "0.9.0"}
-    assert told("rollback") == {"versions": both, "in_force": "0.9.0", "before": "0.10.0"}
+    assert told("versions") == {"schema": 1, "versions": both, "in_force": None, "before": None}
+    assert told("activate", "0.9.0") == {"schema": 1, "versions": both, "in_force": "0.9.0", "before": None}
+    assert told("activate", "0.10.0") == {"schema": 1, "versions": both, "in_force": "0.10.0", "before": "0.9.0"}
+    assert told("rollback") == {"schema": 1, "versions": both, "in_force": "0.9.0", "before": "0.10.0"}

@@ -28,6 +28,7 @@ from gate_controller.settings.fields import KeyDescription
 from tests.reference.found import FEED, JOURNAL, metrics
 
 EVENTS = Path(__file__).with_name("events.toml")
+JSON_FIELDS = Path(__file__).with_name("json_fields.toml")
 _HEAD = "Generated from the code by `make reference`; do not edit."
 _CODES = ("Outcome", "Occupancy", "DoorPosition", "Device", "Modality", "CheckOutcome")
 """Enumerations of the core whose values events and status carry."""
@@ -38,6 +39,11 @@ Row = tuple[str, ...]
 def told_events() -> dict[str, dict[str, dict[str, Any]]]:
     """What events.toml says: kind by kind, of the feed and of the journal."""
     return tomllib.loads(EVENTS.read_text())
+
+
+def told_json() -> dict[str, Any]:
+    """What json_fields.toml says: the objects that commands print with --json, and that of an error."""
+    return tomllib.loads(JSON_FIELDS.read_text())
 
 
 def commands() -> Iterator[tuple[click.Context, click.Command]]:
@@ -56,7 +62,7 @@ def _below(command: click.Command, context: click.Context) -> Iterator[tuple[cli
 
 def commands_page() -> str:
     """commands.md."""
-    parts = ["# Commands", _HEAD, "What a command prints with `--json` is stable: fields are added, not changed. [Exit codes](exit-codes.md) are, too."]
+    parts = ["# Commands", _HEAD, "What a command prints with `--json` [is stable](json.md). [Exit codes](exit-codes.md) are, too."]
     parts.append(_table(("command", ""), ((f"[`{c.command_path}`](#{_anchor(c.command_path)})", _first(each)) for c, each in commands() if _runs(each))))
     for context, command in commands():
         if _runs(command):
@@ -189,7 +195,7 @@ def exit_codes_page() -> str:
     parts = [
         "# Exit codes",
         _HEAD,
-        "Of `gatectl`. 130: interrupted (Ctrl-C). An error is one line on standard error: what, where; and one that says the remedy.",
+        "Of `gatectl`. 130: interrupted (Ctrl-C). An error is one line on standard error: what, where; and one that says the remedy. With `--json` [an object](json.md#errors) on standard output, too.",
     ]
     return _page([*parts, _table(("code", "name", "meaning", "errors that end so"), rows)])
 
@@ -206,6 +212,43 @@ def exit_meanings() -> dict[ExitCode, str]:
 
 def _errors(code: ExitCode) -> list[str]:
     return [f"`{kind.__name__}`" for kind, each in failures.EXIT_CODES if each is code]
+
+
+def json_page() -> str:
+    """json.md."""
+    told = told_json()
+    parts = [
+        "# What --json prints",
+        _HEAD,
+        (
+            'One object on one line, or one a line where there are many. Each has `"schema": 1`, but for the lines of `journal export`. Fields are added, never '
+            "renamed or removed; the number would go up with that. What stands here are the top-level fields; what a later version adds is to be ignored."
+        ),
+        "## Errors",
+        (
+            "With any command: whatever is wrong, one object says it, as the last line of standard output; the lines for people are on standard error. "
+            "An interruption (Ctrl-C) leaves none, but for `enrol`."
+        ),
+        _table(("field", ""), [("`schema`", "1"), *_json_rows(told["error"])]),
+    ]
+    for each in told["objects"]:
+        numbered = [("`schema`", "1")] if each.get("schema", True) else []
+        others = [("", each["others"])] if "others" in each else []
+        parts += [
+            f"## {', '.join(f'gatectl {command}' for command in each['commands'])}",
+            _sentence(each["what"]),
+            _table(("field", ""), [*numbered, *_json_rows(each["fields"], each.get("may_lack", ())), *others]),
+        ]
+    return _page(parts)
+
+
+def _json_rows(fields: dict[str, str], may_lack: Iterable[str] = ()) -> Iterator[Row]:
+    for name, what in fields.items():
+        yield f"`{name}`", f"{what} (not always there)" if name in may_lack else what
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def metrics_page() -> str:
@@ -239,6 +282,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reason-codes.md": reasons_page,
     "events.md": events_page,
     "exit-codes.md": exit_codes_page,
+    "json.md": json_page,
     "metrics.md": metrics_page,
 }
 """What writes each page."""

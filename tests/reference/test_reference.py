@@ -11,7 +11,7 @@ from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.core.reasons import Reason
 from tests.reference import DIRECTORY
 from tests.reference.found import FEED, JOURNAL, kinds
-from tests.reference.pages import PAGES, _groups, commands, exit_meanings, told_events
+from tests.reference.pages import PAGES, _groups, commands, exit_meanings, told_events, told_json
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -24,6 +24,16 @@ def test_every_command_has_its_place():
     named = [f"## {context.command_path}\n" for context, command in commands() if not isinstance(command, click.Group)]
     assert len(named) > 50
     assert [each for each in named if each not in page] == []
+
+
+def test_every_command_with_json_has_its_fields_and_no_other():
+    takes = {
+        context.command_path.removeprefix("gatectl ")
+        for context, command in commands()
+        if any("--json" in each.opts for each in command.params) and context.command_path != "gatectl"
+    }
+    assert {command for each in told_json()["objects"] for command in each["commands"]} == takes
+    assert len(takes) > 50
 
 
 def test_every_option_has_its_place():
