@@ -21,6 +21,8 @@ USUAL_BAUDS: Final = (57600, 115200, 9600, 19200, 38400)
 
 ANSWER_S: Final = 0.25
 """How long VfyPwd may take to be answered."""
+LATE_ANSWER_S: Final = 1.0
+"""How long it is waited for once all rates were looked at: a module or converter that is this slow is found, so that its slowness can be named."""
 MOST_TEMPLATE_BYTES: Final = 8192
 """No family comes near; more can only be a module that never ends."""
 _SETTLE_AFTER_BAUD_S: Final = 1.0
@@ -109,12 +111,12 @@ class Opening:
 
     def _find(self, deadline: float) -> int:
         """The baud rate at which the module accepts the password; looks until the deadline, as it may be booting."""
-        for baud, patience_s in self._places(deadline):
+        for baud, patience_s, answer_s in self._places(deadline):
             self._link.set_baud(baud)
             gives_up_at = min(deadline, self._now() + patience_s)
             while self._now() < gives_up_at:
                 try:
-                    code = self._commands.try_password(self._options.password, min(deadline, self._now() + ANSWER_S))
+                    code = self._commands.try_password(self._options.password, min(deadline, self._now() + answer_s))
                 except (DeviceTimeoutError, DeviceProtocolError):
                     continue
                 if code == Code.OK:
@@ -125,11 +127,12 @@ class Opening:
         what = f"{self._where} does not answer at {self._options.baud} baud nor at any of {', '.join(map(str, USUAL_BAUDS))}"
         raise DeviceTimeoutError(what, "check its power, that TX and RX are not swapped, and the driver's address option")
 
-    def _places(self, deadline: float) -> Iterator[tuple[int, float]]:
-        """Baud rates to look at and how long each: the configured one long enough for a module that boots."""
+    def _places(self, deadline: float) -> Iterator[tuple[int, float, float]]:
+        """Baud rates to look at, how long each, and how long for one answer: the configured one long enough for a module that boots."""
         while self._now() < deadline:
-            yield self._options.baud, self._traits.boot_s + 2 * ANSWER_S
-            yield from ((baud, ANSWER_S) for baud in USUAL_BAUDS if baud != self._options.baud)
+            yield self._options.baud, self._traits.boot_s + 2 * ANSWER_S, ANSWER_S
+            yield from ((baud, ANSWER_S, ANSWER_S) for baud in USUAL_BAUDS if baud != self._options.baud)
+            yield self._options.baud, LATE_ANSWER_S, LATE_ANSWER_S
 
     def _change_baud(self, deadline: float) -> None:
         self._commands.set_parameter(Register.BAUD, self._options.baud // 9600, deadline)

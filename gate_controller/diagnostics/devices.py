@@ -25,7 +25,7 @@ from gate_controller.runtime.device_tests import DAMAGE_REMEDY, looks_damaged
 from gate_controller.settings import Settings
 from gate_controller.settings.device_nodes import NodeKind, examine
 
-OPEN_S = 8.0
+OPEN_S = 12.0
 CALL_S = 3.0
 TRANSFER_S = 6.0
 """To send a template and read it back; 1536 bytes at 9600 baud take 3.6 s."""

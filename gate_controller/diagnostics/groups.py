@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from gate_controller.diagnostics import configuration, devices, lane, machine, service, stores
+from gate_controller.diagnostics.answers import skipped
 from gate_controller.diagnostics.catalogue import device_ids
 from gate_controller.diagnostics.findings import Finding, Group
 from gate_controller.diagnostics.site import Mode, Site
@@ -40,4 +41,12 @@ def _device(name: str, ask: Callable[[Site], Iterable[Finding]], site: Site) -> 
 
 
 def _group(ids: tuple[str, ...], check: Callable[[Site], Iterable[Finding]], site: Site, limit_s: float = 20.0) -> Group:
-    return Group(ids, lambda: check(site), limit_s)
+    def run() -> Iterable[Finding]:
+        told = set()
+        for finding in check(site):
+            told.add(finding.id)
+            yield finding
+        if site.settings is None and not ids[0].startswith("configuration."):
+            yield from (skipped(each, "only a configuration tells where to look: configuration.file comes first") for each in ids if each not in told)
+
+    return Group(ids, run, limit_s)

@@ -2,7 +2,7 @@
 
 python -m simulators.camera --control SOCKET [--port 0] [--fps 15] [--width 1280] [--height 720] [--seed 0] [--with-parent [PID]]
 python -m simulators.camera ctl SOCKET scene empty | phone text=... [tilt_deg=20 ...] | face person=person01 [picture=print]
-python -m simulators.camera ctl SOCKET fault black | freeze | stall | drop | corrupt | damage | refuse
+python -m simulators.camera ctl SOCKET fault black | freeze | stall | slow | drop | corrupt | damage | refuse
 python -m simulators.camera ctl SOCKET clear | state
 """
 

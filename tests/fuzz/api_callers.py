@@ -86,7 +86,7 @@ def _pass_on(listener: socket.socket, path: Path) -> None:
 def _connect(client: socket.socket, path: Path) -> None:
     with client, socket.socket(socket.AF_UNIX) as gate:
         gate.connect(str(path))
-        back = threading.Thread(target=_pump, args=(gate, client), daemon=True)
+        back = threading.Thread(target=_answer, args=(gate, client), daemon=True)
         back.start()
         _pump(client, gate)
         back.join()
@@ -98,6 +98,21 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
             target.sendall(data)
     with contextlib.suppress(OSError):
         target.shutdown(socket.SHUT_WR)
+
+
+def _answer(gate: socket.socket, client: socket.socket) -> None:
+    """Pass answers on; an event stream, which does not end, is ended as a whole answer after its first events."""
+    streams = False
+    with contextlib.suppress(OSError):
+        while data := gate.recv(65536):
+            client.sendall(data)
+            streams = streams or b"Content-Type: text/event-stream" in data
+            if streams and data.endswith(b"\n\n\r\n"):  # an event and the end of its chunk
+                client.sendall(b"0\r\n\r\n")
+                break
+    for end in (client, gate):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
 
 
 def burst(kind: CallerKind, path: Path, document: dict[str, Any], count: int, seed: int) -> Callable[[], dict[tuple[str, int], int]]:
