@@ -157,8 +157,8 @@ class Opening:
         if sent is None:
             if self._options.template_bytes is not None:
                 return self._options.template_bytes
-            what = f"{self._where} does not tell its template size"
-            raise DeviceUntrustedError(what, "set the driver's template_bytes option to the size in the module's manual")
+            what = f"{self._where} does not tell its template size, as a module of family {self._options.family.value} would"
+            raise DeviceUntrustedError(what, "set family in its section to the module's; if it is, set template_bytes to the size in the module's manual")
         if not sent.complete:
             self._warn(f"{self._where} does not mark the end of a template; taking the {len(sent.data)} bytes before the pause")
         return len(sent.data)

@@ -1,1 +1,1 @@
-"""Sixty faults, injected into files and wire simulators, and whether gatectl doctor names each one's cause: python -m tests.doctor."""
+"""Eighty-eight faults, injected into files and wire simulators, and whether gatectl doctor names each one's cause: python -m tests.doctor."""

@@ -1,4 +1,4 @@
-"""python -m tests.doctor [--only WORDS] [--json FILE]: the table of faults. Exit code 0 when at least 57 of 60 are named and a healthy gate has no fail."""
+"""python -m tests.doctor [--only WORDS] [--json FILE]: the table of faults. Exit code 0 when at least 95 of 100 are named and a healthy gate has no fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A dozen of the sixty faults, in this process; the rest is `make doctor-faults`."""
+"""A dozen of the faults, in this process; the rest is `make doctor-faults`."""
 
 from __future__ import annotations
 
