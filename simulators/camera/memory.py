@@ -18,7 +18,7 @@ from gate_controller.ports.errors import DeviceAbsentError, DeviceError, DeviceP
 from simulators.camera.film import Film
 from simulators.camera.optics import Picture, black
 from simulators.camera.scenes import EmptyScene, Scene, parse
-from simulators.camera.server import FAULTS
+from simulators.camera.server import FAULTS, SLOW
 
 _WHERE = "simulated camera"
 _REPEATS = 3
@@ -143,6 +143,8 @@ class MemoryCamera:
             number = self._number(now)
             if self._silent_after is not None:
                 number = min(number, self._silent_after)
+            if "slow" in self._faults:
+                number -= number % SLOW
             stamp = self._stamp(number)
             if number >= self._first and number + 1 > newer_than and now - stamp <= self._stale_after_s:
                 return Frame(self._picture(number).copy(), stamp, number + 1)

@@ -29,7 +29,7 @@ FAULTS = {
     "damage": "JPEG data cut short and with flipped bytes, which decoders take",
     "refuse": "nothing listens on the port",
 }
-_SLOW = 6
+SLOW = 6
 _PATH = "/stream.mjpg"
 _BOUNDARY = "frame"
 
@@ -137,7 +137,7 @@ class MjpegCamera:
         number = self._now()
         with contextlib.suppress(OSError):  # it hung up, or was cut off
             while not self._closing.wait(max(0.0, number / self._fps - time.monotonic())) and not self._faults & {"drop", "refuse"}:
-                if "stall" not in self._faults and ("slow" not in self._faults or number % _SLOW == 0):
+                if "stall" not in self._faults and ("slow" not in self._faults or number % SLOW == 0):
                     data = self._data(number, noise)
                     head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
                     connection.sendall(head.encode() + data + b"\r\n")

@@ -222,7 +222,7 @@ RAISED = {
 
 
 def test_every_fault_of_the_simulator_is_tested_or_harmless():
-    assert set(FAULTS) - set(RAISED) == {"damage"}
+    assert set(FAULTS) - set(RAISED) == {"damage", "slow"}
 
 
 @pytest.mark.parametrize(("fault", "error"), RAISED.items())
@@ -282,6 +282,17 @@ def test_damaged_frames_never_raise_anything_foreign(rig):
     rig.fault("damage")
     for _ in range(20):
         newest = until_frame(rig, newest).sequence
+
+
+def test_a_slow_camera_gives_frames_as_they_come(rig):
+    camera = opened(rig)
+    rig.fault("slow")
+    newest = camera.frame(0, within(rig, PATIENCE_S))
+    stamps = [newest.stamp]
+    for _ in range(4):
+        newest = until_frame(rig, newest.sequence)
+        stamps.append(newest.stamp)
+    assert min(after - before for before, after in itertools.pairwise(stamps[1:])) > 2 / 15, "not each frame of a camera that has 15 a second"
 
 
 def test_a_lit_phone_at_night_is_not_dark(rig):
