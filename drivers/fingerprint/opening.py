@@ -158,7 +158,7 @@ class Opening:
             if self._options.template_bytes is not None:
                 return self._options.template_bytes
             what = f"{self._where} does not tell its template size, as a module of family {self._options.family.value} would"
-            raise DeviceUntrustedError(what, "set family in its section to the module's; if it is, set template_bytes to the size in the module's manual")
+            raise DeviceUntrustedError(what, "set the driver's family option to the module's family; if it is, set template_bytes to the size in its manual")
         if not sent.complete:
             self._warn(f"{self._where} does not mark the end of a template; taking the {len(sent.data)} bytes before the pause")
         return len(sent.data)

@@ -17,9 +17,23 @@ from gate_controller.cli.json_output import print_json
 from gate_controller.cli.socket_option import one_line, socket_option
 from gate_controller.control.client import GateClient
 from gate_controller.ports.control import JsonObject
-from gate_controller.ports.errors import RefusedByStateError
+from gate_controller.ports.errors import GateError, RefusedByStateError
 
 MOVES_PEOPLE = frozenset({"release", "return"})
+NOBODY_CALLED = 0
+"""In place of a call's number."""
+
+
+class CallNumber(click.ParamType[int]):
+    """A call's number, or "none"."""
+
+    name = "number|none"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """See click.ParamType."""
+        if value == "none":
+            return NOBODY_CALLED
+        return click.IntRange(min=1).convert(value, param, ctx)
 
 
 @click.group("officer")
@@ -61,7 +75,10 @@ def _act(action: str, *, reason_required: bool, help_text: str) -> None:
     def command(socket_path: Path, identity: str, reason: str, call: int | None, as_json: bool) -> None:
         client = GateClient(socket_path)
         answered = _meant(client, action) if call is None else call
-        answer = client.officer(action, identity, reason, answered)
+        try:
+            answer = client.officer(action, identity, reason, answered)
+        except RefusedByStateError as error:
+            raise _refused(client, answered, error) from error
         if as_json:
             print_json(answer)
         else:
@@ -73,9 +90,9 @@ def _act(action: str, *, reason_required: bool, help_text: str) -> None:
         click.option("--reason", required=reason_required, default="", callback=not_empty if reason_required else None, help="Why."),
         click.option(
             "--call",
-            type=click.IntRange(min=0),
+            type=CallNumber(),
             default=None,
-            help="Number of the call it answers (officer calls); refused if another is pending by then. Without it, the pending call is shown first"
+            help="Number of the call it answers (officer calls), or none: nobody is called; refused if that is not so by then. Without it, the pending call is shown first"
             + (", and on a terminal you are asked; a script must give it." if action in MOVES_PEOPLE else "."),
         ),
         json_option,
@@ -84,6 +101,21 @@ def _act(action: str, *, reason_required: bool, help_text: str) -> None:
     for option in reversed(options):
         decorated = option(decorated)
     officer_group.command(action, help=help_text)(decorated)
+
+
+def _refused(client: GateClient, answered: int | None, error: RefusedByStateError) -> RefusedByStateError:
+    """The refusal, with what is pending by now where the act was for something else."""
+    if answered is None:
+        return error
+    try:
+        calls = client.calls()
+    except GateError:
+        return error
+    if [call.get("number") for call in calls] == ([answered] if answered else []):
+        return error
+    now = "; ".join(f"call {one_line(call.get('number'))}: {one_line(call.get('reason'))}" for call in calls) or "nobody is called"
+    was = f"call {answered} is over" if answered else "an officer has been called since"
+    return RefusedByStateError(f"{error.what}; {was}: {now}", error.remedy)
 
 
 def _meant(client: GateClient, action: str) -> int | None:
@@ -101,13 +133,15 @@ def _meant(client: GateClient, action: str) -> int | None:
     if len(calls) > 1:
         raise click.UsageError("more than one call is pending: say which with --call NUMBER")
     if action in MOVES_PEOPLE:
-        if calls and not sys.stdin.isatty():
-            raise click.UsageError("say which call it answers: --call NUMBER, as shown")
+        if not sys.stdin.isatty():
+            raise click.UsageError("say which call it answers: --call NUMBER, as shown" if calls else "nobody is called: if that is meant, say --call none")
         if sys.stdin.isatty():
             click.confirm(f"{action} {'whom this call is about' if calls else 'whoever is inside'}?", abort=True, err=True)
             if not calls and client.calls():
                 raise RefusedByStateError("an officer has been called since: nothing was done", "look at it: gatectl officer calls")
-    number = calls[0].get("number") if calls else None
+    if not calls:
+        return NOBODY_CALLED if action in MOVES_PEOPLE else None
+    number = calls[0].get("number")
     return number if isinstance(number, int) else None
 
 

@@ -93,7 +93,8 @@ class Acts:
         def act_now() -> None:
             if refuse is not None:
                 refuse(call)
-            self._gate.officer(action, identity, reason, uid, **({} if call is None else {"call": call}))
+            meant = 0 if call is None and refuse is not None else call  # whoever had to say which call, and said none, means that
+            self._gate.officer(action, identity, reason, uid, **({} if meant is None else {"call": meant}))
             self._feed.publish("officer_acted", {"action": action, "uid": uid})  # identity and reason go to the journal only
 
         try:

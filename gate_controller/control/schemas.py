@@ -155,7 +155,10 @@ OFFICER = object_of(
     action=one_of(*ACTIONS),
     identity=IDENTITY,
     reason=REASON,
-    call={**COUNTER, "description": "Number of the call that is answered; the act is refused if another is pending by now"},
+    call={
+        **COUNTER,
+        "description": "Number of the call that is answered, 0 that nobody is called; the act is refused if another is pending by now, or any. Left out: whatever is pending",
+    },
 )
 MAINTENANCE = object_of("An engineer takes the lane, or gives it back", closed=True, on=FLAG, identity=IDENTITY, reason=NEEDED_REASON)
 TEST = object_of("Why a device is tested", closed=True, reason=NEEDED_REASON)

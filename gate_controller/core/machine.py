@@ -119,9 +119,9 @@ class Controller:
         return out
 
     def _is_meant(self, event: e.Event) -> bool:
-        """An officer's act may say which call it answers: it is for nobody else who is inside by now."""
+        """An officer's act may say which call it answers, or by 0 that nobody is called: it is for nobody else who is inside by now."""
         call = getattr(event, "call", None)
-        return call is None or call == self.call_number
+        return call is None or call == (self.call_number or 0)
 
     def _try(self, trigger: str) -> bool:
         """Take the first row of this trigger whose guards hold; False when there is none."""

@@ -361,11 +361,36 @@ def test_with_several_calls_none_is_chosen(officer_says, action):
     assert officer_says(action, calls=[CALL, {**CALL, "number": 5}], types="y\n")[:2] == (ExitCode.USAGE, [])
 
 
-@pytest.mark.parametrize("types", [None, "y\n"])
-def test_without_a_call_the_act_is_for_whoever_is_inside_and_says_so(officer_says, types):
-    code, sent, said = officer_says("return", types=types)
-    assert (code, sent) == (0, [None])
+def test_without_a_call_the_act_is_for_whoever_is_inside_and_says_so(officer_says):
+    """0 means that nobody is called: a call that comes meanwhile is not answered by it."""
+    code, sent, said = officer_says("return", types="y\n")
+    assert (code, sent) == (0, [0])
     assert "no officer is called" in said
+
+
+@pytest.mark.parametrize("action", ["release", "return"])
+def test_a_script_that_moves_somebody_uncalled_says_that_it_means_that(officer_says, action):
+    code, sent, said = officer_says(action)
+    assert (code, sent) == (ExitCode.USAGE, [])
+    assert "--call none" in said
+    assert officer_says(action, "--call", "none")[:2] == (0, [0])
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", ""])
+def test_a_calls_number_is_a_number_from_1_or_none(officer_says, number):
+    assert officer_says("release", "--call", number)[:2] == (ExitCode.USAGE, [])
+
+
+@pytest.mark.parametrize(
+    ("meant", "calls", "said"),
+    [("7", [CALL], "call 7 is over: call 81234: face_mismatch"), ("7", [], "call 7 is over: nobody is called"), ("none", [CALL], "called since: call 81234")],
+)
+def test_an_act_for_another_call_tells_which_is_pending(officer_says, stub, meant, calls, said):
+    stub.answers["POST /v1/officer"] = (409, {"error": "release is not possible in state officer_referral", "remedy": "see `gatectl status`"})
+    code, _, err = officer_says("release", "--call", meant, calls=calls)
+    assert code == ExitCode.REFUSED_BY_STATE
+    assert said in err
+    assert "remedy: see `gatectl status`" in err
 
 
 def test_a_call_that_comes_while_the_officer_thinks_is_not_answered_unseen(officer_says, stub, monkeypatch):

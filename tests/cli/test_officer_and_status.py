@@ -58,7 +58,7 @@ class Gate:
     def calls(self):
         return []
 
-    def officer(self, action, identity, reason, uid=None):
+    def officer(self, action, identity, reason, uid=None, call=None):
         if not identity or (action == "release" and not reason):
             raise ValueError("identity or reason is empty")
         if action == "rearm":
@@ -162,9 +162,10 @@ def test_a_mistake_in_the_command_is_exit_code_2_and_does_nothing(daemon, argume
 
 @pytest.mark.parametrize("action", ["acknowledge", "release", "return"])
 def test_an_act_is_carried_out(daemon, action):
-    result = daemon.run(officer_group, action, "--identity", "officer-7", "--reason", "passport seen")
+    uncalled = [] if action == "acknowledge" else ["--call", "none"]
+    result = daemon.run(officer_group, action, "--identity", "officer-7", "--reason", "passport seen", *uncalled)
     assert (result.exit_code, result.stdout) == (ExitCode.OK, f"{action}: accepted\n")
-    assert result.stderr == "no officer is called: this is for whoever is in the lane\n"
+    assert result.stderr == ("" if uncalled else "no officer is called: this is for whoever is in the lane\n")
     assert daemon.gate.acts == [(action, "officer-7", "passport seen")]
 
 

@@ -54,7 +54,7 @@ class FakeGate:
             raise OSError("the secret of the gate")
         return {"gate": "fake-1", "state": self.state, "reason": "face_mismatch", "officer_call": None, **TRUST}
 
-    def officer(self, action: str, identity: str, reason: str, uid: int | None = None) -> None:
+    def officer(self, action: str, identity: str, reason: str, uid: int | None = None, call: int | None = None) -> None:
         if action not in {"acknowledge", "assist", "release", "return", "rearm"}:
             raise ValueError("unknown action")
         if not identity:

@@ -38,7 +38,7 @@ class CalledGate(FakeGate):
         return [call | {"number": self.number, "acknowledged": self.taken} for call in super().calls()]
 
     def officer(self, action, identity, reason, uid=None, call=None):
-        if call is not None and (call != self.number or not self.call_pending):
+        if call is not None and call != (self.number if self.call_pending else 0):
             raise RefusedByStateError("another call is pending", "see gatectl status")
         super().officer(action, identity, reason, uid)
 

@@ -211,6 +211,21 @@ def test_what_was_said_of_one_reason_does_not_answer_the_next(new_lane):
     assert lane.controller.call_number == same, "an escalation is the same call"
 
 
+def test_an_act_for_nobodys_call_is_refused_once_somebody_is_called(new_lane):
+    """0 stands for: nobody is called. The officer looked, and a call came before the word did."""
+    lane = emptied_and_entered(new_lane)
+    pending = lane.controller.call_number
+    assert pending
+    for act in (e.OfficerReleased("o1", "officer 7", "seen", call=0), e.OfficerReturned("o1", "officer 7", "seen", call=0)):
+        out = lane.tell(act)
+        assert [note.kind for note in out if isinstance(note, c.NoteEvent)] == ["act_refused"]
+        assert not any(isinstance(command, c.OpenDoor) for command in out)
+    fresh = new_lane()
+    assert fresh.controller.call_number is None
+    assert not fresh.controller._is_meant(e.OfficerReturned("o2", "officer 7", "asked to", call=5))
+    assert fresh.controller._is_meant(e.OfficerReturned("o2", "officer 7", "asked to", call=0))
+
+
 def emptied_and_entered(new_lane):
     """Somebody came in against the gate's will, by an entry that was shut all the time."""
     lane = ready(new_lane)

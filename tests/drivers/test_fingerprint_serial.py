@@ -31,9 +31,9 @@ def soon(seconds: float = AMPLE_S) -> float:
     return time.monotonic() + seconds
 
 
-def build(process: FingerprintProcess, **options: object) -> FingerprintReader:
+def build(process: FingerprintProcess, warn: Callable[[str], None] = pytest.fail, **options: object) -> FingerprintReader:
     parsed = FingerprintOptions(port=str(process.link), family=process.family, **options)
-    return DRIVER.build(parsed, DriverContext(SystemClock(), Path(), pytest.fail))
+    return DRIVER.build(parsed, DriverContext(SystemClock(), Path(), warn))
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +123,10 @@ def test_a_port_is_held_exclusively(process: FingerprintProcess) -> None:
 @pytest.mark.wire
 def test_a_module_at_another_baud_rate_is_found_and_set_on_the_wire(process: FingerprintProcess) -> None:
     process.ask("fault", name="wrong_baud", baud=9600)
-    reader = build(process, baud=115200)
+    told: list[str] = []
+    reader = build(process, told.append, baud=115200)
     reader.open(soon())
+    assert ["at 9600 baud" in line for line in told] == [True]
     assert process.ask("state")["baud"] == 115200
     assert match(reader, process) is FingerprintOutcome.MATCH
     reader.close()

@@ -36,7 +36,7 @@ def test_after_a_crossing_no_buffer_in_reach_holds_a_finger(family: Family, baud
     assert wiped(rig) == (2 if family is Family.R503 else 4)
     assert not any(rig.module._device.views(held) for held in in_reach(rig))
     assert wiped(rig) == 1, "and nothing is sent again"
-    assert rig.warnings == []
+    assert [line for line in rig.warnings if "was found at" not in line] == []  # it comes with 57600
     with pytest.raises(DeviceRejectedError, match="no reference"):
         rig.attempt("ada")
     assert rig.crossing() == [NO_FINGER, MATCH]
