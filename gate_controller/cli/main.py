@@ -23,6 +23,7 @@ from click.shell_completion import CompletionItem
 
 from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.cli.json_output import asks_for_json
+from gate_controller.cli.width import fitted
 from gate_controller.ports.errors import GateError
 
 _CLI = "gate_controller.cli"
@@ -185,6 +186,7 @@ def script() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    sys.stdout, sys.stderr = (fitted(stream, sys.argv[1:]) for stream in (sys.stdout, sys.stderr))
     code = main()
     try:
         sys.stdout.flush()

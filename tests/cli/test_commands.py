@@ -60,8 +60,9 @@ ALL = dict(commands())
 
 
 def run(*arguments, code=None, **environment):
+    inherited = {name: value for name, value in os.environ.items() if name != "COLUMNS"}  # a worker of pytest-xdist has one
     done = subprocess.run(
-        [sys.executable, "-m", "gate_controller.cli.main", *arguments], check=False, capture_output=True, env={**os.environ, **environment}, timeout=120
+        [sys.executable, "-m", "gate_controller.cli.main", *arguments], check=False, capture_output=True, env={**inherited, **environment}, timeout=120
     )
     if code is not None:
         assert done.returncode == code, done.stderr
@@ -145,10 +146,38 @@ def daemon(tmp_path):
         yield str(stub.path)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["status"]])
-def test_sixty_columns_are_enough(daemon, words):
-    done = run(*words, *(["--socket", daemon] if words == ["status"] else []), code=0, COLUMNS="60", PYTHONUTF8="1")
-    assert max(map(len, done.stdout.decode().splitlines())) <= 60
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("--help", 0),
+        ("status --socket {daemon}", 0),
+        ("officer calls --socket {daemon}", 0),
+        ("officer release --help", 0),
+        ("config explain", 0),
+        ("config explain devices.fingerprint.baud", 0),
+        ("config check --config /nonexistent/with/a/name", 8),
+        ("keys status --config /nonexistent/with/a/name", 8),
+        ("journal tail --config /nonexistent/with/a/name", 8),
+        ("doctor --config /nonexistent/with/a/name", 1),
+        ("install devices", 0),
+        ("qr test --file /nonexistent/with/a/name", 2),
+        ("statsu", 2),
+    ],
+)
+def test_sixty_columns_are_enough(daemon, command, code):
+    done = run(*command.format(daemon=daemon).split(), code=code, COLUMNS="60", PYTHONUTF8="1")
+    lines = (done.stdout + done.stderr).decode().splitlines()
+    assert lines
+    assert [line for line in lines if len(line) > 60 and " " in line.strip()] == []
+
+
+def test_into_a_pipe_each_line_stays_whole(daemon):
+    whole = run("config", "explain", code=0).stdout.decode().splitlines()
+    assert max(map(len, whole)) > 100
+    assert not any(line.startswith(" ") for line in whole)
+    assert run("completion", "bash", code=0, COLUMNS="60").stdout == run("completion", "bash", code=0).stdout
+    status = run("status", "--json", "--socket", daemon, code=0, COLUMNS="60").stdout.decode()
+    assert len(status.splitlines()) == 1
 
 
 @pytest.mark.parametrize(("encoding", "dash"), [("latin-1", rb"\u2013"), ("ascii", b" is gone")])
