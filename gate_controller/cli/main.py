@@ -34,6 +34,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "events": (f"{_CLI}.status", "events_command", "What has happened, and what happens."),
     "doctor": (f"{_CLI}.doctor", "doctor_command", "Find out what is wrong with this gate, and what to do."),
     "officer": (f"{_CLI}.officer", "officer_group", "Answer an officer call, or act on the lane."),
+    "lanes": (f"{_CLI}.lanes", "lanes_command", "Many gates at a glance: who calls, what is in trouble."),
+    "whoami": (f"{_CLI}.whoami", "whoami_command", "Your roles on this gate, and what they allow."),
     "maintenance": (f"{_CLI}.maintenance", "maintenance_group", "Take the lane for maintenance, or give it back."),
     "camera": (f"{_CLI}.camera", "camera_group", "Look through a camera, in maintenance with an empty chamber."),
     "qr": (f"{_CLI}.device_tests", "qr_group", "Try the QR camera and the decoder."),

@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from gate_controller.control import openapi
+from gate_controller.control.about import version
 from gate_controller.control.act_log import ActLog
 from gate_controller.control.acts import Acts, Asked
 from gate_controller.control.feed import Event, EventFeed
@@ -109,7 +110,7 @@ class _Reads:
 
     async def status(self, _asked: Asked) -> web.Response:
         """See routes.ROUTES."""
-        return answer(self._gate.status())
+        return answer({**self._gate.status(), "version": version()})
 
     async def whoami(self, asked: Asked) -> web.Response:
         """See routes.ROUTES."""

@@ -17,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from gate_controller.control.about import version
 from gate_controller.control.counting import PassCounter
 from gate_controller.core.states import State
 from gate_controller.core.values import DoorPosition, Occupancy
@@ -81,6 +82,9 @@ class GateMetrics(Collector):
         """See prometheus_client.registry.Collector."""
         status = self._gate.status()
         yield GaugeMetricFamily("gate_up", "Whether the gate decides: 1; without a status the text file says 0, and the control API answers 503", value=1)
+        build = GaugeMetricFamily("gate_build_info", "Version of the gate controller: 1", labels=["version"])
+        build.add_metric([version()], 1)
+        yield build
         yield from _lane(status)
         yield from _trust(status)
         issued = GaugeMetricFamily(

@@ -31,7 +31,7 @@ from gate_controller.ports.errors import GateError
 from gate_controller.settings.render import derive
 from simulators.authority import Permit
 from simulators.phone import Phone
-from tests.cli.stub_daemon import StubDaemon
+from tests.cli.stub_daemon import STATUS, StubDaemon
 from tests.cli.test_cli_replay import keep
 from tests.cli.test_commands import ALL, NO_DATA
 from tests.cli.test_engineer_commands import Board
@@ -134,6 +134,13 @@ def test_over_the_socket(stub, capsys):
     acts = [["officer", action, *WHO, "--call", "5"] for action in schemas.ACTIONS]
     for words in (["status"], ["events"], ["officer", "calls"], *acts, ["maintenance", "on", *WHO], ["maintenance", "off", *WHO]):
         compared([*words, "--socket", stub.path], capsys)
+
+
+@covers("lanes", "whoami")
+def test_of_lanes_and_users(stub, config, capsys):
+    stub.answers["GET /v1/status"] = (200, {**STATUS, "officer_call": None})
+    compared(["lanes", stub.path], capsys)
+    compared(["whoami", "--socket", stub.path], capsys)
 
 
 @covers("qr test", "fingerprint test", "face test", "fingerprint info", "io show")

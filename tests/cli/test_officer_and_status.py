@@ -18,6 +18,7 @@ from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.cli.main import main
 from gate_controller.cli.officer import officer_group
 from gate_controller.cli.status import events_command, status_command
+from gate_controller.control.about import version
 from gate_controller.control.client import DaemonUnreachableError, FeedEvent, GateClient
 from gate_controller.control.feed import EventFeed
 from gate_controller.control.server import ControlServer
@@ -171,7 +172,7 @@ def test_an_act_is_carried_out(daemon, action):
 
 def test_status_as_json_is_what_the_gate_said(daemon):
     result = daemon.run(status_command, "--json")
-    assert (result.exit_code, json.loads(result.stdout)) == (ExitCode.OK, {"schema": 1, **STATUS})
+    assert (result.exit_code, json.loads(result.stdout)) == (ExitCode.OK, {"schema": 1, **STATUS, "version": version()})
 
 
 def test_status_for_people_says_what_is_wrong_and_what_to_do(daemon):
@@ -329,4 +330,4 @@ def test_a_daemon_of_another_version_is_not_believed(ask, answer, monkeypatch, t
 
 def test_the_socket_may_come_from_the_environment(daemon):
     result = CliRunner().invoke(status_command, ["--json"], env={"GATECTL_SOCKET": str(daemon.path)})
-    assert json.loads(result.stdout) == {"schema": 1, **STATUS}
+    assert json.loads(result.stdout) == {"schema": 1, **STATUS, "version": version()}

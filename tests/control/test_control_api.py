@@ -8,6 +8,8 @@ import threading
 
 import pytest
 
+from gate_controller.control.about import version
+
 ACT = {"action": "release", "identity": "officer-7", "reason": "passport seen"}
 PATIENCE_S = 30.0
 
@@ -35,6 +37,7 @@ def test_status_is_what_the_gate_says(serve):
     status = serve().client.status()
     assert status.pop("trust").keys() == {"HK", "MO"}
     assert status.pop("trust_store")["failures"] == 2
+    assert status.pop("version") == version()
     assert status == {"gate": "fake-1", "state": "officer_referral", "reason": "face_mismatch", "officer_call": None}
 
 

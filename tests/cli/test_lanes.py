@@ -1,0 +1,150 @@
+"""Many gates at a glance, over stub daemons: one that hangs, one that is not there, one that says nothing of a lane among them."""
+
+import contextlib
+import json
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from gate_controller.cli import lanes
+from gate_controller.cli.exit_codes import ExitCode
+from gate_controller.cli.main import main
+from tests.cli.stub_daemon import READY, STATUS, StubDaemon
+
+CALL = {"number": 7, "reason": "face_mismatch", "escalation": 2, "acknowledged": False}
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture
+def serve(open_directory):
+    """Serve a lane with this status (or this answer) at a name of the directory."""
+    with contextlib.ExitStack() as stack:
+
+        def one(name, answer=None, **status):
+            stub = StubDaemon(open_directory / f"{name}.sock")
+            stub.answers["GET /v1/status"] = answer or (200, {**STATUS, "gate": name, "version": "0.1.0", **status})
+            stack.enter_context(stub.served())
+            return stub
+
+        yield one
+
+
+@pytest.fixture
+def told(open_directory, capsys):
+    def run(*arguments):
+        code = main(["lanes", str(open_directory), *arguments])
+        return code, capsys.readouterr().out.splitlines()
+
+    return run
+
+
+def test_who_wants_somebody_comes_first(serve, told):
+    serve("a-well")
+    serve("b-lost", devices={**STATUS["devices"], "fingerprint": {**READY, "state": "lost"}})
+    serve("c-taken", officer_call={**CALL, "acknowledged": True})
+    serve("d-called", officer_call=CALL)
+    serve("e-closed", state="out_of_service", reason="device_lost")
+    serve("f-stale", trust={"HK": {"state": "stale"}, "MO": {"state": "fresh"}})
+    code, lines = told()
+    assert code == ExitCode.CHECK_FAILED
+    assert [line.split("  ")[0] for line in lines[:-1]] == ["d-called", "c-taken", "b-lost", "e-closed", "f-stale", "a-well"]
+    assert "OFFICER: face_mismatch, NOBODY HAS TAKEN IT, repeated 2 times" in lines[0]
+    assert "fingerprint lost" in lines[2]
+    assert "out_of_service (device_lost) for 3 s" in lines[3]
+    assert "keys of HK stale" in lines[4]
+    assert lines[-1] == "6 lanes: 2 call an officer, 3 in trouble, 1 as they should be"
+
+
+def test_where_nobody_wants_anything_the_exit_code_is_0(serve, told):
+    serve("a")
+    serve("b", state="admitting")
+    assert told()[0] == ExitCode.OK
+
+
+def test_a_gate_that_does_not_answer_is_a_line_and_holds_up_nobody(serve, told, open_directory, monkeypatch):
+    monkeypatch.setattr(lanes, "ANSWER_S", 0.3)
+    serve("a-well")
+    serve("b-odd", answer=(200, {}))
+    serve("c-refuses", answer=(403, {"error": "it needs the role read", "remedy": "ask"}))
+    dead = open_directory / "d-dead.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(dead))
+    with socket.socket(socket.AF_UNIX) as hanging:
+        hanging.bind(str(open_directory / "e-hangs.sock"))
+        hanging.listen()
+        code, lines = told()
+    assert code == ExitCode.CHECK_FAILED
+    assert [line.split("  ")[0] for line in lines[:-1]] == ["b-odd", "c-refuses", "d-dead", "e-hangs", "a-well"]
+    assert all("no answer: " in line for line in lines[:4])
+    assert "it needs the role read" in lines[1]
+
+
+def test_json_is_an_object_a_lane(serve, told):
+    serve("a", officer_call=CALL)
+    serve("b", answer=(200, {}))
+    _, lines = told("--json")
+    first, second = map(json.loads, lines)
+    assert (first["gate"], first["wants"], first["officer_call"]["number"], first["version"]) == ("a", "officer", 7, "0.1.0")
+    assert (second["gate"], second["wants"], second["state"]) == ("b", "engineer", None)
+    assert second["problem"]
+
+
+def test_a_directory_without_sockets_and_a_socket_that_is_not_there(told, open_directory, capsys):
+    assert told()[0] == ExitCode.CONFIGURATION
+    assert main(["lanes", str(open_directory / "none.sock")]) == ExitCode.CHECK_FAILED
+    assert "none  no answer: " in capsys.readouterr().out
+
+
+def test_watching_rings_for_a_new_call_only(serve, open_directory, monkeypatch, capsys):
+    stub = serve("a")
+    calls = iter([{**CALL, "number": 7}, {**CALL, "number": 7}, {**CALL, "number": 8}])
+
+    def pause(_seconds):
+        call = next(calls, None)
+        if call is None:
+            raise KeyboardInterrupt
+        stub.answers["GET /v1/status"] = (200, {**STATUS, "gate": "a", "officer_call": call})
+
+    monkeypatch.setattr(lanes, "pause", pause)
+    monkeypatch.setattr(lanes.sys.stdout, "isatty", lambda: True, raising=False)
+    assert main(["lanes", str(open_directory), "--watch"]) == 130
+    looks = capsys.readouterr().out.split("\x1b[2J")
+    assert ["\a" in look for look in looks if "lanes:" in look] == [False, True, False, True]
+
+
+def test_what_a_gate_says_is_no_command_for_the_terminal(serve, told):
+    serve("a\x1b[2J", state="rea\x1bdy")
+    assert "\x1b" not in "".join(told()[1])
+
+
+@pytest.mark.parametrize(
+    ("roles", "lines"),
+    [
+        ([], ["no role on this gate"]),
+        (["read", "officer"], ["read      yes", "officer   yes", "operator  no; ", "gate-engineer"]),
+    ],
+)
+def test_whoami_tells_roles_and_what_would_give_the_others(open_directory, capsys, roles, lines):
+    stub = StubDaemon(open_directory / "c.sock")
+    stub.answers["GET /v1/whoami"] = (200, {"uid": 0, "roles": roles})
+    with stub.served():
+        assert main(["whoami", "--socket", str(stub.path)]) == ExitCode.OK
+        said = capsys.readouterr().out
+        assert main(["whoami", "--json", "--socket", str(stub.path)]) == ExitCode.OK
+    assert all(line in said for line in lines)
+    assert json.loads(capsys.readouterr().out)["roles"] == roles
+
+
+def test_whoami_without_a_gate_controller_goes_by_this_machine(open_directory, capsys):
+    assert main(["whoami", "--socket", str(open_directory / "none.sock")]) == ExitCode.DAEMON_UNREACHABLE
+    assert "read " in capsys.readouterr().out
+
+
+def test_the_alerts_name_metrics_that_are():
+    text = (DOCS / "alerts.yml").read_text()
+    named = set(re.findall(r"\bgate_[a-z_]+", text))
+    known = set(re.findall(r"^\| `(gate_[a-z_]+)`", (DOCS / "reference/metrics.md").read_text(), re.MULTILINE))
+    assert len(named) >= 8
+    assert named <= known, named - known
