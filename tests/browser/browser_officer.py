@@ -155,6 +155,22 @@ def test_a_call_stands_out_in_words_and_in_the_tab(officer, gate, chromium):
     assert "officer-9" not in chromium.evaluate("document.body.innerText")
 
 
+def test_a_call_can_be_heard_once_the_officer_wants_it(officer, gate, chromium, eventually):
+    heard = "[document.getElementById('sound').getAttribute('aria-pressed'), Number(document.body.dataset.rings ?? 0)]"
+    assert chromium.evaluate(heard) == ["false", 0], "a browser makes no sound before somebody has pressed something"
+    officer.clicks("#sound")
+    eventually(lambda: chromium.evaluate(heard) == ["true", 1], "one to hear how loud it is")
+    gate.number = 8
+    eventually(lambda: chromium.evaluate(heard) == ["true", 2], "the new call rings")
+    officer.waits_for(number="8")
+    officer.clicks("#sound")
+    gate.number = 9
+    officer.waits_for(number="9")
+    assert chromium.evaluate(heard) == ["false", 2]
+    assert chromium.evaluate("document.getElementById('sound').textContent") == "Sound for calls: off"
+    assert not [each for each in chromium.complaints if "Content Security Policy" in str(each) or "Uncaught" in str(each)]
+
+
 def test_with_the_mouse_what_it_will_do_is_said_and_who_and_why_are_asked_first(officer, gate, chromium):
     officer.opens(officer.clicks, "[data-action=release]")
     asked = chromium.evaluate("document.getElementById('ask').textContent")

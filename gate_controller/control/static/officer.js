@@ -5,6 +5,7 @@ const SILENCE_MS = 3000; // three heartbeats of the gate
 const CHECK_MS = 250;
 const RECONNECT_MS = 1000;
 const ANSWER_MS = 10000;
+const RING_MS = 15000; // a call that nobody takes rings again
 
 const INSIDE = { zero: "nobody", one: "one person", many: "more than one person", unknown: "not known: go and look" };
 const STATES = {
@@ -25,10 +26,42 @@ let lane = null; // what the gate said last
 let heardAt = -Infinity;
 let asked = null; // {action, call, sending, told}: what the officer is being asked about; told: what came of it stands there
 let spoken = ""; // the call that was said aloud last
+let audio = null; // sound, once the officer has switched it on: a browser makes none before somebody has pressed something
+let rangAt = -Infinity;
 
 const words = (code) => String(code ?? "").replaceAll("_", " ");
 const isLive = () => lane !== null && performance.now() - heardAt < SILENCE_MS;
 const callNumber = () => lane?.call?.number ?? null;
+
+// Two tones, made here: the page loads nothing.
+function ring() {
+  if (audio === null || $("sound").getAttribute("aria-pressed") !== "true") return;
+  rangAt = performance.now();
+  [880, 660].forEach((hertz, turn) => {
+    const begins = audio.currentTime + turn * 0.35;
+    const tone = audio.createOscillator();
+    const loudness = audio.createGain();
+    tone.frequency.value = hertz;
+    loudness.gain.setValueAtTime(0, begins);
+    loudness.gain.linearRampToValueAtTime(0.4, begins + 0.02);
+    loudness.gain.linearRampToValueAtTime(0, begins + 0.3);
+    tone.connect(loudness).connect(audio.destination);
+    tone.start(begins);
+    tone.stop(begins + 0.3);
+  });
+  body.dataset.rings = String(Number(body.dataset.rings ?? 0) + 1);
+}
+
+function switchSound() {
+  const on = $("sound").getAttribute("aria-pressed") !== "true";
+  if (on) {
+    audio ??= new AudioContext();
+    audio.resume();
+  }
+  $("sound").setAttribute("aria-pressed", String(on));
+  set("sound", on ? "Sound for calls: on" : "Sound for calls: off");
+  if (on) ring(); // so that it is heard how loud it is
+}
 
 // A text that is the same is left alone: a screen reader would say it again.
 function set(id, text) {
@@ -90,7 +123,9 @@ function render() {
   if (live && calling !== spoken) {
     spoken = calling;
     set("spoken", urgent ? `An officer is called at gate ${lane.gate}: ${reasonText(call.reason)}` : "");
+    if (urgent) ring();
   }
+  if (urgent && performance.now() - rangAt > RING_MS) ring();
   if (asked !== null) renderAsked(live);
 }
 
@@ -182,6 +217,7 @@ function connect() {
 
 for (const button of buttons) button.addEventListener("click", () => ask(button));
 $("cancel").addEventListener("click", close);
+$("sound").addEventListener("click", switchSound);
 // The event may come when another question is open already: what is asked there stands.
 $("ask").addEventListener("close", () => { if (!$("ask").open) asked = null; });
 document.querySelector("form").addEventListener("submit", (event) => {
