@@ -31,7 +31,7 @@ UNREADABLE = {
 }
 """What helps with a finger that could not be read."""
 
-REFUSALS = 2
+REFUSALS = 3
 """So many travellers in a row whose templates the reader refused, and it is asked whether it takes any."""
 
 FINGERS = (

@@ -342,7 +342,7 @@ def test_a_reader_that_takes_nobodys_template_keeps_its_work_whosever_it_refuses
 
 def test_one_that_is_taken_in_between_is_proof_enough(worker, reader, session, make_record):
     reader.takes_none = True
-    refused(worker, reader, session, make_record, 1)
+    refused(worker, reader, session, make_record, 2)
     reader.refuses = set()
     session.expect("x")
     session.keep("x", make_record(b"third"))
@@ -350,6 +350,6 @@ def test_one_that_is_taken_in_between_is_proof_enough(worker, reader, session, m
     worker.step()
     worker.submit(c.EndBiometrics("x"))
     worker.step()
-    refused(worker, reader, session, make_record, 1)
+    refused(worker, reader, session, make_record, 2)
     worker.step()
     assert worker.around.post.of(e.DeviceReady)
