@@ -71,6 +71,8 @@ class ZhianTecReader:
         self._left: list[tuple[int, bool]] = []
         """Buffers still to be overwritten, the last first, and whether that was sent and is to be read back."""
         self._keeps_told = False
+        self._print: bytes | None = None
+        """Of whoever tries the reader, from check_image() to check_transfer()."""
 
     @property
     def template_format(self) -> str:
@@ -104,6 +106,7 @@ class ZhianTecReader:
         self._has_light = True
         self._left = []
         self._has_reference = self._lifted = False
+        self._print = None
 
     def describe(self) -> dict[str, str]:
         """See OpenableDevice."""
@@ -123,6 +126,7 @@ class ZhianTecReader:
     def load_reference(self, template: FingerprintTemplate, deadline: float) -> None:
         """See FingerprintReader. Sends the template, reads it back, and tries smaller packets when it is not there."""
         self.clear_reference()
+        self._print = None
         self._check_template(template)
         self._assert_unchanged(deadline)
         self._transfer(template.data, deadline)
@@ -178,19 +182,23 @@ class ZhianTecReader:
         self._left = [(buffer, False) for buffer in sorted(buffers)]
 
     def check_transfer(self, deadline: float) -> bool:
-        """See FingerprintReader. A module may throw out what is no template: that it has let go of what it held before shows that it was received all the same."""
+        """See FingerprintReader.
+
+        After a check_image() it sends a print of the finger that lies there, while the module holds another of the same: what no module has a reason to
+        refuse. Else what is no template at all: a module may throw that out, and then only that it let go of what it held shows that it was received.
+        """
         module = self._opened()
+        own, self._print = self._print, None
         self.clear_reference()
         self._assert_unchanged(deadline)
         self._holds_a_finger()
-        held = self._commands.upload_template(self._traits.reference_buffer, module.template_bytes, deadline)
-        before = held.data if held is not None else b""
+        before = self._held(module, deadline)
         nobodys = _nobodys(module)
-        sent = nobodys if before != nobodys else nobodys[::-1]
+        sent = own if own is not None and own != before else nobodys if before != nobodys else nobodys[::-1]
         configured = self._packet_bytes
         while True:
             found = self._held_after(sent, deadline)
-            if found is not None and (found == sent or not any(found)):
+            if found is not None and (found == sent or not (any(found) or sent == own)):
                 self._link.forget_boot()
                 return found == sent or any(before)
             if self._packet_bytes == _SMALLEST_PACKET_BYTES:
@@ -200,11 +208,21 @@ class ZhianTecReader:
             self._set_packet_bytes(self._packet_bytes // 2, deadline)
 
     def check_image(self, deadline: float) -> FingerprintOutcome | None:
-        """See FingerprintReader. What was extracted is where a reference would be, so that check_transfer() can tell whether that is let go of."""
-        self._opened()
+        """See FingerprintReader. One print is kept for check_transfer(), which comes next, and another left where a reference would be."""
+        module = self._opened()
+        self._print = None
         self.clear_reference()
         self._assert_unchanged(deadline)
         self._holds_a_finger()
+        unusable = self._extract_as_reference(deadline)
+        if unusable is None:
+            kept = self._held(module, deadline)
+            if self._extract_as_reference(deadline) is None:
+                self._print = kept if any(kept) else None
+        return unusable
+
+    def _extract_as_reference(self, deadline: float) -> FingerprintOutcome | None:
+        """Take an image and put what is extracted from it where a reference would be; why it could not be used, or None."""
         modelled = self._traits.reference_buffer == self._traits.live_buffer  # an R503: what was extracted reaches the ModelBuffer by RegModel alone
         for buffer in (1, 2) if modelled else (self._traits.reference_buffer,):
             captured = self._commands.get_image(deadline)
@@ -217,6 +235,11 @@ class ZhianTecReader:
         if modelled:
             self._commands.merge(deadline)
         return None
+
+    def _held(self, module: Module, deadline: float) -> bytes:
+        """What is where a reference would be; b"" when the module says nothing."""
+        held = self._commands.upload_template(self._traits.reference_buffer, module.template_bytes, deadline)
+        return held.data if held is not None else b""
 
     def finger_present(self, deadline: float) -> bool:
         """See FingerprintReader. A finger whose image cannot be taken is present.

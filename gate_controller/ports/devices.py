@@ -185,7 +185,7 @@ class FingerprintReader(OpenableDevice, Protocol):
         ...
 
     def check_image(self, deadline: float) -> FingerprintOutcome | None:
-        """Take one image and see whether it could be used; nothing is compared, and the reference is void.
+        """Take an image, or a few, and see whether it could be used; nothing is compared, and the reference is void. A check_transfer() should follow.
 
         Returns:
             None: it could. Else NO_FINGER, CAPTURE_FAILED, TOO_MESSY or TOO_FEW_FEATURES.

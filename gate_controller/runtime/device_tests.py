@@ -132,7 +132,7 @@ def fingerprint_test(reader: FingerprintReader, clock: Clock, deadline: Callable
         present += reader.finger_present(deadline())
         took.append(clock.monotonic() - began)
         yield
-    image = reader.check_image(deadline()) if present else FingerprintOutcome.NO_FINGER
+    image = reader.check_image(clock.monotonic() + TRANSFER_WITHIN_S) if present else FingerprintOutcome.NO_FINGER
     yield
     transfer = transferred(reader, clock, failures)
     reader.light(FingerprintLight.OFF, deadline())

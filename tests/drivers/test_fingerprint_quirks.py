@@ -158,8 +158,20 @@ def test_that_a_module_takes_templates_is_seen_with_a_finger_on_it_and_not_witho
     assert rig.reader.check_transfer(rig.soon(60)) is False
     rig.module.place("ada")
     assert rig.reader.check_image(rig.soon()) is None
-    assert rig.reader.check_transfer(rig.soon(60)) is True
+    assert rig.reader.check_transfer(rig.soon(60)) is True, "a print of that finger"
+    assert rig.reader.check_transfer(rig.soon(60)) is True, "it lets go of it"
     assert rig.reader.check_transfer(rig.soon(60)) is False, "it holds nothing any more"
+
+
+@pytest.mark.parametrize("family", Family)
+def test_a_module_that_keeps_what_it_holds_when_it_is_sent_no_template_is_not_taken_for_broken(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = opened(family)
+    instructions = rig.module._instructions
+    take = instructions.receive_template
+    monkeypatch.setattr(instructions, "receive_template", lambda buffer, data: take(buffer, data) if instructions._device.views(data) is not None else None)
+    rig.module.place("ada")
+    assert rig.reader.check_image(rig.soon()) is None
+    assert rig.reader.check_transfer(rig.soon(60)) is True
 
 
 @pytest.mark.parametrize("family", Family)
