@@ -136,7 +136,7 @@ def fingerprint_test(reader: FingerprintReader, clock: Clock, deadline: Callable
     yield
     transfer = transferred(reader, clock, failures)
     reader.light(FingerprintLight.OFF, deadline())
-    findings = ["a finger lies on the sensor all the time: lift it, or clean the sensor"] if present == CALLS else []
+    findings = ["a finger lies on the sensor all the time: lift it, or clean the sensor"] if present == CALLS and image is not None else []
     if max(took) > SLOW_READER_S:
         findings.append(f"an answer took {max(took):.2f} s: look at the line and its baud rate")
     if image in PRINTS:

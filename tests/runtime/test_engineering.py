@@ -14,7 +14,7 @@ import pytest
 from gate_controller.core import events as e
 from gate_controller.core.policy import CrossingPolicy
 from gate_controller.core.values import UNKNOWN_INPUTS, Device, Direction, DoorPosition, LaneInputs, Occupancy, Region, TriState
-from gate_controller.ports.devices import Frame
+from gate_controller.ports.devices import FingerprintOutcome, Frame
 from gate_controller.ports.errors import DeviceTimeoutError, RefusedByStateError
 from gate_controller.runtime import acts
 from gate_controller.runtime.desk import Stores
@@ -217,7 +217,7 @@ def test_codes_are_counted_and_not_told(clock):
 
 
 def test_a_finger_that_never_leaves_is_a_finding(clock, reader):
-    reader.finger_present = lambda _deadline: True
+    reader.finger_present, reader.print = lambda _deadline: True, FingerprintOutcome.TOO_FEW_FEATURES
     found = result_of(fingerprint_test(reader, clock, lambda: clock.now + 3))
     assert found["result"] == "warn"
     assert "clean the sensor" in found["findings"][0]
