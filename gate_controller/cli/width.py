@@ -16,7 +16,18 @@ from typing import Any, TextIO
 NARROWEST = 20
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _WHOLE = frozenset({"completion", "diagram", "run", "simulate"})
-_WHOLE_WITHIN = frozenset({("camera", "preview"), ("journal", "export"), ("journal", "checkpoint"), ("journal", "key"), ("enrolment", "key")})
+_WHOLE_WITHIN = frozenset(
+    {
+        ("camera", "preview"),
+        ("enrolment", "desk-key"),
+        ("enrolment", "key"),
+        ("install", "devices"),
+        ("journal", "checkpoint"),
+        ("journal", "export"),
+        ("journal", "key"),
+        ("journal", "prove"),
+    }
+)
 """Commands whose output is a program's, a picture, a log, or text that must be copied as it is."""
 
 

@@ -159,7 +159,6 @@ def daemon(tmp_path):
         ("keys status --config /nonexistent/with/a/name", 8),
         ("journal tail --config /nonexistent/with/a/name", 8),
         ("doctor --config /nonexistent/with/a/name", 1),
-        ("install devices", 0),
         ("qr test --file /nonexistent/with/a/name", 2),
         ("statsu", 2),
     ],

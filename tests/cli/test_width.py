@@ -62,6 +62,7 @@ def test_all_else_is_the_streams_own():
         (["--version"], True),
         (["journal", "tail"], True),
         (["journal", "checkpoint"], False),
+        (["install", "devices"], False),
         (["camera", "preview", "qr"], False),
         (["completion", "bash"], False),
     ],
