@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+os.environ.pop("COLUMNS", None)  # programs that tests start would take it for their terminal's width
+
 # No test may depend on how fast the machine is.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")

@@ -188,7 +188,7 @@ def script() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.stdout, sys.stderr = (fitted(stream, sys.argv[1:]) for stream in (sys.stdout, sys.stderr))
+    sys.stdout, sys.stderr = fitted(sys.stdout, sys.argv[1:]), fitted(sys.stderr, sys.argv[1:], told=False)
     code = main()
     try:
         sys.stdout.flush()

@@ -15,6 +15,9 @@ from typing import Any, TextIO
 
 NARROWEST = 20
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_UNSEEN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\a")
+_UNIT = re.compile(r"(?<=\d) (?=(?:d|h|min|s|ms|MiB|bytes|of)\b)")
+"""A space between a number and its unit, at which no line is broken."""
 _WHOLE = frozenset({"completion", "diagram", "run", "simulate"})
 _WHOLE_WITHIN = frozenset(
     {
@@ -48,12 +51,12 @@ class Wrapped:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """See TextIO. What moves the cursor, and what goes on with a line that was begun, is passed on as it is."""
+        """See TextIO. What moves the cursor, what has no end yet, and what goes on with a line that was begun is passed on as it is."""
         if not isinstance(text, str) or self._in_line or "\r" in text or "\x1b" in _COLOUR.sub("", text):
             written = text
         else:
-            written = "".join(self._fitted(line) for line in text.splitlines(keepends=True))
-        if text:
+            written = "".join(self._fitted(line) if line.endswith("\n") else line for line in text.splitlines(keepends=True))
+        if isinstance(text, str) and _UNSEEN.sub("", text):  # a screen that was cleared begins with a new line
             self._in_line = not text.endswith("\n")
         self._stream.write(written)
         return len(text)
@@ -65,7 +68,7 @@ class Wrapped:
         lead = " " * min(len(bare) - len(bare.lstrip(" ")), self._columns // 3)
         hang = f"{lead}    "
         parts = textwrap.wrap(
-            bare.strip(" "),
+            _UNIT.sub("\xa0", bare.strip(" ")),
             self._columns,
             initial_indent=lead,
             subsequent_indent=hang,
@@ -73,7 +76,7 @@ class Wrapped:
             break_on_hyphens=False,
             replace_whitespace=False,
         )
-        return "\n".join(parts) + line[len(bare) :]
+        return "\n".join(parts).replace("\xa0", " ") + line[len(bare) :]
 
 
 def wraps(arguments: Sequence[str]) -> bool:
@@ -82,8 +85,8 @@ def wraps(arguments: Sequence[str]) -> bool:
     return "--json" not in arguments and not (words[:1] and words[0] in _WHOLE) and tuple(words[:2]) not in _WHOLE_WITHIN
 
 
-def fitted(stream: TextIO, arguments: Sequence[str]) -> TextIO:
-    """The stream, wrapping where a person reads it."""
-    if not wraps(arguments) or not (stream.isatty() or os.environ.get("COLUMNS", "").isdecimal()):
+def fitted(stream: TextIO, arguments: Sequence[str], *, told: bool = True) -> TextIO:
+    """The stream, wrapping where a person reads it; `told`: also where COLUMNS alone says so. Of errors it does not: each line of one is a record in a log."""
+    if not wraps(arguments) or not (stream.isatty() or (told and os.environ.get("COLUMNS", "").isdecimal())):
         return stream
     return Wrapped(stream, shutil.get_terminal_size((80, 24)).columns)  # type: ignore[return-value] # all that is used of one

@@ -155,19 +155,23 @@ def daemon(tmp_path):
         ("officer release --help", 0),
         ("config explain", 0),
         ("config explain devices.fingerprint.baud", 0),
-        ("config check --config /nonexistent/with/a/name", 8),
-        ("keys status --config /nonexistent/with/a/name", 8),
-        ("journal tail --config /nonexistent/with/a/name", 8),
         ("doctor --config /nonexistent/with/a/name", 1),
-        ("qr test --file /nonexistent/with/a/name", 2),
-        ("statsu", 2),
+        ("lanes {daemon} /nonexistent/with/a/name.sock", 1),
+        ("whoami --socket {daemon}", 0),
     ],
 )
 def test_sixty_columns_are_enough(daemon, command, code):
     done = run(*command.format(daemon=daemon).split(), code=code, COLUMNS="60", PYTHONUTF8="1")
-    lines = (done.stdout + done.stderr).decode().splitlines()
+    lines = done.stdout.decode().splitlines()
     assert lines
     assert [line for line in lines if len(line) > 60 and " " in line.strip()] == []
+
+
+@pytest.mark.parametrize("command", ["keys status", "journal tail", "config check", "statsu"])
+def test_each_line_of_an_error_stays_whole_in_a_log(command):
+    arguments = [*command.split(), *([] if command == "statsu" else ["--config", "/nonexistent/with/a/name/that/is/long/enough/for/a/line.toml"])]
+    said = run(*arguments, COLUMNS="60").stderr.decode().splitlines()
+    assert [line.startswith(("gatectl: ", "Usage: ")) for line in said] == [True] * len(said)
 
 
 def test_into_a_pipe_each_line_stays_whole(daemon):

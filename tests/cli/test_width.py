@@ -32,9 +32,26 @@ def test_spaces_between_columns_stay():
     assert wrapped("hk   2   2 of 3   2027-01-22 22:54 UTC\n").splitlines()[0] == "hk   2   2 of 3   2027-01-22"
 
 
-@pytest.mark.parametrize("text", ["a long line that is not at its end yet", "\rprogress of something that takes long 10 %", "\x1b[2J\x1b[1;1H" + "word " * 20])
+@pytest.mark.parametrize(
+    "text",
+    ["a long line that is not at its end yet", "\rprogress of something that takes long: 10 %\n", "\x1b[2J\x1b[1;1H" + "word " * 20 + "\n"],
+)
 def test_what_has_no_end_or_moves_the_cursor_is_passed_on(text):
-    assert wrapped(text) == text or not text.startswith(("\r", "\x1b"))
+    assert wrapped(text) == text
+
+
+@pytest.mark.parametrize("code", ["\x1b[2J\x1b[1;1H", "\a", "\x1b[2J\x1b[1;1H\a"])
+def test_after_a_cleared_screen_lines_are_wrapped(code):
+    stream = io.StringIO()
+    out = Wrapped(stream, 30)
+    out.write(code)
+    out.write("gate-07  OFFICER: face_mismatch, NOBODY HAS TAKEN IT\n")
+    assert stream.getvalue() == f"{code}gate-07  OFFICER:\n    face_mismatch, NOBODY HAS\n    TAKEN IT\n"
+
+
+def test_a_number_keeps_its_unit():
+    assert wrapped("restricted in 1 d 1 h, then 12 h\n", 28) == "restricted in 1 d 1 h, then\n    12 h\n"
+    assert wrapped("expires 2027-01-22, left 364 d\n", 28) == "expires 2027-01-22, left\n    364 d\n"
 
 
 def test_a_line_that_was_begun_is_not_broken():
@@ -77,6 +94,8 @@ def test_a_pipe_is_not_wrapped_unless_its_width_is_told(monkeypatch):
     assert fitted(stream, ["status"]) is stream
     monkeypatch.setenv("COLUMNS", "60")
     assert isinstance(fitted(stream, ["status"]), Wrapped)
+    assert fitted(stream, ["status"], told=False) is stream, "an error's line is a record"
     stream.isatty = lambda: True
+    assert isinstance(fitted(stream, ["status"], told=False), Wrapped)
     monkeypatch.delenv("COLUMNS")
     assert isinstance(fitted(stream, ["status"]), Wrapped)
