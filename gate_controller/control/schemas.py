@@ -82,7 +82,9 @@ STATUS = object_of(
     officer_call={
         "anyOf": [
             {"type": "null"},
-            object_of("The pending call for an officer", ("number",), number=COUNT, reason=TEXT, escalation=COUNT, acknowledged=FLAG),
+            object_of(
+                "The pending call for an officer", ("number", "since_s"), number=COUNT, reason=TEXT, escalation=COUNT, acknowledged=FLAG, since_s=SECONDS
+            ),
         ],
     },
     since_s=SECONDS,

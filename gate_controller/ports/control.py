@@ -43,7 +43,7 @@ class GateControl(Protocol):
 
         {"gate", "region", "direction", "state", "reason", "prompt", "occupancy", "doors": {...},
         "devices": {name: {"state", "code", "detail", "remedy"}},
-        "officer_call": null | {"number", "reason", "escalation", "acknowledged"}, "since_s", "uptime_s",
+        "officer_call": null | {"number", "reason", "escalation", "acknowledged", "since_s"}, "since_s", "uptime_s",
         "trust": {region: {"state", "cause", "remedy", "next_state", "next_cause", "next_in_s", "restricted_in_s", "closed_in_s"}},
         "trust_store": {"versions": {role: version}, "problem": null | {"what", "remedy"}, "failures", "latest_seen", "clock_behind_s"},
         "enrolments": {region: {"snapshot", "delta", "records", "issued_at"}}}

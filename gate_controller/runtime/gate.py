@@ -172,7 +172,11 @@ class Gate:
     def _timed_status(self) -> JsonObject:
         now = self._clock.monotonic()
         times = {"since_s": round(now - self._state_since, 1), "uptime_s": round(now - self._started_at, 1)}
-        return {**self._status, **self._trust.status(self._clock.wall()), "enrolments": self._desk.figures().stores["enrolments"], **times}
+        status, called_at = self._status, self._called_at  # each once: the decision thread may put others there meanwhile
+        if status["officer_call"] is not None:
+            call_since_s = round(now - called_at, 1) if called_at is not None else 0.0
+            status = {**status, "officer_call": {**status["officer_call"], "since_s": call_since_s}}
+        return {**status, **self._trust.status(self._clock.wall()), "enrolments": self._desk.figures().stores["enrolments"], **times}
 
     def officer(self, action: str, identity: str, reason: str, uid: int | None = None, call: int | None = None) -> None:
         """See ports.control.GateControl."""

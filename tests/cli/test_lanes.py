@@ -1,9 +1,11 @@
 """Many gates at a glance, over stub daemons: one that hangs, one that is not there, one that says nothing of a lane among them."""
 
 import contextlib
+import io
 import json
 import re
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from gate_controller.cli import lanes
 from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.cli.main import main
+from gate_controller.cli.width import Wrapped
 from tests.cli.stub_daemon import READY, STATUS, StubDaemon
 
 CALL = {"number": 7, "reason": "face_mismatch", "escalation": 2, "acknowledged": False}
@@ -41,20 +44,73 @@ def told(open_directory, capsys):
 
 
 def test_who_wants_somebody_comes_first(serve, told):
-    serve("a-well")
+    serve("a-well", trust={"HK": {"state": "fresh"}, "MO": {"state": "fresh"}})
     serve("b-lost", devices={**STATUS["devices"], "fingerprint": {**READY, "state": "lost"}})
-    serve("c-taken", officer_call={**CALL, "acknowledged": True})
-    serve("d-called", officer_call=CALL)
+    serve("c-taken", officer_call={**CALL, "acknowledged": True, "since_s": 4000})
+    serve("d-called", officer_call={**CALL, "since_s": 12.5})
+    serve("g-called-before", officer_call={**CALL, "since_s": 130.0})
     serve("e-closed", state="out_of_service", reason="device_lost")
     serve("f-stale", trust={"HK": {"state": "stale"}, "MO": {"state": "fresh"}})
     code, lines = told()
     assert code == ExitCode.CHECK_FAILED
-    assert [line.split("  ")[0] for line in lines[:-1]] == ["d-called", "c-taken", "b-lost", "e-closed", "f-stale", "a-well"]
-    assert "OFFICER: face_mismatch, NOBODY HAS TAKEN IT, repeated 2 times" in lines[0]
-    assert "fingerprint lost" in lines[2]
-    assert "out_of_service (device_lost) for 3 s" in lines[3]
-    assert "keys of HK stale" in lines[4]
-    assert lines[-1] == "6 lanes: 2 call an officer, 3 in trouble, 1 as they should be"
+    assert [line.split("  ")[0] for line in lines[:-1]] == ["g-called-before", "d-called", "c-taken", "b-lost", "e-closed", "f-stale", "a-well"]
+    assert "OFFICER: face_mismatch for 2 min, NOBODY HAS TAKEN IT, repeated 2 times" in lines[0]
+    assert "fingerprint lost" in lines[3]
+    assert "out_of_service (device_lost) for 3 s" in lines[4]
+    assert "keys of HK stale" in lines[5]
+    assert lines[6] == "a-well  ready for 3 s; keys of HK, MO fresh; version 0.1.0"
+    assert lines[-1] == "7 lanes: 3 call an officer, 3 in trouble, 1 as they should be"
+
+
+ODD = [
+    {"state": {"a": 1}},
+    {"state": None, "since_s": float("nan")},
+    {"since_s": float("inf"), "version": ["0.9"]},
+    {"since_s": 10**400},
+    {"officer_call": {"number": {"x": 1}, "since_s": "long", "acknowledged": []}},
+    {"officer_call": "yes", "devices": [1], "trust": {"HK": "fresh"}},
+    {"devices": {"a": {"state": ["x"]}}, "trust": {"HK": {"state": {}}}},
+    {"gate": {"name": "x"}, "reason": 7},
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_lane_of_another_version_is_a_line_and_ends_no_list(serve, told, odd):
+    serve("a-odd", **{"gate": "a-odd", **odd})
+    serve("b-called", officer_call={**CALL, "since_s": 5})
+    code, lines = told()
+    assert code == ExitCode.CHECK_FAILED
+    assert len(lines) == 3
+    assert any(line.startswith("b-called  OFFICER: face_mismatch for 5 s") for line in lines)
+    assert any(line.startswith("a-odd") for line in lines)
+    assert len(told("--json")[1]) == 2
+
+
+def test_where_socket_and_gate_have_two_names_both_are_told(serve, told):
+    serve("gate-07", gate="MO-ARR-07")
+    assert told()[1][0].startswith("gate-07 (MO-ARR-07)  ready")
+
+
+def test_many_that_hang_take_no_longer_than_one(serve, told, open_directory, monkeypatch):
+    """All are asked before the first has to answer: sixty do not wait for places."""
+    asked = threading.Barrier(60)
+
+    def ask(socket):
+        asked.wait(30.0)
+        return lanes.Lane(socket, {}, "timed out")
+
+    monkeypatch.setattr(lanes, "ask", ask)
+    assert len(lanes.look([open_directory / f"{number}.sock" for number in range(60)])) == 60
+
+
+def test_lines_fit_sixty_columns(serve, told, monkeypatch, capsys):
+    serve("gate-07", officer_call={**CALL, "since_s": 3725}, trust={"HK": {"state": "stale"}}, state="officer_referral", reason="face_mismatch")
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stdout", Wrapped(stream, 60))
+    told()
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= 60
+    assert lines[0].startswith("gate-07  OFFICER: face_mismatch for 1 h 2 min")
 
 
 def test_where_nobody_wants_anything_the_exit_code_is_0(serve, told):
@@ -112,6 +168,33 @@ def test_watching_rings_for_a_new_call_only(serve, open_directory, monkeypatch, 
     assert main(["lanes", str(open_directory), "--watch"]) == 130
     looks = capsys.readouterr().out.split("\x1b[2J")
     assert ["\a" in look for look in looks if "lanes:" in look] == [False, True, False, True]
+
+
+def test_a_socket_that_goes_while_it_is_watched_stays_in_the_list_and_one_that_comes_is_in_it(serve, open_directory, monkeypatch, capsys):
+    """With ssh's forward goes its socket: the gate must not be missing without a word."""
+    serve("a")
+    late = iter([lambda: serve("b"), lambda: [each.unlink() for each in open_directory.glob("*.sock")]])
+
+    def pause(_seconds):
+        happens = next(late, None)
+        if happens is None:
+            raise KeyboardInterrupt
+        happens()
+
+    monkeypatch.setattr(lanes, "pause", pause)
+    assert main(["lanes", str(open_directory), "--watch"]) == 130
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines if "lanes:" not in line] == ["a", "a", "b", "a", "b"]
+    assert all("no answer: " in line for line in lines[-3:-1])
+
+
+def test_a_directory_that_may_not_be_looked_into_is_a_line(monkeypatch, capsys, open_directory):
+    def refuse(_self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    assert main(["lanes", str(open_directory / "none.sock")]) == ExitCode.CHECK_FAILED
+    assert "no answer: " in capsys.readouterr().out
 
 
 def test_what_a_gate_says_is_no_command_for_the_terminal(serve, told):

@@ -318,6 +318,9 @@ def test_the_status_tells_everybody_that_a_call_was_taken_and_nobody_by_whom(rea
     ready._publish_status()
     told = ready.status()["officer_call"]
     assert (told["reason"], told["escalation"], told["acknowledged"]) == ("tailgating", 1, True)
+    assert told["since_s"] == 0.0
+    monkeypatch.setattr(ready, "_called_at", ready._clock.monotonic() - 40.0)
+    assert ready.status()["officer_call"]["since_s"] >= 40.0
     assert "Chan" not in json.dumps(ready.status())
 
 
