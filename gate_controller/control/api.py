@@ -53,7 +53,7 @@ def control_app(
     """
     turns = Turns(Pace(limits.answers_per_s, limits.answers_at_once), Pace(limits.all_answers_per_s, limits.all_answers_at_once))
     acts = Acts(gate, feed, ActLog(gate, feed.clock), limits, about, turns.turn)
-    reads = _Reads(gate, feed, metrics, limits)
+    reads = _Reads(gate, feed, metrics, limits, groups)
     callers = _Callers(groups)
     calls = Turns(Pace(limits.answers_per_s, limits.answers_at_once))
     middlewares = [_counting(metrics), _paced(turns, calls), errors_as_json("GET /v1/openapi.json lists the calls")]
@@ -101,11 +101,12 @@ class _Callers:
 class _Reads:
     """The handlers that only read, by the names of their routes."""
 
-    def __init__(self, gate: GateControl, feed: EventFeed, metrics: GateMetrics, limits: Limits) -> None:
+    def __init__(self, gate: GateControl, feed: EventFeed, metrics: GateMetrics, limits: Limits, groups: Mapping[Role, str]) -> None:
         self._gate = gate
         self._feed = feed
         self._metrics = metrics
         self._limits = limits
+        self._groups = {role.value: group for role, group in groups.items()}
         self._openapi = openapi.document()
 
     async def status(self, _asked: Asked) -> web.Response:
@@ -114,7 +115,7 @@ class _Reads:
 
     async def whoami(self, asked: Asked) -> web.Response:
         """See routes.ROUTES."""
-        return answer({"uid": asked.caller.uid, "roles": asked.caller.names})
+        return answer({"uid": asked.caller.uid, "user": asked.caller.user, "roles": asked.caller.names, "groups": self._groups})
 
     async def openapi(self, _asked: Asked) -> web.Response:
         """See routes.ROUTES."""

@@ -117,7 +117,7 @@ class GateClient:
         return self._done("/v1/officer", {"action": action, "identity": identity, "reason": reason, **answered})
 
     def whoami(self) -> JsonObject:
-        """Who the gate takes this process for: {"uid", "roles"}."""
+        """Who the gate takes this process for: {"uid", "user": its name at the gate, "roles", "groups": {role: group}}."""
         return self._ask("GET", "/v1/whoami")
 
     def calls(self) -> list[JsonObject]:

@@ -38,10 +38,12 @@ class Caller:
     Attributes:
         uid: Its effective user id.
         roles: Its roles; none: it may ask who it is, and nothing else.
+        user: The user's name on this machine; empty where it was not looked up, or the database knows none.
     """
 
     uid: int
     roles: frozenset[Role]
+    user: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -63,12 +65,17 @@ def caller(connection: socket.socket | TransportSocket, groups: Mapping[Role, st
 
 
 def caller_as(uid: int, gid: int, groups: Mapping[Role, str]) -> Caller:
-    """The same for what the kernel said of the connection."""
-    if uid in {0, os.geteuid()}:
-        return Caller(uid, frozenset(Role))
-    member_of = _groups_of(uid, gid)
+    """The same for what the kernel said of the connection. For the process that serves: its own user has all roles."""
+    return Caller(uid, frozenset(Role)) if uid == os.geteuid() != 0 else caller_by_groups(uid, gid, groups)
+
+
+def caller_by_groups(uid: int, gid: int, groups: Mapping[Role, str]) -> Caller:
+    """The same for any process: root has all roles, everybody else those of their groups."""
+    if uid == 0:
+        return Caller(uid, frozenset(Role), "root")
+    user, member_of = _groups_of(uid, gid)
     found = {role for role, name in groups.items() if _gid(name) in member_of}
-    return Caller(uid, frozenset(found | {Role.READ} if found else ()))
+    return Caller(uid, frozenset(found | {Role.READ} if found else ()), user)
 
 
 def credentials(connection: socket.socket | TransportSocket) -> tuple[int, int]:
@@ -77,12 +84,12 @@ def credentials(connection: socket.socket | TransportSocket) -> tuple[int, int]:
     return int(uid), int(gid)
 
 
-def _groups_of(uid: int, gid: int) -> set[int]:
+def _groups_of(uid: int, gid: int) -> tuple[str, set[int]]:
     try:
         user = pwd.getpwuid(uid)
     except KeyError:
-        return {gid}  # a user whom the database does not know: only what the kernel says
-    return {gid, *os.getgrouplist(user.pw_name, user.pw_gid)}
+        return "", {gid}  # a user whom the database does not know: only what the kernel says
+    return user.pw_name, {gid, *os.getgrouplist(user.pw_name, user.pw_gid)}
 
 
 def _gid(name: str) -> int | None:

@@ -101,7 +101,14 @@ CROSSINGS = object_of(
     missed=COUNT,
     crossings=list_of(object_of("A crossing's record", number=COUNT, at={"type": "number"})),
 )
-WHOAMI = object_of("Who asks, as the kernel says", uid=COUNT, roles=list_of(one_of(*(role.value for role in Role))))
+WHOAMI = object_of(
+    "Who asks, as the kernel says",
+    ("user", "groups"),
+    uid=COUNT,
+    user={**TEXT, "description": "name at the gate; empty where it is not known"},
+    roles=list_of(one_of(*(role.value for role in Role))),
+    groups={**map_of(TEXT), "description": "the group of each role"},
+)
 ACTED = object_of("The act was carried out", accepted=FLAG, action=TEXT, uid=COUNT)
 SWITCHED = object_of("The lane is as it was asked to be", accepted=FLAG, on=FLAG, uid=COUNT)
 CALLS = object_of(

@@ -48,7 +48,7 @@ class StubDaemon:
         self.asked: list[tuple[str, Any]] = []
         self.answers: dict[str, Answer] = {
             "GET /v1/status": (200, STATUS),
-            "GET /v1/whoami": (200, {"uid": 0, "roles": ["engineer"]}),
+            "GET /v1/whoami": (200, {"uid": 0, "user": "root", "roles": ["engineer"], "groups": {}}),
             "GET /v1/officer/calls": (200, {"calls": []}),
             "GET /v1/diagnostics": (200, {"version": "0.1.0", "inputs": INPUTS, "devices": [{"device": "fingerprint", "info": {"model": "R503"}}]}),
             "POST /v1/maintenance": (200, {"accepted": True}),

@@ -202,29 +202,6 @@ def test_what_a_gate_says_is_no_command_for_the_terminal(serve, told):
     assert "\x1b" not in "".join(told()[1])
 
 
-@pytest.mark.parametrize(
-    ("roles", "lines"),
-    [
-        ([], ["no role on this gate"]),
-        (["read", "officer"], ["read      yes", "officer   yes", "operator  no; ", "gate-engineer"]),
-    ],
-)
-def test_whoami_tells_roles_and_what_would_give_the_others(open_directory, capsys, roles, lines):
-    stub = StubDaemon(open_directory / "c.sock")
-    stub.answers["GET /v1/whoami"] = (200, {"uid": 0, "roles": roles})
-    with stub.served():
-        assert main(["whoami", "--socket", str(stub.path)]) == ExitCode.OK
-        said = capsys.readouterr().out
-        assert main(["whoami", "--json", "--socket", str(stub.path)]) == ExitCode.OK
-    assert all(line in said for line in lines)
-    assert json.loads(capsys.readouterr().out)["roles"] == roles
-
-
-def test_whoami_without_a_gate_controller_goes_by_this_machine(open_directory, capsys):
-    assert main(["whoami", "--socket", str(open_directory / "none.sock")]) == ExitCode.DAEMON_UNREACHABLE
-    assert "read " in capsys.readouterr().out
-
-
 def test_the_alerts_name_metrics_that_are():
     text = (DOCS / "alerts.yml").read_text()
     named = set(re.findall(r"\bgate_[a-z_]+", text))

@@ -162,7 +162,21 @@ def test_an_operator_moves_no_door(serve, gate, as_role, action):
 
 def test_who_has_no_role_still_learns_who_they_are(serve, as_role):
     as_role()
-    assert serve().client.whoami() == {"uid": UID, "roles": []}
+    groups = {role.value: f"gate-{role.value}" for role in Role}
+    assert serve().client.whoami() == {"uid": UID, "user": "", "roles": [], "groups": groups}
+
+
+def test_the_name_is_the_one_at_the_gate(machine):
+    assert caller(None).user == "somebody"
+    machine.known = False
+    assert caller(None).user == ""
+
+
+def test_only_the_process_that_serves_takes_its_own_user_for_the_gates(machine, monkeypatch):
+    """Another that asks for its own roles, as gatectl does where no gate controller answers, is not the gate."""
+    monkeypatch.setattr(os, "geteuid", lambda: UID)
+    assert caller(None).names == ALL
+    assert roles.caller_by_groups(UID, GID, roles.DEFAULT_GROUPS).names == []
 
 
 def test_the_groups_are_asked_once_a_connection(serve, monkeypatch):
