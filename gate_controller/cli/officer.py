@@ -15,7 +15,7 @@ import click
 
 from gate_controller.cli.json_output import print_json
 from gate_controller.cli.socket_option import one_line, socket_option
-from gate_controller.control.client import GateClient
+from gate_controller.control.client import DaemonUnreachableError, GateClient
 from gate_controller.ports.control import JsonObject
 from gate_controller.ports.errors import GateError, RefusedByStateError
 
@@ -113,9 +113,9 @@ def _refused(client: GateClient, answered: int | None, error: RefusedByStateErro
         return error
     if [call.get("number") for call in calls] == ([answered] if answered else []):
         return error
-    now = "; ".join(f"call {one_line(call.get('number'))}: {one_line(call.get('reason'))}" for call in calls) or "nobody is called"
-    was = f"call {answered} is over" if answered else "an officer has been called since"
-    return RefusedByStateError(f"{error.what}; {was}: {now}", error.remedy)
+    now = " and ".join(f"call {one_line(call.get('number'))} ({one_line(call.get('reason'))})" for call in calls)
+    since = f"call {answered} is not pending, {f'but {now}' if now else 'and nobody is called'}" if answered else f"an officer has been called since: {now}"
+    return RefusedByStateError(f"{error.what}; {since}", error.remedy)
 
 
 def _meant(client: GateClient, action: str) -> int | None:
@@ -124,6 +124,7 @@ def _meant(client: GateClient, action: str) -> int | None:
     Raises:
         click.UsageError: Nobody can be asked, or more than one call is pending.
         RefusedByStateError: None was pending when asked about, and one is by now.
+        DaemonUnreachableError: The gate controller does not number its calls, and the act moves somebody.
     """
     calls = client.calls()
     for line in (line for call in calls for line in _lines(call)):
@@ -135,14 +136,17 @@ def _meant(client: GateClient, action: str) -> int | None:
     if action in MOVES_PEOPLE:
         if not sys.stdin.isatty():
             raise click.UsageError("say which call it answers: --call NUMBER, as shown" if calls else "nobody is called: if that is meant, say --call none")
-        if sys.stdin.isatty():
-            click.confirm(f"{action} {'whom this call is about' if calls else 'whoever is inside'}?", abort=True, err=True)
-            if not calls and client.calls():
-                raise RefusedByStateError("an officer has been called since: nothing was done", "look at it: gatectl officer calls")
+        click.confirm(f"{action} {'whom this call is about' if calls else 'whoever is inside'}?", abort=True, err=True)
+        if not calls and client.calls():
+            raise RefusedByStateError("an officer has been called since: nothing was done", "look at it: gatectl officer calls")
     if not calls:
         return NOBODY_CALLED if action in MOVES_PEOPLE else None
     number = calls[0].get("number")
-    return number if isinstance(number, int) else None
+    if type(number) is int:
+        return number
+    if action in MOVES_PEOPLE:  # without a number it would be for whoever is inside by then
+        raise DaemonUnreachableError("the pending call has no number: nothing was done", "gatectl and the gate controller must be of the same version")
+    return None
 
 
 def _lines(call: JsonObject) -> list[str]:

@@ -72,7 +72,7 @@ class Acts:
             commands = _late(answer)  # it is being carried out just now
         refused = [command for command in commands if isinstance(command, c.NoteEvent) and command.kind in {"act_refused", "rearm_refused"}]
         if refused:
-            msg = f"{act} is not possible in state {self._state().value}"
+            msg = f"{act} is not possible in state {self._state().value}; nothing was done"
             raise RefusedByStateError(msg, remedy)
 
 

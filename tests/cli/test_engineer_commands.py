@@ -383,14 +383,34 @@ def test_a_calls_number_is_a_number_from_1_or_none(officer_says, number):
 
 @pytest.mark.parametrize(
     ("meant", "calls", "said"),
-    [("7", [CALL], "call 7 is over: call 81234: face_mismatch"), ("7", [], "call 7 is over: nobody is called"), ("none", [CALL], "called since: call 81234")],
+    [
+        ("7", [CALL], "nothing was done; call 7 is not pending, but call 81234 (face_mismatch)"),
+        ("7", [], "nothing was done; call 7 is not pending, and nobody is called"),
+        ("none", [CALL], "nothing was done; an officer has been called since: call 81234 (face_mismatch)"),
+    ],
 )
 def test_an_act_for_another_call_tells_which_is_pending(officer_says, stub, meant, calls, said):
-    stub.answers["POST /v1/officer"] = (409, {"error": "release is not possible in state officer_referral", "remedy": "see `gatectl status`"})
+    stub.answers["POST /v1/officer"] = (409, {"error": "release is not possible in state officer_referral; nothing was done", "remedy": "see `gatectl status`"})
     code, _, err = officer_says("release", "--call", meant, calls=calls)
     assert code == ExitCode.REFUSED_BY_STATE
     assert said in err
     assert "remedy: see `gatectl status`" in err
+
+
+@pytest.mark.parametrize("action", ["release", "return"])
+def test_a_call_without_a_number_moves_nobody(officer_says, action):
+    """Of another version: the act would go out without the call, and be for whoever is inside by then."""
+    unnumbered = {name: value for name, value in CALL.items() if name != "number"}
+    code, sent, said = officer_says(action, calls=[unnumbered], types="y\n")
+    assert (code, sent) == (ExitCode.DAEMON_UNREACHABLE, [])
+    assert "nothing was done" in said
+
+
+def test_an_act_that_may_have_been_carried_out_is_not_called_undone(officer_says, stub):
+    stub.answers["POST /v1/officer"] = (409, {"error": "the gate did not answer; the act may have been carried out", "remedy": "look at the lane"})
+    _, _, err = officer_says("release", "--call", "7", calls=[])
+    assert "may have been carried out" in err
+    assert "nothing was done" not in err
 
 
 def test_a_call_that_comes_while_the_officer_thinks_is_not_answered_unseen(officer_says, stub, monkeypatch):
