@@ -202,9 +202,17 @@ def test_what_a_gate_says_is_no_command_for_the_terminal(serve, told):
     assert "\x1b" not in "".join(told()[1])
 
 
-def test_the_alerts_name_metrics_that_are():
-    text = (DOCS / "alerts.yml").read_text()
-    named = set(re.findall(r"\bgate_[a-z_]+", text))
-    known = set(re.findall(r"^\| `(gate_[a-z_]+)`", (DOCS / "reference/metrics.md").read_text(), re.MULTILINE))
-    assert len(named) >= 8
-    assert named <= known, named - known
+def test_the_alerts_name_metrics_and_labels_that_are():
+    """And the labels that they have: `{{ $labels.x }}` of one that is not there is an empty text in the message."""
+    known = {}
+    for name, labels in re.findall(r"^\| `(gate_[a-z_]+)` \|.*\| ([^|]*) \|$", (DOCS / "reference/metrics.md").read_text(), re.MULTILINE):
+        known[name] = set(re.findall(r"`(\w+)`", labels))
+    rules = (DOCS / "alerts.yml").read_text().split("- alert: ")[1:]
+    assert len(rules) >= 8
+    for rule in rules:
+        expression = re.search(r"^ +expr: (.+)$", rule, re.MULTILINE)[1]
+        named = re.findall(r"\bgate_[a-z_]+", expression)
+        assert named or re.search(r"\b(up|node_textfile_mtime_seconds)\{", expression), rule
+        assert set(named) <= set(known), rule
+        told = re.findall(r"\$labels\.(\w+)", rule) + re.findall(r"gate_\w+\{(\w+)", expression)
+        assert set(told) - {"instance"} <= set().union(*(known[name] for name in named)), rule
