@@ -157,18 +157,46 @@ def test_a_call_stands_out_in_words_and_in_the_tab(officer, gate, chromium):
 
 def test_a_call_can_be_heard_once_the_officer_wants_it(officer, gate, chromium, eventually):
     heard = "[document.getElementById('sound').getAttribute('aria-pressed'), Number(document.body.dataset.rings ?? 0)]"
+    said = "['sound', 'sound-said'].map((id) => document.getElementById(id).textContent)"
     assert chromium.evaluate(heard) == ["false", 0], "a browser makes no sound before somebody has pressed something"
     officer.clicks("#sound")
     eventually(lambda: chromium.evaluate(heard) == ["true", 1], "one to hear how loud it is")
     gate.number = 8
     eventually(lambda: chromium.evaluate(heard) == ["true", 2], "the new call rings")
     officer.waits_for(number="8")
+    assert chromium.evaluate(said) == ["Sound for calls: on", "Calls ring; this is how they sound"]
+    gate.escalations = 1
+    eventually(lambda: chromium.evaluate(heard) == ["true", 3], "the same call rings when it is repeated")
+    assert chromium.evaluate("document.getElementById('call-escalations').textContent") == "once"
     officer.clicks("#sound")
     gate.number = 9
     officer.waits_for(number="9")
-    assert chromium.evaluate(heard) == ["false", 2]
-    assert chromium.evaluate("document.getElementById('sound').textContent") == "Sound for calls: off"
+    assert chromium.evaluate(heard) == ["false", 3]
+    assert chromium.evaluate(said) == ["Sound for calls: off", "No sound for calls"]
+    assert chromium.evaluate("document.getElementById('sound-said').getAttribute('role')") == "status", "it is spoken"
     assert not [each for each in chromium.complaints if "Content Security Policy" in str(each) or "Uncaught" in str(each)]
+
+
+def test_a_call_that_nobody_takes_rings_again_and_one_that_is_taken_does_not(officer, gate, chromium, eventually):
+    rings = "Number(document.body.dataset.rings ?? 0)"
+    officer.clicks("#sound")
+    eventually(lambda: chromium.evaluate(rings) == 1, "one to hear how loud it is")
+    # The page's clock is put on instead of waiting; the gate's next word comes at that time, so it does not count as silent.
+    later = "(() => { const now = performance.now.bind(performance); performance.now = () => now() + %d; })()"
+    chromium.evaluate(later % 20_000)
+    eventually(lambda: chromium.evaluate(rings) == 2, "nobody has taken it for 15 s")
+    gate.taken = "officer-9 (uid 1000)"
+    officer.waits_for(call="taken")
+    chromium.evaluate(later % 20_000)
+    officer.waits_for(link="live", call="taken")
+    assert chromium.evaluate(rings) == 2
+
+
+def test_a_browser_without_sound_says_so_and_nothing_seems_switched_on(officer, chromium, eventually):
+    chromium.evaluate("delete globalThis.AudioContext")
+    officer.clicks("#sound")
+    shown = "[document.getElementById('sound').textContent, document.getElementById('sound').getAttribute('aria-pressed')]"
+    eventually(lambda: chromium.evaluate(shown) == ["This browser makes no sound for calls", "false"], "it is said")
 
 
 def test_with_the_mouse_what_it_will_do_is_said_and_who_and_why_are_asked_first(officer, gate, chromium):

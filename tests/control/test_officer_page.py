@@ -30,12 +30,13 @@ class CalledGate(FakeGate):
 
     number = 7
     taken = None
+    escalations = 0
 
     def status(self):
         return super().status() | {"region": "HK", "direction": "HK_TO_MO", "prompt": "wait_for_officer", "occupancy": "one", "doors": DOORS, "since_s": 3.0}
 
     def calls(self):
-        return [call | {"number": self.number, "acknowledged": self.taken} for call in super().calls()]
+        return [call | {"number": self.number, "acknowledged": self.taken, "escalations": self.escalations} for call in super().calls()]
 
     def officer(self, action, identity, reason, uid=None, call=None):
         if call is not None and call != (self.number if self.call_pending else 0):

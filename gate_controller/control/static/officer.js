@@ -6,6 +6,7 @@ const CHECK_MS = 250;
 const RECONNECT_MS = 1000;
 const ANSWER_MS = 10000;
 const RING_MS = 15000; // a call that nobody takes rings again
+const NO_SOUND = "This browser makes no sound for calls";
 
 const INSIDE = { zero: "nobody", one: "one person", many: "more than one person", unknown: "not known: go and look" };
 const STATES = {
@@ -52,15 +53,27 @@ function ring() {
   body.dataset.rings = String(Number(body.dataset.rings ?? 0) + 1);
 }
 
-function switchSound() {
-  const on = $("sound").getAttribute("aria-pressed") !== "true";
-  if (on) {
-    audio ??= new AudioContext();
-    audio.resume();
-  }
+function showSound(on, said) {
   $("sound").setAttribute("aria-pressed", String(on));
   set("sound", on ? "Sound for calls: on" : "Sound for calls: off");
-  if (on) ring(); // so that it is heard how loud it is
+  set("sound-said", said);
+}
+
+function switchSound() {
+  if ($("sound").getAttribute("aria-pressed") === "true") {
+    showSound(false, "No sound for calls");
+    return;
+  }
+  try {
+    audio ??= new AudioContext();
+    audio.resume().catch(() => showSound(false, NO_SOUND));
+  } catch {
+    set("sound", NO_SOUND); // where somebody sees it, too
+    set("sound-said", NO_SOUND);
+    return;
+  }
+  showSound(true, "Calls ring; this is how they sound");
+  ring();
 }
 
 // A text that is the same is left alone: a screen reader would say it again.
