@@ -6,8 +6,10 @@ import json
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gate_controller.control.about import version
 from gate_controller.control.counting import PassCounter
 from gate_controller.control.metrics import GateMetrics
+from gate_controller.control.textfile import TextFile
 from gate_controller.ports.errors import GateError
 
 
@@ -41,6 +43,13 @@ def test_the_trust_is_told_with_its_countdown(gate):
     assert found["gate_trust_version", "hk"] == 7
     assert found[("gate_trust_reload_failures_total",)] == 2
     assert (found[("gate_trust_latest_seen_seconds",)], found[("gate_trust_clock_behind_seconds",)]) == (1_800_000_000, 7)
+
+
+def test_the_version_is_a_label_of_a_one_also_in_the_file(gate, tmp_path):
+    metrics = GateMetrics(gate, None)
+    TextFile(tmp_path / "gate.prom", 15, metrics.text).write()
+    for text in (metrics.text().decode(), (tmp_path / "gate.prom").read_text()):
+        assert {key: value for key, value in samples(text).items() if key[0] == "gate_build_info"} == {("gate_build_info", version()): 1}
 
 
 def test_the_age_of_the_enrolments_is_told(gate):
