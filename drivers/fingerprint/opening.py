@@ -78,10 +78,9 @@ class Opening:
         """
         self._link.open(self._options.baud)
         baud = self._find(deadline)
-        left = self._commands.read_parameters(deadline)
         if baud != self._options.baud:
             self._change_baud(deadline)
-        self.set_packet_bytes(self._options.packet_bytes, deadline)
+        left = self.set_packet_bytes(self._options.packet_bytes, deadline)
         self._commands.set_parameter(Register.SECURITY_LEVEL, self._options.security_level, deadline)
         parameters = self._commands.read_parameters(deadline)
         expected = (self._options.security_level, self._options.packet_bytes, self._options.baud)
@@ -96,18 +95,19 @@ class Opening:
         self._link.forget_boot()
         return Module(parameters, template_bytes, parameters.password_verified, model, serial)
 
-    def set_packet_bytes(self, size: int, deadline: float) -> None:
-        """Set the size of data packets and read it back.
+    def set_packet_bytes(self, size: int, deadline: float) -> SystemParameters:
+        """Set the size of data packets and read it back; all parameters, as they are then.
 
         Raises:
             DeviceUntrustedError: It does not read back.
             DeviceError: Any other fault.
         """
         self._commands.set_parameter(Register.PACKET_SIZE, (size // 32).bit_length() - 1, deadline)
-        found = self._commands.read_parameters(deadline).packet_bytes
-        if found != size:
-            what = f"{self._where} reads back packets of {found} bytes instead of {size}"
+        found = self._commands.read_parameters(deadline)
+        if found.packet_bytes != size:
+            what = f"{self._where} reads back packets of {found.packet_bytes} bytes instead of {size}"
             raise DeviceUntrustedError(what, "power-cycle the module; if it stays, replace it")
+        return found
 
     def _find(self, deadline: float) -> int:
         """The baud rate at which the module accepts the password; looks until the deadline, as it may be booting."""

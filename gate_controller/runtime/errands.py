@@ -14,7 +14,7 @@ from typing import Any
 
 from gate_controller.ports.errors import DeviceTimeoutError, GateError, RefusedByStateError
 
-ANSWER_WITHIN_S = 10.0
+ANSWER_WITHIN_S = 25.0
 """Longer than any errand takes, and than a device that is being opened keeps its worker."""
 Turns = Generator[None, None, Any]
 """One device's work: yields between its turns, returns what was found. A turn takes at most about a second."""

@@ -16,7 +16,7 @@ from gate_controller.core.reasons import Reason
 from gate_controller.core.values import CheckOutcome, Device, Modality
 from gate_controller.ports.devices import FingerprintLight, FingerprintOutcome, FingerprintReader, FingerprintTemplate
 from gate_controller.ports.errors import DeviceRejectedError
-from gate_controller.runtime.device_tests import TRANSFER_WITHIN_S, fingerprint_test
+from gate_controller.runtime.device_tests import fingerprint_test
 from gate_controller.runtime.errands import Turns
 from gate_controller.runtime.session import Session
 from gate_controller.runtime.worker import DeviceWorker, Surroundings
@@ -30,9 +30,6 @@ UNREADABLE = {
     FingerprintOutcome.CAPTURE_FAILED: Prompt.HOLD_FINGER_STILL,  # moved, or taken away
 }
 """What helps with a finger that could not be read."""
-
-REFUSALS = 3
-"""So many travellers in a row whose templates the reader refused, and it is asked whether it takes any."""
 
 FINGERS = (
     Prompt.TRY_OTHER_FINGER,
@@ -63,7 +60,6 @@ class FingerprintWorker(DeviceWorker):
         self._templates: list[FingerprintTemplate] = []
         self._prepared_for: str | None = None
         self._refused: Reason | None = None
-        self._refusals = 0
         self._check: c.StartCheck | None = None
         self._check_until = 0.0
         self._attempts = 0
@@ -93,7 +89,6 @@ class FingerprintWorker(DeviceWorker):
             case _:
                 if self._prepared_for is None:
                     self._reader.wipe(self._deadline())  # while nobody waits: what comes next is loaded while its owner walks in
-                    self._doubt()
                 self._reader.finger_present(self._deadline())
                 self.ready()
 
@@ -116,15 +111,7 @@ class FingerprintWorker(DeviceWorker):
         self._templates = [template for template in record.fingers if template.format == wanted] if record is not None else []
         self._refused = None if self._templates else Reason.NO_TEMPLATE
         self._load()
-        if record is not None and self._refused is not Reason.NO_TEMPLATE:
-            self._refusals = self._refusals + 1 if self._refused else 0
         self._prepared_for = crossing_id
-
-    def _doubt(self) -> None:
-        """When one traveller after the other cannot be compared, it may not be their templates: then the reader is lost, rather than each of them an officer's."""
-        if self._refusals >= REFUSALS:
-            self._reader.check_transfer(self.clock.monotonic() + TRANSFER_WITHIN_S)
-            self._refusals = 0
 
     def _load(self) -> None:
         self._reader.clear_reference()

@@ -11,7 +11,7 @@ from gate_controller.core.reasons import Reason
 from gate_controller.core.values import CheckOutcome, Modality
 from gate_controller.ports.devices import FingerprintLight
 from gate_controller.ports.devices import FingerprintOutcome as F
-from gate_controller.ports.errors import DeviceProtocolError, DeviceTimeoutError, DeviceUntrustedError
+from gate_controller.ports.errors import DeviceProtocolError, DeviceTimeoutError
 from gate_controller.runtime.fingerprint_worker import FingerprintWorker
 
 
@@ -307,49 +307,3 @@ def test_a_traveller_who_follows_at_once_does_not_wait_for_it(worker, reader, se
     worker.step()
     worker.step()
     assert [template.data for template in reader.loaded] == [b"first", b"third"]
-
-
-def refused(worker, reader, session, make_record, count):
-    """So many travellers in a row whose templates the reader refuses."""
-    reader.refuses = {b"first", b"second"}
-    for number in range(count):
-        session.expect(f"r{number}")
-        session.keep(f"r{number}", make_record(b"first", b"second"))
-        worker.submit(c.PrepareBiometrics(f"r{number}"))
-        worker.step()
-        worker.submit(c.EndBiometrics(f"r{number}"))
-        worker.step()
-
-
-def test_a_reader_that_takes_nobodys_template_is_lost_and_not_each_traveller(worker, reader, session, make_record):
-    reader.takes_none = True
-    refused(worker, reader, session, make_record, 1)
-    worker.step()  # one may be a broken enrolment
-    refused(worker, reader, session, make_record, 2)
-    for _ in range(2):  # and it stays lost when it is opened again
-        with pytest.raises(DeviceUntrustedError):
-            worker.step()
-    reader.takes_none = False
-    worker.step()
-    worker.step()
-
-
-def test_a_reader_that_takes_nobodys_template_keeps_its_work_whosever_it_refuses(worker, reader, session, make_record):
-    refused(worker, reader, session, make_record, 5)
-    worker.step()
-    assert worker.around.post.of(e.DeviceReady)
-
-
-def test_one_that_is_taken_in_between_is_proof_enough(worker, reader, session, make_record):
-    reader.takes_none = True
-    refused(worker, reader, session, make_record, 2)
-    reader.refuses = set()
-    session.expect("x")
-    session.keep("x", make_record(b"third"))
-    worker.submit(c.PrepareBiometrics("x"))
-    worker.step()
-    worker.submit(c.EndBiometrics("x"))
-    worker.step()
-    refused(worker, reader, session, make_record, 2)
-    worker.step()
-    assert worker.around.post.of(e.DeviceReady)
