@@ -20,7 +20,7 @@ from gate_controller.ports.errors import GateError, RefusedByStateError
 
 DEFAULT_SOCKET = Path("/run/gate-controller/control.sock")
 
-DEVICE_WITHIN_S = 15.0
+DEVICE_WITHIN_S = 30.0
 """Longest time for what the gate asks of a device."""
 
 _ANSWER_BYTES = 64 * 2**20  # far above any answer; a runaway server must not fill this process
