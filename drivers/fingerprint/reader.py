@@ -105,8 +105,7 @@ class ZhianTecReader:
         self._packet_bytes = self._options.packet_bytes
         self._has_light = True
         self._left = []
-        self._has_reference = self._lifted = False
-        self._print = None
+        self.clear_reference()
 
     def describe(self) -> dict[str, str]:
         """See OpenableDevice."""
@@ -126,7 +125,6 @@ class ZhianTecReader:
     def load_reference(self, template: FingerprintTemplate, deadline: float) -> None:
         """See FingerprintReader. Sends the template, reads it back, and tries smaller packets when it is not there."""
         self.clear_reference()
-        self._print = None
         self._check_template(template)
         self._assert_unchanged(deadline)
         self._transfer(template.data, deadline)
@@ -134,20 +132,27 @@ class ZhianTecReader:
 
     def _transfer(self, data: bytes, deadline: float) -> None:
         self._holds_a_finger()
+        if self._exchange(data, deadline, lambda found: found == data) is None:
+            what = f"{self._where} does not take the template, in packets of {self._packet_bytes} bytes nor in smaller ones"
+            raise DeviceRejectedError(what, "the template is broken or of another family: enrol the finger again")
+
+    def _exchange(self, data: bytes, deadline: float, settles: Callable[[bytes], bool]) -> bytes | None:
+        """Send a template and read back what is there then, in smaller packets as long as that settles nothing; None when none did."""
         configured = self._packet_bytes
-        while not self._send(data, deadline):
+        while (found := self._held_after(data, deadline)) is None or not settles(found):
             if self._packet_bytes == _SMALLEST_PACKET_BYTES:
                 self._set_packet_bytes(configured, deadline)
-                what = f"{self._where} does not take the template, in packets of {configured} bytes nor in smaller ones"
-                raise DeviceRejectedError(what, "the template is broken or of another family: enrol the finger again")
+                return None
             self._set_packet_bytes(self._packet_bytes // 2, deadline)
         if self._packet_bytes != configured:
             self._warn(f"{self._where} takes templates only in packets of {self._packet_bytes} bytes; set packet_bytes to that")
         self._link.forget_boot()
+        return found
 
     def clear_reference(self) -> None:
         """See FingerprintReader. Nothing is compared with it any more; the module's buffer keeps it until wipe(), another one, or a loss of power."""
         self._has_reference = self._lifted = False
+        self._print = None
 
     def wipe(self, deadline: float) -> bool:
         """See FingerprintReader. One transfer a call: at 9600 baud a template takes 2 s.
@@ -185,7 +190,7 @@ class ZhianTecReader:
         """See FingerprintReader.
 
         After a check_image() it sends a print of the finger that lies there, while the module holds another of the same: what no module has a reason to
-        refuse. Else what is no template at all: a module may throw that out, and then only that it let go of what it held shows that it was received.
+        refuse. Else what is no template at all: a module may throw that out, and whether it empties its buffer then or keeps it says nothing of templates.
         """
         module = self._opened()
         own, self._print = self._print, None
@@ -195,22 +200,15 @@ class ZhianTecReader:
         before = self._held(module, deadline)
         nobodys = _nobodys(module)
         sent = own if own is not None and own != before else nobodys if before != nobodys else nobodys[::-1]
-        configured = self._packet_bytes
-        while True:
-            found = self._held_after(sent, deadline)
-            if found is not None and (found == sent or not (any(found) or sent == own)):
-                self._link.forget_boot()
-                return found == sent or any(before)
-            if self._packet_bytes == _SMALLEST_PACKET_BYTES:
-                self._set_packet_bytes(configured, deadline)
-                what = f"{self._where} takes no template: what was sent is not there when it is read back"
-                raise DeviceUntrustedError(what, "power-cycle the module; if it stays, fit another: nobody can be compared with it")
-            self._set_packet_bytes(self._packet_bytes // 2, deadline)
+        found = self._exchange(sent, deadline, lambda found: found == sent or sent != own)
+        if found is None:
+            what = f"{self._where} takes no template: what was sent is not there when it is read back"
+            raise DeviceUntrustedError(what, "power-cycle the module; if it stays, fit another: nobody can be compared with it")
+        return found == sent
 
     def check_image(self, deadline: float) -> FingerprintOutcome | None:
         """See FingerprintReader. One print is kept for check_transfer(), which comes next, and another left where a reference would be."""
         module = self._opened()
-        self._print = None
         self.clear_reference()
         self._assert_unchanged(deadline)
         self._holds_a_finger()
@@ -300,10 +298,6 @@ class ZhianTecReader:
         if len(set(template.data)) == 1:
             what = f"{self._where} takes no template of one repeated byte: it is blank"
             raise DeviceRejectedError(what, remedy)
-
-    def _send(self, data: bytes, deadline: float) -> bool:
-        """Send a template and read it back; False when it is not in the module afterwards."""
-        return self._held_after(data, deadline) == data
 
     def _held_after(self, data: bytes, deadline: float) -> bytes | None:
         """Send a template; what the module holds then, b"" when it says nothing. None: it refused, or broke off."""

@@ -149,7 +149,7 @@ def _qr(site: Site) -> Values:
 
 
 def _fingerprint(site: Site) -> Values:
-    from gate_controller.runtime.device_tests import PRINTS, TRANSFER_WITHIN_S, transferred
+    from gate_controller.runtime.device_tests import IMAGE_WITHIN_S, PRINTS, transferred
 
     took: list[float] = []
     failures: list[str] = []
@@ -165,7 +165,7 @@ def _fingerprint(site: Site) -> Values:
             took.append(time.monotonic() - began)
             seen, lifted = seen or present, seen and not present
             if present and image is not None:
-                image = reader.check_image(site.clock.monotonic() + TRANSFER_WITHIN_S)
+                image = reader.check_image(site.clock.monotonic() + IMAGE_WITHIN_S)
                 transfer = transferred(reader, site.clock, failures) if image is None else transfer
         if not transfer:
             transfer = transferred(reader, site.clock, failures)

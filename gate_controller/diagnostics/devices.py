@@ -21,14 +21,13 @@ from gate_controller.diagnostics.site import Mode, Site, holders
 from gate_controller.ports.devices import Camera, FingerprintReader, IoBoard
 from gate_controller.ports.drivers import DriverContext
 from gate_controller.ports.errors import DeviceError, DeviceTimeoutError, DeviceUntrustedError
-from gate_controller.runtime.device_tests import DAMAGE_REMEDY, looks_damaged
+from gate_controller.runtime.device_tests import DAMAGE_REMEDY, TRANSFER_WITHIN_S, looks_damaged
+from gate_controller.runtime.worker import OPEN_WITHIN_S
 from gate_controller.settings import Settings
 from gate_controller.settings.device_nodes import NodeKind, examine
 
 OPEN_S = 12.0
 CALL_S = 3.0
-TRANSFER_S = 6.0
-"""To send a template and read it back; 1536 bytes at 9600 baud take 3.6 s."""
 READINGS = 15
 FINGER_LOOKS = 5
 FINGER_SLOW_S, FINGER_TOO_SLOW_S = 0.6, 1.2
@@ -41,6 +40,7 @@ FEWEST_FPS = 11.0
 NO_PICTURES_FPS = 3.0
 MANY_DAMAGED = 0.1
 """Share of the pictures."""
+_SLOW = "its cable, its converter or hub, its power: what follows tells how slow it is"
 _PLUG = "plug it in, check cable and power; gatectl install devices shows what the machine sees"
 
 
@@ -48,16 +48,9 @@ def fingerprint(site: Site) -> Iterator[Finding]:
     """The fingerprint module on its line."""
 
     def ask(device: FingerprintReader, warnings: list[str]) -> Iterator[Finding]:
+        transfer = _transfer(device, site)  # first: it may have to go down to smaller packets, which is a warning
         yield _settings("fingerprint", device.describe(), warnings)
-        try:
-            seen = device.check_transfer(site.clock.monotonic() + TRANSFER_S)
-        except DeviceUntrustedError as error:
-            yield failed("fingerprint.transfer", error.what, error.remedy)
-        else:
-            if seen:
-                yield passed("fingerprint.transfer", "it takes a template, and gives back what was sent")
-            else:
-                yield skipped("fingerprint.transfer", "it shows nothing of a template that is nobody's; it does with a finger on it: gatectl fingerprint test")
+        yield transfer
         typical = statistics.median(_times(site, FINGER_LOOKS, lambda: device.finger_present(site.clock.monotonic() + CALL_S)))
         if typical > FINGER_SLOW_S:
             say = failed if typical > FINGER_TOO_SLOW_S else warned
@@ -66,6 +59,15 @@ def fingerprint(site: Site) -> Iterator[Finding]:
             yield passed("fingerprint.speed", f"{typical * 1000:.0f} ms a look at the sensor")
 
     yield from _device(site, "fingerprint", ask)
+
+
+def _transfer(device: FingerprintReader, site: Site) -> Finding:
+    try:
+        if device.check_transfer(site.clock.monotonic() + TRANSFER_WITHIN_S):
+            return passed("fingerprint.transfer", "it takes a template, and gives back what was sent")
+    except DeviceUntrustedError as error:
+        return failed("fingerprint.transfer", error.what, error.remedy)
+    return skipped("fingerprint.transfer", "it shows nothing of a template that is nobody's; it does with a finger on it: gatectl fingerprint test")
 
 
 def io_board(site: Site) -> Iterator[Finding]:
@@ -150,9 +152,15 @@ def _device(site: Site, name: str, ask: Callable[[Any, list[str]], Iterator[Find
     device = configured.driver.build(configured.options, DriverContext(site.clock, settings.models.directory, warnings.append))
     reported = {each.id for each in before}
     try:
-        (device.open_to_look if to_look else device.open)(site.clock.monotonic() + OPEN_S)
+        began = site.clock.monotonic()
+        (device.open_to_look if to_look else device.open)(began + OPEN_S)
+        took = site.clock.monotonic() - began
         yield from (passed(check, value) for check, value in _opened(name) if check not in reported)
-        reported |= dict(_opened(name)).keys()
+        if took > OPEN_WITHIN_S:
+            yield failed(f"{name}.answer", f"it could be opened only after {took:.1f} s; the lane gives up after {OPEN_WITHIN_S:g} s", _SLOW)
+        else:
+            yield passed(f"{name}.answer", "it answers")
+        reported |= {*dict(_opened(name)), f"{name}.answer"}
         for finding in ask(device, warnings):
             reported.add(finding.id)
             yield finding
@@ -168,7 +176,6 @@ def _opened(name: str) -> tuple[tuple[str, str], ...]:
         (f"{name}.node", "it is there"),
         (f"{name}.permission", "it may be opened"),
         (f"{name}.held", "no other program has it"),
-        (f"{name}.answer", "it answers"),
     )
 
 

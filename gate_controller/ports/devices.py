@@ -176,7 +176,8 @@ class FingerprintReader(OpenableDevice, Protocol):
         """Send a template that is nobody's and read it back, to find out whether the module takes any; voids the reference.
 
         Returns:
-            Whether it was seen to take it. False: it shows nothing of what is no template; after a check_image() that gave None it does.
+            Whether it was seen to take it: what was sent was read back. False: it shows nothing of what is no template; after a check_image() that gave None
+            it does, unless clear_reference() or wipe() came between.
 
         Raises:
             DeviceUntrustedError: It takes none, or not what was sent.

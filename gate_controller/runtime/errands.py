@@ -14,10 +14,10 @@ from typing import Any
 
 from gate_controller.ports.errors import DeviceTimeoutError, GateError, RefusedByStateError
 
-ANSWER_WITHIN_S = 25.0
-"""Longer than any errand takes, and than a device that is being opened keeps its worker."""
+ANSWER_WITHIN_S = 26.0
+"""Longer than any errand takes (the fingerprint reader's 20 s), and than a device that is being opened keeps its worker before (5 s)."""
 Turns = Generator[None, None, Any]
-"""One device's work: yields between its turns, returns what was found. A turn takes at most about a second."""
+"""One device's work: yields between its turns, returns what was found. A turn takes a second or so, the longest the time of a template on a slow line (8 s)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +34,11 @@ class Errands:
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[_Errand] = queue.SimpleQueue()
         self._now: _Errand | None = None
+
+    @property
+    def at_work(self) -> bool:
+        """Whether one has begun and not ended: what an idle worker does must not come between its turns. For the worker's thread."""
+        return self._now is not None
 
     def run(self, work: Callable[[], Turns], allowed: Callable[[], None]) -> Any:
         """Have the worker do it, and wait for what it finds. For any thread but the worker's.

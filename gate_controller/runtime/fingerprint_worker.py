@@ -16,13 +16,13 @@ from gate_controller.core.reasons import Reason
 from gate_controller.core.values import CheckOutcome, Device, Modality
 from gate_controller.ports.devices import FingerprintLight, FingerprintOutcome, FingerprintReader, FingerprintTemplate
 from gate_controller.ports.errors import DeviceRejectedError
-from gate_controller.runtime.device_tests import fingerprint_test
+from gate_controller.runtime.device_tests import LOAD_WITHIN_S, fingerprint_test
 from gate_controller.runtime.errands import Turns
 from gate_controller.runtime.session import Session
 from gate_controller.runtime.worker import DeviceWorker, Surroundings
 
 CALL_WITHIN_S = 3.0
-"""Deadline of one exchange; loading a template of 1536 bytes at 9600 baud takes 1.8 s."""
+"""Deadline of one exchange, but for loading a template."""
 
 UNREADABLE = {
     FingerprintOutcome.TOO_FEW_FEATURES: Prompt.PRESS_FINGER,  # too dry, or laid on too lightly
@@ -71,7 +71,7 @@ class FingerprintWorker(DeviceWorker):
 
     def step(self) -> None:
         """A command, an attempt of the running check, or a sign of life from an idle reader."""
-        command = self.take(0 if self._check is not None else self.around.options.idle_poll_s)
+        command = self.take(0 if self._check is not None or self.errands.at_work else self.around.options.idle_poll_s)
         match command:
             case c.PrepareBiometrics(crossing_id):
                 self._prepare(crossing_id)
@@ -86,6 +86,8 @@ class FingerprintWorker(DeviceWorker):
                 self._end()
             case _ if self._check is not None:
                 self._attempt(self._check)
+            case _ if self.errands.at_work:
+                pass  # a test keeps something in the module from one turn to the next
             case _:
                 if self._prepared_for is None:
                     self._reader.wipe(self._deadline())  # while nobody waits: what comes next is loaded while its owner walks in
@@ -117,7 +119,7 @@ class FingerprintWorker(DeviceWorker):
         self._reader.clear_reference()
         while self._templates:
             try:
-                self._reader.load_reference(self._templates[0], self._deadline())
+                self._reader.load_reference(self._templates[0], self._deadline(LOAD_WITHIN_S))
             except DeviceRejectedError:
                 self._templates.pop(0)
                 self._refused = None if self._templates else Reason.REFERENCE_REFUSED
@@ -200,7 +202,7 @@ class FingerprintWorker(DeviceWorker):
         self._lit = light
         self._reader.light(light, self._deadline())
 
-    def _deadline(self) -> float:
+    def _deadline(self, within_s: float = CALL_WITHIN_S) -> float:
         """Deadline of the next call; also a sign of life, as one step may load several templates one after the other."""
         self.beat = self.clock.monotonic()
-        return self.beat + CALL_WITHIN_S
+        return self.beat + within_s

@@ -1,6 +1,7 @@
 """What every camera does: the OpenCV driver on the wire simulator, and the in-memory one in virtual time."""
 
 import itertools
+import statistics
 
 import pytest
 
@@ -289,10 +290,11 @@ def test_a_slow_camera_gives_frames_as_they_come(rig):
     rig.fault("slow")
     newest = camera.frame(0, within(rig, PATIENCE_S))
     stamps = [newest.stamp]
-    for _ in range(4):
+    for _ in range(5):
         newest = until_frame(rig, newest.sequence)
         stamps.append(newest.stamp)
-    assert min(after - before for before, after in itertools.pairwise(stamps[1:])) > 2 / 15, "not each frame of a camera that has 15 a second"
+    gaps = [after - before for before, after in itertools.pairwise(stamps[1:])]
+    assert statistics.median(gaps) > 2 / 15, "not each frame of a camera that has 15 a second; one that came late leaves a short gap behind it"
 
 
 def test_a_lit_phone_at_night_is_not_dark(rig):

@@ -21,10 +21,12 @@ class Rig:
     options: dict[str, Any] = field(default_factory=dict)
     module_baud: int = 57600
     module_password: int = 0
+    imaging_s: float = 0.0
+    extraction_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.clock = VirtualClock()
-        self.module = Module(self.family, baud=self.module_baud, password=self.module_password)
+        self.module = Module(self.family, baud=self.module_baud, password=self.module_password, imaging_s=self.imaging_s, extraction_s=self.extraction_s)
         self.port = LoopbackPort(self.module, self.clock, self.module_baud)
         self.warnings: list[str] = []
         options = FingerprintOptions(port="virtual", family=self.family, **self.options)

@@ -151,58 +151,6 @@ def test_a_lost_transfer_never_leaves_the_former_travellers_template_in_force() 
     assert rig.module.state()["packet_bytes"] == 128, "the packet size is as it was before the refused template"
 
 
-@pytest.mark.parametrize("family", Family)
-def test_that_a_module_takes_templates_is_seen_with_a_finger_on_it_and_not_without(family: Family) -> None:
-    """Simulated ones throw out what is no template and show an empty buffer, as some real ones do."""
-    rig = opened(family)
-    assert rig.reader.check_transfer(rig.soon(60)) is False
-    rig.module.place("ada")
-    assert rig.reader.check_image(rig.soon()) is None
-    assert rig.reader.check_transfer(rig.soon(60)) is True, "a print of that finger"
-    assert rig.reader.check_transfer(rig.soon(60)) is True, "it lets go of it"
-    assert rig.reader.check_transfer(rig.soon(60)) is False, "it holds nothing any more"
-
-
-@pytest.mark.parametrize("family", Family)
-def test_a_module_that_keeps_what_it_holds_when_it_is_sent_no_template_is_not_taken_for_broken(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
-    rig = opened(family)
-    instructions = rig.module._instructions
-    take = instructions.receive_template
-    monkeypatch.setattr(instructions, "receive_template", lambda buffer, data: take(buffer, data) if instructions._device.views(data) is not None else None)
-    rig.module.place("ada")
-    assert rig.reader.check_image(rig.soon()) is None
-    assert rig.reader.check_transfer(rig.soon(60)) is True
-
-
-@pytest.mark.parametrize("family", Family)
-def test_a_module_that_loses_templates_is_found_out_with_any_finger(family: Family) -> None:
-    rig = opened(family)
-    rig.fault("downchar_lost")
-    rig.module.place("ada")
-    assert rig.reader.check_image(rig.soon()) is None
-    with pytest.raises(DeviceUntrustedError, match="takes no template"):
-        rig.reader.check_transfer(rig.soon(60))
-    assert rig.module.state()["packet_bytes"] == 128
-
-
-@pytest.mark.parametrize(("quirk", "words"), [("downchar_refused", "takes no template:"), ("r551", "takes no templates from a host")])
-@pytest.mark.parametrize("family", Family)
-def test_a_module_that_refuses_templates_is_found_out_without_a_finger(family: Family, quirk: str, words: str) -> None:
-    rig = opened(family)
-    rig.fault(quirk)
-    with pytest.raises(DeviceUntrustedError, match=words):
-        rig.reader.check_transfer(rig.soon(60))
-
-
-@pytest.mark.parametrize("quirk", ["downchar_fails_256", "downchar_fails_128", "downchar_fails_64"])
-def test_one_that_takes_them_in_small_packets_only_is_found_to_take_them(quirk: str) -> None:
-    rig = opened(packet_bytes=256)
-    rig.fault(quirk)
-    rig.module.place("ada")
-    assert rig.reader.check_image(rig.soon()) is None
-    assert rig.reader.check_transfer(rig.soon(60)) is True
-
-
 def test_settings_that_were_not_as_configured_are_told() -> None:
     rig = opened()
     assert rig.warnings == []
