@@ -16,6 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from gate_controller.control import openapi
 from gate_controller.control.about import version
+from gate_controller.control.accounts import Accounts
 from gate_controller.control.act_log import ActLog
 from gate_controller.control.acts import Acts, Asked
 from gate_controller.control.feed import Event, EventFeed
@@ -51,12 +52,13 @@ def control_app(
         groups: The machine's group of each role.
         about: What the daemon knows of itself: members of the diagnostics.
     """
+    accounts = Accounts()
     turns = Turns(Pace(limits.answers_per_s, limits.answers_at_once), Pace(limits.all_answers_per_s, limits.all_answers_at_once))
-    acts = Acts(gate, feed, ActLog(gate, feed.clock), limits, about, turns.turn)
+    acts = Acts(gate, feed, ActLog(gate, feed.clock), limits, about, lambda uid: turns.turn(accounts.account(uid)))
     reads = _Reads(gate, feed, metrics, limits, groups)
     callers = _Callers(groups)
     calls = Turns(Pace(limits.answers_per_s, limits.answers_at_once))
-    middlewares = [_counting(metrics), _paced(turns, calls), errors_as_json("GET /v1/openapi.json lists the calls")]
+    middlewares = [_counting(metrics), _paced(turns, calls, accounts), errors_as_json("GET /v1/openapi.json lists the calls")]
     app = web.Application(client_max_size=limits.body_bytes, middlewares=middlewares)
     app[ACTS] = acts
     app.on_response_prepare.append(name_server)
@@ -174,7 +176,7 @@ def _event_frame(event: Event, event_id: str | None = None) -> bytes:
     return frame(event.kind, f'{{"sequence": {event.sequence}, "at": {event.at!r}, "fields": {event.fields}}}', event_id)
 
 
-def _paced(turns: Turns, calls: Turns) -> Middleware:
+def _paced(turns: Turns, calls: Turns, accounts: Accounts) -> Middleware:
     """Everything waits for its turn before it costs anything, but acts: those that are denied wait in Acts.deny().
 
     The calls are read before an officer acts: neither what else that user reads nor what others do holds this up.
@@ -185,7 +187,7 @@ def _paced(turns: Turns, calls: Turns) -> Middleware:
         resource = request.match_info.route.resource
         name = _CALLS.get((request.method, resource.canonical)) if resource is not None else None
         if name != "snapshot" and (name is None or request.method == "GET"):  # a snapshot is an engineer's act, in maintenance
-            await (calls if name == "calls" else turns).turn(peer_uid(request.transport))
+            await (calls if name == "calls" else turns).turn(accounts.account(peer_uid(request.transport)))
         return await handler(request)
 
     return wait

@@ -7,6 +7,7 @@ made in, so the service manager makes it and hands it over with the kiosk page's
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import socket
 import struct
@@ -55,7 +56,8 @@ class LoopbackPeers:
             there, here = connection.getpeername(), connection.getsockname()
             return self._ask(there, here)
         except OSError as error:
-            self._doubt(error)
+            if not _has_gone(connection):
+                self._doubt(error)
             return None
 
     def close(self) -> None:
@@ -81,8 +83,7 @@ class LoopbackPeers:
                 continue
             if kind != _BY_FAMILY:
                 error = -struct.unpack_from("=i", data, _HEADER.size)[0]
-                self._doubt(OSError(error, "the kernel does not tell"))
-                return None
+                raise OSError(error, "the kernel does not tell")
             fields = _ANSWER.unpack_from(data, _HEADER.size)
             uid, inode = fields[8], fields[9]
             return int(uid) if inode else None  # an end without a file shows user 0, whoever had it
@@ -93,3 +94,12 @@ class LoopbackPeers:
         if not self._told:
             self._told = True
             log.warning("who is connected to the kiosk page is not known", error=error.strerror or str(error))
+
+
+def _has_gone(connection: socket.socket) -> bool:
+    """Whether the other end has hung up hard meanwhile: that the kernel knows nothing of it then says nothing of the others."""
+    try:
+        connection.getpeername()
+    except OSError as error:
+        return error.errno == errno.ENOTCONN
+    return False

@@ -17,6 +17,8 @@ from typing import cast
 import structlog
 from aiohttp import hdrs, web
 
+from gate_controller.control.accounts import Accounts
+
 log = structlog.get_logger("gate.control")
 
 SERVER_NAME = "gate-controller"  # instead of the library's name and version
@@ -29,7 +31,7 @@ class Limits:
     Attributes:
         api_connections: Connections to the control socket at a time; beyond it, one of whoever has most is hung up on.
         api_connections_each: Those of one user, root apart: who may only read must not keep an officer out.
-        kiosk_connections: Connections to the kiosk page at a time; of one user as above, so that no account can keep the display out.
+        kiosk_connections: Connections to the kiosk page at a time; of one user as above, so that no account can keep the display out, nor its subordinate user ids.
         kiosk_connections_each: Those of one user, root apart.
         officer_connections: Those to the officers' page; of one user as above.
         answers_per_s: Answers one user of the control socket gets a second to what only reads; further requests wait (pace.py).
@@ -105,10 +107,17 @@ class Site:
         limits: The other limits.
         each: Connections of one user, root apart; that of the control socket by default.
         uid: Tells who is at the other end of a connection, where that is known.
+        accounts: Which user ids count as one.
     """
 
     def __init__(
-        self, app: web.Application, cap: int, limits: Limits, each: int | None = None, uid: Callable[[asyncio.BaseTransport | None], int | None] | None = None
+        self,
+        app: web.Application,
+        cap: int,
+        limits: Limits,
+        each: int | None = None,
+        uid: Callable[[asyncio.BaseTransport | None], int | None] | None = None,
+        accounts: Accounts | None = None,
     ) -> None:
         self._open: dict[asyncio.Transport, int | None] = {}
         self._empty = asyncio.Event()
@@ -116,6 +125,7 @@ class Site:
         self._cap = cap
         self._each = limits.api_connections_each if each is None else each
         self._uid = uid or peer_uid
+        self._accounts = accounts or Accounts()
         self._limits = limits
         # handler_cancellation: a stream whose client has gone ends at once, not at its next write.
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=limits.stop_s)
@@ -145,7 +155,7 @@ class Site:
 
     def enter(self, transport: asyncio.Transport) -> None:
         """Count a new connection. When there are too many, hang up on the newest one of whoever has most: several readers together must keep no officer out."""
-        uid = self._uid(transport)
+        uid = self._accounts.account(self._uid(transport))
         self._open[transport] = uid
         self._empty.clear()
         held = Counter(self._open.values())

@@ -15,6 +15,8 @@ import structlog
 
 from gate_controller.ports.clock import Clock
 
+NETLINK_SOCK_DIAG = 4
+"""linux/netlink.h: the kernel's table of sockets."""
 FIRST_DESCRIPTOR = 3
 """SD_LISTEN_FDS_START."""
 PEERS = "peers"
@@ -116,7 +118,7 @@ def _inherited(count: int, names: list[str]) -> dict[str, socket.socket]:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
             continue
-        if listener.family == socket.AF_NETLINK:
+        if listener.family == socket.AF_NETLINK and listener.proto == NETLINK_SOCK_DIAG:
             name = PEERS  # one unit has one name for all it hands over
         if name in found:
             log.warning("two listeners of one name; the first is used", name=name)

@@ -6,9 +6,11 @@ import ctypes
 import http.client
 import os
 import socket
+import struct
 
 import pytest
 
+from gate_controller.control.accounts import SUBORDINATE, Accounts
 from gate_controller.control.peers import NETLINK_SOCK_DIAG, LoopbackPeers
 from gate_controller.control.serving import Limits, Site
 
@@ -120,11 +122,11 @@ def test_answers_to_older_questions_are_passed_over(listener):
     peers.close()
 
 
-def site(each):
+def site(each, accounts=None):
     async def make():
         from aiohttp import web
 
-        return Site(web.Application(), 6, Limits(), each, lambda transport: transport.uid)
+        return Site(web.Application(), 6, Limits(), each, lambda transport: transport.uid, accounts)
 
     return asyncio.run(make())
 
@@ -169,3 +171,54 @@ def test_the_display_gets_its_page_while_another_account_takes_all_it_can(serve,
     for each in lines:
         each.close()
     eventually(shown, "the page is there also afterwards")
+
+
+def test_a_connection_that_was_reset_is_no_reason_to_doubt_the_others(listener, peers):
+    theirs = socket.create_connection(listener.getsockname())
+    ours = listener.accept()[0]
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    theirs.close()
+    with ours:
+        assert peers.uid(Transport(ours)) is None
+    assert not peers._told
+    with socket.create_connection(listener.getsockname()), listener.accept()[0] as ours:
+        assert peers.uid(Transport(ours)) == os.getuid()
+
+
+def test_a_line_that_does_not_know_a_living_connection_is_told_once(listener, capsys):
+    """As one that was made in another network."""
+    route = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    peers = LoopbackPeers(route)
+    with socket.create_connection(listener.getsockname()), listener.accept()[0] as ours:
+        peers.uid(Transport(ours))
+        peers.uid(Transport(ours))
+    peers.close()
+    assert capsys.readouterr().out.count("is not known") == 1
+
+
+def test_subordinate_user_ids_count_as_one_account(tmp_path):
+    file = tmp_path / "subuid"
+    file.write_text("ann:100000:65536\n\nbroken\nbob:x:1\nbob:165536:65536\n", encoding="utf-8")
+    page = site(3, Accounts(file))
+    flood = [Transport(uid=100000 + 3000 * n) for n in range(32)]
+    for each in flood:
+        page.enter(each)
+    display = [Transport(uid=990) for _ in range(3)]
+    for each in display:
+        page.enter(each)
+    assert [each.aborted for each in flood] == [False] * 3 + [True] * 29
+    assert not any(each.aborted for each in display)
+
+
+def test_the_ranges_are_read_anew_when_they_change_and_none_are_none(tmp_path):
+    file = tmp_path / "subuid"
+    accounts = Accounts(file)
+    assert [accounts.account(uid) for uid in (None, 0, 1000, 100000)] == [None, 0, 1000, 100000]
+    file.write_text("ann:100000:65536\n", encoding="utf-8")
+    assert [accounts.account(uid) for uid in (0, 1000, 99999, 100000, 165535, 165536)] == [0, 1000, 99999, SUBORDINATE, SUBORDINATE, 165536]
+    other = tmp_path / "other"
+    other.write_text("ann:200000:10\n", encoding="utf-8")
+    other.rename(file)
+    assert [accounts.account(uid) for uid in (100000, 200009)] == [100000, SUBORDINATE]
+    file.unlink()
+    assert accounts.account(200009) == 200009
