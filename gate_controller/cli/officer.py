@@ -16,10 +16,9 @@ import click
 from gate_controller.cli.json_output import print_json
 from gate_controller.cli.socket_option import one_line, socket_option
 from gate_controller.control.client import DaemonUnreachableError, GateClient
-from gate_controller.ports.control import JsonObject
+from gate_controller.ports.control import MOVES_PEOPLE, JsonObject
 from gate_controller.ports.errors import GateError, RefusedByStateError
 
-MOVES_PEOPLE = frozenset({"release", "return"})
 NOBODY_CALLED = 0
 """In place of a call's number."""
 
@@ -140,7 +139,7 @@ def _meant(client: GateClient, action: str) -> int | None:
         if not calls and client.calls():
             raise RefusedByStateError("an officer has been called since: nothing was done", "look at it: gatectl officer calls")
     if not calls:
-        return NOBODY_CALLED if action in MOVES_PEOPLE else None
+        return NOBODY_CALLED
     number = calls[0].get("number")
     if type(number) is int:
         return number

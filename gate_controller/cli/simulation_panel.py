@@ -42,7 +42,8 @@ class PanelGate:
 
     def officer(self, action: str) -> None:
         """See PlayedGate."""
-        self._gate.client.officer(action, IDENTITY, WHY)
+        client = self._gate.client
+        client.officer(action, IDENTITY, WHY, client.pending_call())
 
     def crash(self) -> None:
         """See PlayedGate."""

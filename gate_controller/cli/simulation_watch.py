@@ -66,7 +66,7 @@ class SocketDesk:
         # From a thread of its own: the world does not stand still while an officer presses a button.
         def press() -> None:
             with contextlib.suppress(GateError):
-                self._client.officer(action, identity, reason)
+                self._client.officer(action, identity, reason, self._client.pending_call())
 
         threading.Thread(target=press, name=f"officer {action}", daemon=True).start()
 

@@ -18,7 +18,7 @@ from gate_controller.ports.clock import Clock
 from gate_controller.ports.control import GateControl
 
 NOTE = "control_act"
-DONE, REFUSED, DENIED, FAILED = "done", "refused", "denied", "failed"
+DONE, REFUSED, DENIED, FAILED, UNKNOWN = "done", "refused", "denied", "failed", "unknown"
 BURST = 20
 REFILL_S = 6.0
 USERS = 64

@@ -13,16 +13,16 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from gate_controller.control.act_log import DENIED, DONE, FAILED, REFUSED, Act, ActLog
+from gate_controller.control.act_log import DENIED, DONE, FAILED, REFUSED, UNKNOWN, Act, ActLog
 from gate_controller.control.feed import EventFeed
 from gate_controller.control.requests import COUNTERS, IDENTITY_LENGTH, REASON_LENGTH, DeniedError, RequestError, answer, line_of, read_act
 from gate_controller.control.roles import Caller, Role
 from gate_controller.control.routes import OPERATORS_ACTS
 from gate_controller.control.schemas import ACTIONS
 from gate_controller.control.serving import Limits
-from gate_controller.ports.control import CAMERAS, DEVICES, GateControl, JsonObject
+from gate_controller.ports.control import CAMERAS, DEVICES, MOVES_PEOPLE, GateControl, JsonObject
 from gate_controller.ports.devices import Image
-from gate_controller.ports.errors import DeviceError, GateError, RefusedByStateError
+from gate_controller.ports.errors import DeviceError, GateError, RefusedByStateError, UnansweredError
 
 JPEG_QUALITY = 85
 DENYING = 2
@@ -88,6 +88,9 @@ class Acts:
         name, uid = f"officer.{action}", asked.caller.uid
         if Role.OFFICER not in asked.caller.roles and action not in OPERATORS_ACTS:
             raise await self.deny(name, asked.caller, frozenset({Role.OFFICER}))
+        if call is None and refuse is None and action in MOVES_PEOPLE:
+            what = f"{action} without call: it might be for whoever came after"
+            raise RequestError(what, "the number as GET /v1/officer/calls tells it, or 0: nobody is called")
         role = Role.OFFICER if Role.OFFICER in asked.caller.roles else asked.role
 
         def act_now() -> None:
@@ -156,7 +159,8 @@ class Acts:
             try:
                 result = work()
             except GateError as error:
-                self._log.note(act, REFUSED if isinstance(error, RefusedByStateError) else FAILED)
+                outcomes = {RefusedByStateError: REFUSED, UnansweredError: UNKNOWN}
+                self._log.note(act, outcomes.get(type(error), FAILED))
                 raise
             self._log.note(act, DONE)
             return result

@@ -120,6 +120,10 @@ class GateClient:
         """Who the gate takes this process for: {"uid", "user": its name at the gate, "roles", "groups": {role: group}}."""
         return self._ask("GET", "/v1/whoami")
 
+    def pending_call(self) -> int:
+        """Number of the call that is pending now; 0: none. For who acts on whatever is pending. Role: operator or officer."""
+        return next((int(call["number"]) for call in self.calls()), 0)
+
     def calls(self) -> list[JsonObject]:
         """Calls for an officer that are not ended; see GateControl.calls(). Role: operator or officer."""
         calls = self._ask("GET", "/v1/officer/calls").get("calls")

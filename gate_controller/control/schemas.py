@@ -168,7 +168,7 @@ OFFICER = object_of(
     reason=REASON,
     call={
         **COUNTER,
-        "description": "Number of the call that is answered, 0 that nobody is called; the act is refused if another is pending by now, or any. Left out: whatever is pending",
+        "description": "Number of the call that is answered, 0 that nobody is called; the act is refused if another is pending by now, or any. Left out: whatever is pending; a release and a return demand it",
     },
 )
 MAINTENANCE = object_of("An engineer takes the lane, or gives it back", closed=True, on=FLAG, identity=IDENTITY, reason=NEEDED_REASON)

@@ -16,6 +16,8 @@ JsonObject = dict[str, Any]
 
 DEVICES = ("fingerprint", "face", "qr", "io")
 """Devices that can be tested while an engineer has the lane."""
+MOVES_PEOPLE = frozenset({"release", "return"})
+"""Officers' acts that open a door for somebody: whoever asks for one says for which call."""
 CAMERAS = ("qr", "face")
 """Cameras an engineer may look through."""
 

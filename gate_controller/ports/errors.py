@@ -5,6 +5,7 @@
     |- StoreError                  a store on disk cannot be read or written
     |  `- StoreHeldError           another process writes it, and only one may
     |- RefusedByStateError         a request that the gate's state does not allow (exit code 7)
+    |- UnansweredError             nobody said in time whether what was asked for was done
     `- DeviceError                 a device cannot do what was asked
        |- DeviceAbsentError        not there: never plugged in, unplugged, endpoint refuses
        |- DevicePermissionError    there, but this user may not open it
@@ -55,6 +56,10 @@ class StoreRefusedError(StoreError):
 
 class RefusedByStateError(GateError):
     """A request that the gate's state does not allow; nothing was done."""
+
+
+class UnansweredError(GateError):
+    """Whether what was asked for was done is not known."""
 
 
 class DeviceError(GateError):

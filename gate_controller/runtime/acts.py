@@ -14,7 +14,7 @@ from gate_controller.core.machine import Controller
 from gate_controller.core.states import State
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.control import JsonObject
-from gate_controller.ports.errors import RefusedByStateError
+from gate_controller.ports.errors import RefusedByStateError, UnansweredError
 
 ANSWER_WITHIN_S = 2.0
 Answer = Future[list[c.Command]]
@@ -95,4 +95,4 @@ def _late(answer: Answer) -> list[c.Command]:
     try:
         return answer.result(timeout=ANSWER_WITHIN_S)
     except TimeoutError as error:
-        raise RefusedByStateError("the gate did not answer; the act may have been carried out", "look at the lane and at `gatectl status`") from error
+        raise UnansweredError("the gate did not answer; the act may have been carried out", "look at the lane and at `gatectl status`") from error

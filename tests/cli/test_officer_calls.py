@@ -75,6 +75,11 @@ def test_without_a_call_the_act_is_for_whoever_is_inside_and_says_so(officer_say
     assert "no officer is called" in said
 
 
+@pytest.mark.parametrize("action", ["acknowledge", "assist", "rearm"])
+def test_an_act_that_moves_nobody_is_not_for_a_call_that_comes_meanwhile(officer_says, action):
+    assert officer_says(action)[:2] == (0, [0])
+
+
 @pytest.mark.parametrize("action", ["release", "return"])
 def test_a_script_that_moves_somebody_uncalled_says_that_it_means_that(officer_says, action):
     code, sent, said = officer_says(action)
@@ -114,8 +119,9 @@ def test_a_call_without_a_number_moves_nobody(officer_says, action):
 
 
 def test_an_act_that_may_have_been_carried_out_is_not_called_undone(officer_says, stub):
-    stub.answers["POST /v1/officer"] = (409, {"error": "the gate did not answer; the act may have been carried out", "remedy": "look at the lane"})
-    _, _, err = officer_says("release", "--call", "7", calls=[])
+    stub.answers["POST /v1/officer"] = (503, {"error": "the gate did not answer; the act may have been carried out", "remedy": "look at the lane"})
+    code, _, err = officer_says("release", "--call", "7", calls=[])
+    assert code == ExitCode.DAEMON_UNREACHABLE
     assert "may have been carried out" in err
     assert "nothing was done" not in err
 

@@ -9,8 +9,9 @@ import threading
 import pytest
 
 from gate_controller.control.about import version
+from gate_controller.ports.errors import UnansweredError
 
-ACT = {"action": "release", "identity": "officer-7", "reason": "passport seen"}
+ACT = {"action": "release", "identity": "officer-7", "reason": "passport seen", "call": 0}
 PATIENCE_S = 30.0
 
 
@@ -86,6 +87,24 @@ def test_watchers_learn_of_an_act_but_not_who_did_it_or_why(serve):
     assert events[-1].fields == {"action": "release", "uid": os.geteuid()}
     assert "officer-7" not in repr(events)
     assert "passport" not in repr(events)
+
+
+@pytest.mark.parametrize("action", ["release", "return"])
+def test_who_moves_somebody_says_for_which_call(serve, gate, action):
+    status, body = post(serve(), {name: value for name, value in ACT.items() if name != "call"} | {"action": action})
+    assert (status, "without call" in str(body["error"])) == (400, True)
+    assert "/v1/officer/calls" in str(body["remedy"])
+    assert gate.acts == []
+
+
+def test_an_act_of_which_nobody_knows_whether_it_was_done_is_not_told_as_refused(serve, gate, monkeypatch):
+    def late(*_args, **_named):
+        raise UnansweredError("the gate did not answer; the act may have been carried out", "look at the lane")
+
+    monkeypatch.setattr(gate, "officer", late)
+    status, body = post(serve(), ACT)
+    assert (status, "may have been carried out" in str(body["error"])) == (503, True)
+    assert [note["outcome"] for note in gate.notes] == ["unknown"]
 
 
 @pytest.mark.parametrize("action", ["acknowledge", "rearm"])

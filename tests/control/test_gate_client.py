@@ -176,10 +176,10 @@ def test_heartbeats_are_only_given_to_who_asks(serve):
 def test_what_the_gate_refuses_is_told_apart(serve, gate):
     served = serve()
     with pytest.raises(RequestRefusedError, match="reason"):
-        served.client.officer("release", "officer-7")
+        served.client.officer("release", "officer-7", call=0)
     gate.state = "ready"
     with pytest.raises(RefusedByStateError, match="ready") as error:
-        served.client.officer("release", "officer-7", "passport seen")
+        served.client.officer("release", "officer-7", "passport seen", 0)
     assert error.value.remedy == "see gatectl status"
 
 

@@ -9,6 +9,7 @@ import socket
 import struct
 
 import pytest
+from structlog.testing import capture_logs
 
 from gate_controller.control.accounts import SUBORDINATE, Accounts
 from gate_controller.control.peers import NETLINK_SOCK_DIAG, LoopbackPeers
@@ -185,15 +186,15 @@ def test_a_connection_that_was_reset_is_no_reason_to_doubt_the_others(listener, 
         assert peers.uid(Transport(ours)) == os.getuid()
 
 
-def test_a_line_that_does_not_know_a_living_connection_is_told_once(listener, capsys):
+def test_a_line_that_does_not_know_a_living_connection_is_told_once(listener):
     """As one that was made in another network."""
     route = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
     peers = LoopbackPeers(route)
-    with socket.create_connection(listener.getsockname()), listener.accept()[0] as ours:
+    with capture_logs() as told, socket.create_connection(listener.getsockname()), listener.accept()[0] as ours:
         peers.uid(Transport(ours))
         peers.uid(Transport(ours))
     peers.close()
-    assert capsys.readouterr().out.count("is not known") == 1
+    assert [each["event"] for each in told] == ["who is connected to the kiosk page is not known"]
 
 
 def test_subordinate_user_ids_count_as_one_account(tmp_path):

@@ -221,7 +221,7 @@ def test_a_user_whose_look_ups_hang_holds_up_nobody_else_however_many_connection
 def test_an_act_is_noted_with_user_role_and_reason_and_logged_without(serve, gate, as_role):
     as_role(Role.OFFICER)
     with structlog.testing.capture_logs() as lines:
-        serve().client.officer("release", "n-7", "passport seen")
+        serve().client.officer("release", "n-7", "passport seen", 0)
     note = {"act": "officer.release", "identity": "n-7", "omitted": "0", "outcome": "done", "reason": "passport seen", "role": "officer", "uid": str(UID)}
     assert gate.notes == [note]
     assert [line["act"] for line in lines if line["event"] == "act"] == ["officer.release"]

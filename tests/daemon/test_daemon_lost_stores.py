@@ -60,7 +60,7 @@ def test_after_a_kill_and_on_a_full_disk_an_officer_lets_out_and_an_emergency_is
         board.ask("set", inputs={"occupancy_zero": False, "occupancy_one": True})
         first = run_daemon(on_disk)
         first.wait_status(lambda status: lost(status) and status["devices"]["io_board"]["state"] == "ready")
-        first.client.officer("release", "officer 7", "the door stuck")
+        first.client.officer("release", "officer 7", "the door stuck", first.client.calls()[0]["number"])
         board.until(lambda state: state["coils"]["exit_door"])
         first.stop(signal.SIGKILL)
         board.ask("power_cycle")
@@ -72,7 +72,7 @@ def test_after_a_kill_and_on_a_full_disk_an_officer_lets_out_and_an_emergency_is
         assert "the disk is full" in status["devices"]["journal"]["detail"]
         assert "free space" in status["devices"]["journal"]["remedy"]
         board.until(lambda state: state["coils"]["officer_call"])
-        daemon.client.officer("release", "officer 7", "the disk is full")
+        daemon.client.officer("release", "officer 7", "the disk is full", daemon.client.calls()[0]["number"])
         board.until(lambda state: state["coils"]["exit_door"])
         board.ask("set", inputs={"emergency_loop_closed": False})
         daemon.wait_status(lambda status: status["state"] == "emergency")

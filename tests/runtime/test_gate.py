@@ -6,6 +6,7 @@ import dataclasses
 import json
 import threading
 import time
+from concurrent.futures import Future
 
 import pytest
 import structlog
@@ -30,7 +31,7 @@ from gate_controller.core.values import (
     Region,
     TriState,
 )
-from gate_controller.ports.errors import RefusedByStateError
+from gate_controller.ports.errors import RefusedByStateError, UnansweredError
 from gate_controller.ports.trust import TrustClosed
 from gate_controller.runtime import acts
 from gate_controller.runtime import gate as gate_module
@@ -311,6 +312,17 @@ def test_an_act_whose_officer_was_told_that_it_was_not_done_is_never_done(ready,
     monkeypatch.setattr(ready._controller, "handle", lambda event, _now: handled.append(event) or [])
     turn(ready)
     assert not [event for event in handled if isinstance(event, e.OfficerAcknowledged)]
+
+
+def test_an_act_that_began_and_was_not_answered_in_time_may_have_been_done(ready, monkeypatch):
+    class Begun(Future):
+        def cancel(self):
+            return False  # the decision thread has taken it
+
+    monkeypatch.setattr(acts, "ANSWER_WITHIN_S", 0.0)
+    monkeypatch.setattr(acts, "Future", Begun)
+    with pytest.raises(UnansweredError, match="may have been carried out"):
+        ready.officer("acknowledge", "o7", "")
 
 
 def test_the_status_tells_everybody_that_a_call_was_taken_and_nobody_by_whom(ready, monkeypatch):
