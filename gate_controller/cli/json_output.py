@@ -30,4 +30,5 @@ def print_result(as_json: bool, fields: Mapping[str, Any], lines: Sequence[str])
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
     """Whether a command line has --json, also one that is wrong otherwise: before it is understood, nothing else can tell."""
-    return "--json" in (arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return any(each == "--json" or each.startswith("--json=") for each in options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import statistics
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from gate_controller.diagnostics.catalogue import check_of, device_ids
 from gate_controller.diagnostics.findings import Finding
 from gate_controller.diagnostics.lane import at_rest
 from gate_controller.diagnostics.site import Mode, Site, holders
-from gate_controller.ports.devices import Camera, FingerprintReader, IoBoard
+from gate_controller.ports.devices import Camera, FingerprintReader, Image, IoBoard
 from gate_controller.ports.drivers import DriverContext
 from gate_controller.ports.errors import DeviceError, DeviceTimeoutError, DeviceUntrustedError
 from gate_controller.runtime.device_tests import DAMAGE_REMEDY, TRANSFER_WITHIN_S, looks_damaged
@@ -102,13 +103,13 @@ def _watch(site: Site, name: str, device: Camera) -> Iterator[Finding]:
     watch_s = max(site.option(name, "frozen_after_s") or 2.0, site.option(name, "dark_after_s") or 2.0) + WATCH_S
     began = now = site.clock.monotonic()
     sequence, first, frames, shape, damaged = 0, 0, 0, "", 0
-    before = None
+    last: deque[Image] = deque(maxlen=3)
     while now < began + watch_s:
         frame = device.frame(sequence, now + CALL_S)
         first = first or frame.sequence
         sequence, shape, frames = frame.sequence, f"{frame.image.shape[1]}x{frame.image.shape[0]}", frames + 1
-        damaged += before is not None and looks_damaged(frame.image, before)
-        before = frame.image
+        last.append(frame.image)
+        damaged += len(last) == last.maxlen and looks_damaged(last[1], last[0], last[2])
         now = site.clock.monotonic()
     yield passed(f"{name}.stream", f"{frames} pictures looked at")
     yield passed(f"{name}.picture", f"{shape}, light in it, changing")

@@ -367,6 +367,7 @@ def test_nobody_asked_for_json(capsys):
     assert main(["status", "--nonsense"]) == ExitCode.USAGE
     assert capsys.readouterr().out == ""
     assert not asks_for_json(["pass", "inspect", "--", "--json"])
+    assert asks_for_json(["status", "--json=1"]), "a mistake of usage is told to programs, too"
 
 
 def test_a_picture_that_is_not_there_is_told_as_everything_else(capsys, tmp_path):

@@ -226,7 +226,7 @@ def json_page() -> str:
         ),
         "## Errors",
         (
-            "With any command: whatever is wrong, one object says it, as the last line of standard output; the lines for people are on standard error. "
+            "With any command: whatever is wrong, one object says it, as the last line of standard output; the lines for people are on standard error. What a command was to find out is no error: `doctor`, a device's test and `lanes` print their own object and end in 1 for what they found. "
             "An interruption (Ctrl-C) leaves none, but for `enrol`."
         ),
         _table(("field", ""), [("`schema`", "1"), *_json_rows(told["error"])]),

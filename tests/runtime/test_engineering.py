@@ -256,23 +256,34 @@ def drawn(cut=None, fault=None):
 
 @pytest.mark.parametrize(("first", "second", "damaged"), [({}, {}, False), ({}, {"cut": 200}, True), ({}, {"fault": 64}, True), ({"cut": 200}, {}, True)])
 def test_a_picture_that_breaks_off_between_two_blocks_looks_damaged(first, second, damaged):
-    assert looks_damaged(drawn(**second), drawn(**first)) is damaged
+    assert looks_damaged(drawn(**second), drawn(**first), drawn(**first)) is damaged
 
 
 def test_what_moves_and_what_is_dark_or_of_another_size_does_not_look_damaged():
     whole = drawn()
     for moved in range(1, 24):
-        assert not looks_damaged(np.roll(whole, moved, axis=0)[24:], whole[24:])
+        assert not looks_damaged(np.roll(whole, moved, axis=0)[24:], whole[24:], np.roll(whole, 2 * moved, axis=0)[24:])
     dark = np.zeros_like(whole)
-    assert not looks_damaged(dark, dark)
-    assert not looks_damaged(whole, whole[:120])
+    assert not looks_damaged(dark, dark, dark)
+    assert not looks_damaged(whole, whole[:120], whole)
+    assert not looks_damaged(whole, whole, whole[:120])
+
+
+@pytest.mark.parametrize("row", range(60, 76))
+def test_an_edge_that_comes_into_the_picture_or_leaves_it_is_no_damage(row):
+    empty = drawn()
+    held_up = empty.copy()
+    held_up[row : row + 100, 40:280] = 230
+    assert not looks_damaged(held_up, empty, held_up)
+    assert not looks_damaged(empty, held_up, empty)
+    assert not looks_damaged(held_up, held_up, empty)
 
 
 def test_damaged_pictures_are_counted(clock, matcher):
     whole, cut = drawn(), drawn(cut=200)
     show = Slideshow(clock, whole)
     plain = show.frame
-    show.frame = lambda newer, deadline: dataclasses.replace(plain(newer, deadline), image=cut if show.sequence % 4 == 0 else whole)
+    show.frame = lambda newer, deadline: dataclasses.replace(plain(newer, deadline), image=cut if show.sequence % 3 == 0 else whole)
     found = result_of(camera_test(show, clock, face_look(matcher)))
     assert found["values"]["damaged"] >= 2
     assert any("look damaged" in line for line in found["findings"])
