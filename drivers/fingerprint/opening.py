@@ -80,9 +80,13 @@ class Opening:
         baud = self._find(deadline)
         if baud != self._options.baud:
             self._change_baud(deadline)
-        left = self.set_packet_bytes(self._options.packet_bytes, deadline)
-        self._commands.set_parameter(Register.SECURITY_LEVEL, self._options.security_level, deadline)
-        parameters = self._commands.read_parameters(deadline)
+        left = self._left(deadline)
+        if left is None or left.packet_bytes != self._options.packet_bytes:  # what is as it should be is not written into the flash once more
+            left = self.set_packet_bytes(self._options.packet_bytes, deadline)
+        parameters = left
+        if left.security_level != self._options.security_level:
+            self._commands.set_parameter(Register.SECURITY_LEVEL, self._options.security_level, deadline)
+            parameters = self._commands.read_parameters(deadline)
         expected = (self._options.security_level, self._options.packet_bytes, self._options.baud)
         found = (parameters.security_level, parameters.packet_bytes, parameters.baud)
         if found != expected:
@@ -94,6 +98,13 @@ class Opening:
         template_bytes, model, serial = self._identify(deadline)
         self._link.forget_boot()
         return Module(parameters, template_bytes, parameters.password_verified, model, serial)
+
+    def _left(self, deadline: float) -> SystemParameters | None:
+        """The settings as they were found; None when they are none that can be."""
+        try:
+            return self._commands.read_parameters(deadline)
+        except DeviceProtocolError:
+            return None
 
     def set_packet_bytes(self, size: int, deadline: float) -> SystemParameters:
         """Set the size of data packets and read it back; all parameters, as they are then.
@@ -138,7 +149,7 @@ class Opening:
         self._commands.set_parameter(Register.BAUD, self._options.baud // 9600, deadline)
         self._link.set_baud(self._options.baud)
         try:
-            self._commands.read_parameters(min(deadline, self._now() + _SETTLE_AFTER_BAUD_S))
+            self._left(min(deadline, self._now() + _SETTLE_AFTER_BAUD_S))
         except DeviceTimeoutError as error:
             what = f"{self._where} accepted {self._options.baud} baud and does not talk at it"
             raise DeviceUntrustedError(what, "choose the baud rate the module came with") from error

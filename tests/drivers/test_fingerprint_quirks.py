@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drivers.fingerprint.commands import Commands
 from drivers.fingerprint.options import FingerprintOptions
 from drivers.fingerprint.reader import ZhianTecReader
 from gate_controller.ports.devices import Family, FingerprintLight, FingerprintOutcome, FingerprintTemplate
@@ -160,6 +161,25 @@ def test_settings_that_were_not_as_configured_are_told() -> None:
     rig.open()
     rig.open()
     assert [("level 1" in line, "19200" in line) for line in rig.warnings] == [(True, False), (False, True)]
+
+
+@pytest.mark.parametrize("family", Family)
+def test_settings_that_are_as_configured_are_not_written_again(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are in the module's flash, which wears out; a line that comes and goes opens it thousands of times."""
+    rig = opened(family)
+    written = []
+    monkeypatch.setattr(Commands, "set_parameter", lambda _self, register, value, _deadline: written.append((register, value)))
+    rig.open()
+    assert written == []
+
+
+@pytest.mark.parametrize("baud", [57600, 19200])
+def test_a_packet_size_that_no_manual_knows_is_put_right(baud: int) -> None:
+    rig = Rig(module_baud=baud)
+    rig.module._device.flash.size_code = 7
+    rig.open()
+    assert rig.reader.describe()["packet_bytes"] == "128"
+    assert rig.crossing() == [NO_FINGER, MATCH]
 
 
 def test_a_transfer_refused_once_is_tried_again_in_smaller_packets() -> None:
