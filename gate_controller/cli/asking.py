@@ -38,13 +38,13 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--socket",
             "socket_path",
-            type=click.Path(path_type=Path),
+            type=click.Path(path_type=Path, readable=False),
             default=None,
             envvar="GATECTL_SOCKET",
             show_envvar=True,
             help="Control socket of the gate controller; default: the configuration's.",
         ),
-        click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate."),
+        click.option("--config", type=click.Path(path_type=Path, readable=False), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate."),
     ):
         with_site = option(with_site)
     return with_site

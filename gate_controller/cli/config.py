@@ -32,7 +32,7 @@ def config_group() -> None:
 
 
 @config_group.command("check")
-@click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate.")
+@click.option("--config", type=click.Path(path_type=Path, readable=False), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate.")
 @click.option("as_json", "--json", is_flag=True, help='One JSON object: {"ok", "problems": [{"file", "line", "key", "text", "remedy"}]}.')
 def check_command(config: Path, as_json: bool) -> None:
     """Check a configuration and the policy it names; one line for each mistake, with its file and line.
@@ -84,9 +84,9 @@ def explain_command(key: str | None, as_json: bool) -> None:
 
 
 @config_group.command("diff")
-@click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate.")
+@click.option("--config", type=click.Path(path_type=Path, readable=False), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate.")
 @click.option("as_json", "--json", is_flag=True, help='One JSON object: {"differences": [{"key", "here", "there"}]}; null where a key is not set.')
-@click.argument("other", type=click.Path(path_type=Path), required=False)
+@click.argument("other", type=click.Path(path_type=Path, readable=False), required=False)
 def diff_command(config: Path, as_json: bool, other: Path | None) -> None:
     """What differs between this gate's files and OTHER's (a gate.toml); without OTHER, the shipped defaults. Policies are compared, too.
 

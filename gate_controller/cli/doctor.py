@@ -24,11 +24,11 @@ _WIDEST = 120
 
 
 @click.command("doctor")
-@click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate.")
+@click.option("--config", type=click.Path(path_type=Path, readable=False), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate.")
 @click.option(
     "--socket",
     "socket_path",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     default=None,
     envvar="GATECTL_SOCKET",
     show_envvar=True,

@@ -87,7 +87,13 @@ TEXTS = {
 
 
 @click.command("enrol")
-@click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True, help="Configuration: the desk's devices, the policy.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, readable=False),
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    help="Configuration: the desk's devices, the policy.",
+)
 @click.option("--region", type=click.Choice([region.value for region in Region], case_sensitive=False), required=True, help="Whose desk this is.")
 @click.option("--desk-key", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Key this desk signs with (gatectl enrolment desk-key).")
 @click.option("--seal-to", metavar="HEX", required=True, help="The region's key for records.")

@@ -33,7 +33,9 @@ class CheckFailedError(StoreError):
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of each: --config and --json, and the context."""
-    config = click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate.")
+    config = click.option(
+        "--config", type=click.Path(path_type=Path, readable=False), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate."
+    )
     return config(click.option("as_json", "--json", is_flag=True, help="Print one JSON object.")(click.pass_context(command)))
 
 

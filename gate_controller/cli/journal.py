@@ -91,7 +91,9 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 
     wrapped = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(with_place)
     wrapped = click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), default=None, help="The file, if not the configuration's.")(wrapped)
-    return click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate.")(wrapped)
+    return click.option(
+        "--config", type=click.Path(path_type=Path, readable=False), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate."
+    )(wrapped)
 
 
 _key_option = click.option("--key", default=None, metavar="KEY|FILE", help="The gate's public key, if its private key is not at hand.")

@@ -43,7 +43,9 @@ def keys_group() -> None:
 
 
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
-    config = click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate.")
+    config = click.option(
+        "--config", type=click.Path(path_type=Path, readable=False), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate."
+    )
     return config(click.option("as_json", "--json", is_flag=True, help="Print one JSON object.")(click.pass_context(command)))
 
 

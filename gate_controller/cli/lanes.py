@@ -118,7 +118,7 @@ class Lane:
 
 
 @click.command("lanes")
-@click.argument("sockets", metavar="SOCKET|DIRECTORY...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("sockets", metavar="SOCKET|DIRECTORY...", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @click.option("--watch", is_flag=True, help=f"Look again every {EVERY_S:g} s until interrupted; a terminal's bell rings for each new call.")
 @click.option("as_json", "--json", is_flag=True, help="One JSON object a lane (with --watch: again and again).")
 def lanes_command(sockets: Sequence[Path], watch: bool, as_json: bool) -> int:

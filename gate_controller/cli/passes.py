@@ -62,7 +62,7 @@ def inspect_command(context: click.Context, text: str | None, image: Path | None
 
 @pass_group.command("verify")
 @_shown_code
-@click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate.")
+@click.option("--config", type=click.Path(path_type=Path, readable=False), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate.")
 @click.option("--at", metavar="TIME", help="Verify as if it were TIME: seconds since the epoch, or 2027-01-15T08:00:00 (UTC unless it says otherwise).")
 @click.pass_context
 def verify_command(context: click.Context, text: str | None, image: Path | None, as_json: bool, config: Path, at: str | None) -> None:

@@ -31,7 +31,7 @@ HIDDEN = frozenset({"held_s", "crossing_id", "text", "reference", "pass_id", "re
 
 @click.command("replay")
 @click.argument("crossing_id", metavar="CROSSING")
-@click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate.")
+@click.option("--config", type=click.Path(path_type=Path, readable=False), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate.")
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), default=None, help="The file, if not the configuration's.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def replay_command(crossing_id: str, config: Path, journal: Path | None, as_json: bool) -> int:

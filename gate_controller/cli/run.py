@@ -12,7 +12,9 @@ DEFAULT_CONFIG = Path("/etc/gate-controller/gate.toml")
 
 
 @click.command(name="run")
-@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate.")
+@click.option(
+    "--config", type=click.Path(path_type=Path, dir_okay=False, readable=False), default=DEFAULT_CONFIG, show_default=True, help="Configuration of the gate."
+)
 @click.option("--prompts/--no-prompts", default=False, help="Also print what the traveller is told.")
 def run_command(config: Path, prompts: bool) -> None:
     """Run the gate until SIGTERM or SIGINT; a second signal ends an open crossing at once."""

@@ -19,7 +19,7 @@ def socket_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--socket",
         "socket_path",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, readable=False),
         default=DEFAULT_SOCKET,
         envvar="GATECTL_SOCKET",
         show_default=True,

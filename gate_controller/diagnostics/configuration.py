@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from gate_controller.diagnostics.answers import failed, passed
+from gate_controller.diagnostics.answers import SUDO, failed, passed
 from gate_controller.diagnostics.findings import Finding
 from gate_controller.diagnostics.site import Site
 from gate_controller.settings import InvalidConfigurationError
@@ -23,7 +25,10 @@ def check(site: Site) -> Iterator[Finding]:
     if not unreadable and policy is not None:
         unreadable = _unreadable(policy)
     if unreadable:
-        yield failed("configuration.file", unreadable, "gatectl config check; the shipped examples are in /opt/gate-controller/current/share/config")
+        remedy = "gatectl config check; the shipped examples are in /opt/gate-controller/current/share/config"
+        if unreadable.endswith(os.strerror(errno.EACCES)):
+            remedy = "the gate's user must be able to read it: compare owner and mode with ls -l" if site.as_gate else SUDO
+        yield failed("configuration.file", unreadable, remedy)
         return
     yield passed("configuration.file", f"{site.config}{f' and {policy}' if policy else ''}")
     settings = site.settings

@@ -184,7 +184,8 @@ def _blamed(name: str, check: str, error: DeviceError, reported: set[str]) -> It
     """The check that the error is about has failed; those before it have not."""
     for each in device_ids(name):
         if each == check:
-            yield failed(each, error.what, error.remedy)
+            swapped = isinstance(error, DeviceTimeoutError) and check.endswith(".answer") and not name.endswith("camera")
+            yield failed(each, error.what, f"{error.remedy}; two adapters of one kind may be swapped: gatectl install devices" if swapped else error.remedy)
             return
         if each not in reported:
             yield passed(each, "as it should be")

@@ -17,6 +17,12 @@ from gate_controller.ports.errors import GateError
 Result = Literal["pass", "warn", "fail", "skip"]
 SCHEMA = 1
 """Version of the JSON report. Fields may be added to it, never taken away or given another meaning."""
+LACKS: tuple[tuple[type[Exception], str], ...] = (
+    (ImportError, "a part of the program is missing or damaged, or there is too little memory for it (free -m): install the package again"),
+    (MemoryError, "too little memory: free -m, and what takes it: ps aux --sort=-rss | head"),
+    (OSError, "files that may be open (ulimit -n), memory (free -m), the disk (df -h, dmesg)"),
+)
+"""What is not the check's own mistake, and where to look."""
 BUG_REMEDY = "this is a bug in gatectl doctor: report it with this line"
 
 
@@ -109,7 +115,10 @@ def _examine(group: Group) -> list[Finding]:
         except GateError as error:
             problem.append(Finding("", "fail", one_line(error.what), one_line(error.remedy)))
         except Exception as error:  # noqa: BLE001 - a bug in one check must not take the others along
-            problem.append(Finding("", "fail", f"the check itself failed: {type(error).__name__}: {one_line(error)}", BUG_REMEDY))
+            said = f"{type(error).__name__}: {one_line(error)}"
+            lacks = next((remedy for kind, remedy in LACKS if isinstance(error, kind)), None)
+            what = "the check itself failed" if lacks is None else "this machine does not let it be looked at"
+            problem.append(Finding("", "fail", f"{what}: {said}", lacks or BUG_REMEDY))
 
     thread = threading.Thread(target=work, name=f"check {group.ids[0]}", daemon=True)
     began = time.monotonic()

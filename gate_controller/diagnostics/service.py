@@ -45,6 +45,8 @@ def _socket(site: Site) -> Finding:
     if isinstance(error, dict):
         return passed("service.socket", f"{path}: a gate controller answers; it is asked")
     if site.mode is Mode.DEVICES:
+        if path.exists() and not path.is_socket():
+            return failed("service.socket", f"{path} is there, and is no socket: the gate controller does not start", "what made it? put it elsewhere")
         if site.simulated or not path.exists():
             return passed("service.socket", "no gate controller runs; the devices are asked themselves")
         return warned("service.socket", f"{path} is there, and nobody listens at it", "a gate controller was killed; the next start takes the socket over")

@@ -20,8 +20,10 @@ from gate_controller.diagnostics.findings import Finding
 from gate_controller.diagnostics.site import Mode, Site
 from gate_controller.enrolment import Enrolments
 from gate_controller.journal import JournalReader
+from gate_controller.journal.head import EXAMINE
+from gate_controller.journal.key_file import origin_of
 from gate_controller.journal.last_signed import last_signed_beside
-from gate_controller.journal.store import EXAMINE
+from gate_controller.journal.notes import NoteError, VerifierKey
 from gate_controller.passes.replay import SqliteReplayMemory
 from gate_controller.ports.drivers import DriverContext
 from gate_controller.ports.errors import DeviceError, GateError, StoreError
@@ -190,16 +192,18 @@ def journal(site: Site) -> Iterator[Finding]:
     section = settings.journal
     if section.signing_key_credential is not None and "CREDENTIALS_DIRECTORY" not in os.environ:
         yield skipped("journal.key", f"{section.signing_key_credential} {_CREDENTIAL}")
+        key = None
     elif section.signing_key_file is None and section.signing_key_credential is None and _is_missing(section.path):
         yield passed("journal.key", "this simulation makes one at its first start")
+        key = None
     else:
         try:
-            journal_signer(settings)
+            key = journal_signer(settings).key
         except GateError as error:
             yield _store("journal.key", error, section.signing_key_file or section.path, site)
             return
         yield passed("journal.key", "it can be read, and by its owner alone")
-    yield _journal_store(site, section.path)
+    yield _journal_store(site, section.path, key)
 
 
 def _is_missing(path: Path) -> bool:
@@ -210,7 +214,14 @@ def _is_missing(path: Path) -> bool:
         return False
 
 
-def _journal_store(site: Site, path: Path) -> Finding:
+def _other_gates(reader: JournalReader, site: Site) -> str:
+    """Whose journal it is, if it is not this gate's: the gate refuses it."""
+    told = reader.verifier_key().partition("+")[0]
+    own = origin_of(site.settings.gate.id) if site.settings is not None else told
+    return f"{reader.path}: it is the journal of {told}, and this gate's is {own}" if told != own else ""
+
+
+def _journal_store(site: Site, path: Path, key: VerifierKey | None) -> Finding:
     if not site.as_gate and path.parent.is_dir() and not os.access(path.parent, os.X_OK, effective_ids=True):
         return skipped("journal.store", "this user is not the gate's", SUDO)
     if not os.path.lexists(path) and path.parent.is_dir() and not last_signed_beside(path).exists():
@@ -219,6 +230,13 @@ def _journal_store(site: Site, path: Path) -> Finding:
         with JournalReader(path) as reader:
             last = reader.last_id()
             checkpoints = len(reader.checkpoints())
+            if whose := _other_gates(reader, site):
+                return failed(
+                    "journal.store", whose, "was the disk copied, or the gate's id changed? put the file and its .last-signed aside: a new one is made"
+                )
+            reader.check_whose(key or VerifierKey.parse(reader.verifier_key()))
+    except NoteError as error:
+        return failed("journal.store", f"{path}: {error}", EXAMINE)
     except GateError as error:
         return _store("journal.store", error, path, site)
     if damage := _damage(path):

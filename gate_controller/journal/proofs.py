@@ -17,10 +17,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from gate_controller.journal import rows, schema
+from gate_controller.journal.head import EXAMINE, WHAT
 from gate_controller.journal.merkle import Tree
 from gate_controller.journal.notes import Checkpoint
 from gate_controller.journal.reader import JournalReader
-from gate_controller.journal.store import EXAMINE, WHAT, through_of
+from gate_controller.journal.store import through_of
 from gate_controller.ports import sqlite
 from gate_controller.ports.errors import GateError
 

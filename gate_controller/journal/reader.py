@@ -14,8 +14,11 @@ from typing import Any, Self
 
 from gate_controller.journal import rows, schema
 from gate_controller.journal.appending import stored_tree
+from gate_controller.journal.head import EXAMINE, WHAT, found_head
+from gate_controller.journal.last_signed import read_last_signed
 from gate_controller.journal.merkle import Tree
-from gate_controller.journal.store import EXAMINE, WHAT, check_schema, deleted_through
+from gate_controller.journal.notes import VerifierKey
+from gate_controller.journal.store import check_schema, deleted_through
 from gate_controller.ports import sqlite
 
 _PAGE = 256
@@ -140,6 +143,20 @@ class JournalReader:
         """
         found = self._all("SELECT verifier_key FROM identity")
         return str(found[0][0]) if found else ""
+
+    def check_whose(self, key: VerifierKey) -> None:
+        """Look as the gate with this key does at its start: is it its journal, and the one that was signed last?
+
+        Raises:
+            StoreError: It is not, or cannot be read.
+        """
+        last = read_last_signed(self.path)  # first of all: it is never ahead of the file
+        with sqlite.store_errors(self.path, WHAT):
+            self._connection.execute("BEGIN")
+            try:
+                found_head(self._connection, self.path, key, last)
+            finally:
+                self._connection.rollback()
 
     def deleted_through(self) -> int:
         """The row up to which personal bodies are deleted.

@@ -22,15 +22,14 @@ from gate_controller.core.commands import CrossingRecord
 from gate_controller.core.reasons import Reason
 from gate_controller.core.values import Direction, Outcome, Region
 from gate_controller.journal import rows, schema
-from gate_controller.journal.appending import CHECKPOINT_ROWS, Batch, Head, stored_tree
+from gate_controller.journal.appending import Batch
+from gate_controller.journal.head import EXAMINE, WHAT, found_head
 from gate_controller.journal.key_file import signer_beside
 from gate_controller.journal.last_signed import LastSigned, last_signed_beside, read_last_signed, write_last_signed
-from gate_controller.journal.notes import NoteError, Signer, open_checkpoint
+from gate_controller.journal.notes import Signer
 from gate_controller.ports import sqlite
 from gate_controller.ports.errors import StoreError, StoreHeldError, StoreRefusedError
 
-WHAT = "journal"
-EXAMINE = "put the file and the .last-signed beside it aside for examination (gatectl journal verify names the place) and restart the gate"
 RETENTION_EVERY_MS = 600_000
 RETENTION_ROWS = 1000
 """At most so many rows are looked at each time, so that an admission never waits long for a deletion."""
@@ -70,7 +69,7 @@ class SqliteJournal:
                 check_schema(self._connection, path)
                 with sqlite.store_errors(path, WHAT):
                     self._connection.execute("PRAGMA secure_delete=ON").fetchall()  # what retention deletes is overwritten
-                    self._head = self._found_head(last)
+                    self._head = found_head(self._connection, path, self._signer.key, last)
                 self._kept = 0 if last is None else last.size
                 self.begun_anew = there_before and self._head.size == 0
                 """There was a journal in this place, and nothing of it is here: nobody knows whether somebody was inside."""
@@ -224,41 +223,6 @@ class SqliteJournal:
             self._owed = True
             write_last_signed(self._path, LastSigned(note, signed, signed_ms))
             self._kept, self._owed = signed, False
-
-    def _found_head(self, last: LastSigned | None) -> Head:
-        """Where the file stands. What is already there must be this gate's and fit what was signed last, else nothing is signed on top of it.
-
-        After a kill or a loss of power there are at most CHECKPOINT_ROWS - 1 rows that nothing has signed, and before the first checkpoint, too.
-        """
-        key, connection = self._signer.key, self._connection
-        found = connection.execute("SELECT verifier_key FROM identity").fetchone()
-        if found is None or found[0] != str(key):
-            name = "nobody" if found is None else found[0]
-            raise sqlite.store_error(self._path, WHAT, f"it belongs to {name}, and this gate is {key}", "is the path in [journal] right, and its key?")
-        size, latest_ms = connection.execute(
-            "SELECT coalesce(max(id), 0), coalesce((SELECT wall_ms FROM entries ORDER BY id DESC LIMIT 1), 0) FROM entries"
-        ).fetchone()
-        signed, note = connection.execute("SELECT coalesce(max(size), 0), note FROM checkpoints").fetchone()
-        gap = connection.execute(schema.CHECKPOINT_GAP, (size, CHECKPOINT_ROWS)).fetchone()
-        try:
-            tree = stored_tree(connection)
-            frontier = tree.frontier(size)
-            if last is not None:
-                kept = open_checkpoint(last.note, key)
-                if kept.size > size or kept.root != tree.root(kept.size):
-                    how = f"{size} rows, which are not those that {last_signed_beside(self._path).name} says were signed: {kept.size}, the last of {last.at()}"
-                    raise sqlite.store_error(self._path, WHAT, how, EXAMINE)
-            if signed:
-                checkpoint = open_checkpoint(note, key)
-                if signed > size or (checkpoint.size, checkpoint.root) != (signed, tree.root(signed)):
-                    how = f"its last checkpoint, of {signed} rows, does not fit the rows"
-                    raise sqlite.store_error(self._path, WHAT, how, EXAMINE)
-        except (NoteError, ValueError) as error:
-            raise sqlite.store_error(self._path, WHAT, f"its last checkpoint, of {signed} rows: {error}", EXAMINE) from error
-        if gap is not None:
-            raise sqlite.store_error(self._path, WHAT, f"rows {gap[0] + 1} to {min(gap[1], size)} have no checkpoint: it was taken away", EXAMINE)
-        at = connection.execute("SELECT wall_ms FROM entries WHERE id = ?", (max(signed, 1),)).fetchone()
-        return Head(frontier, latest_ms, signed, at[0] if at else 0)
 
 
 def deleted_through(connection: sqlite3.Connection) -> int:

@@ -13,11 +13,11 @@ from typing import Any
 
 from gate_controller.journal import rows, schema
 from gate_controller.journal.appending import CHECKPOINT_ROWS
+from gate_controller.journal.head import WHAT
 from gate_controller.journal.last_signed import last_signed_beside, read_last_signed
 from gate_controller.journal.merkle import Frontier, leaf_hash
 from gate_controller.journal.notes import NoteError, VerifierKey, open_checkpoint
 from gate_controller.journal.reader import JournalReader
-from gate_controller.journal.store import WHAT
 from gate_controller.ports import sqlite
 from gate_controller.ports.errors import GateError, StoreError
 

@@ -278,3 +278,29 @@ def test_the_list_names_every_command(capsys):
     assert main(["--help"]) == ExitCode.OK
     out = capsys.readouterr().out
     assert all(f"  {name} " in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("status",),
+        ("whoami",),
+        ("events",),
+        ("officer", "calls"),
+        ("io", "show"),
+        ("config", "check"),
+        ("keys", "status"),
+        ("lanes",),
+        ("journal", "tail"),
+    ],
+)
+def test_what_this_user_may_not_read_is_no_mistake_of_usage(command, tmp_path, monkeypatch, capsys):
+    """The command itself says what is not permitted, and what helps; click's own look comes to nothing more than "not readable"."""
+    closed = tmp_path / "closed"
+    closed.write_text("")
+    monkeypatch.setattr(os, "access", lambda *_args, **_named: False)  # as it is for anybody but root
+    place = {"lanes": [str(closed)], "config": ["--config", str(closed)], "keys": ["--config", str(closed)]}
+    options = place.get(command[0], ["--config", str(closed)] if command[0] in {"io", "journal"} else ["--socket", str(closed)])
+    code = main([*command, *options])
+    assert code not in {ExitCode.OK, ExitCode.USAGE}
+    assert "not readable" not in capsys.readouterr().err

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.cli.main import main
 from gate_controller.diagnostics import Site, all_groups, examine, stores
 from gate_controller.diagnostics.catalogue import CHECKS
+from gate_controller.journal import SqliteJournal
+from gate_controller.journal.key_file import make_key, origin_of, signer_beside
 from tests.doctor.gate import BrokenGate
 from tests.doctor.inject import INJECT
 from tests.doctor.run import faults
@@ -119,6 +123,74 @@ def test_a_journal_in_a_directory_that_may_not_be_looked_into_is_not_taken_for_o
     assert stores._is_missing(tmp_path / "journal.db")
     monkeypatch.setattr(Path, "exists", refuse)
     assert not stores._is_missing(tmp_path / "journal.db")
+
+
+@pytest.mark.parametrize("changed", ["id", "key"])
+def test_another_gates_journal_is_named_as_the_gate_does_that_refuses_it(gate, changed):
+    try:
+        if changed == "id":
+            gate.change("gate", id="MO-SIM-9")
+        else:
+            make_key(gate.directory / "other.key")
+            gate.change("journal", signing_key_file=str(gate.directory / "other.key"))
+        found = findings(Site(gate.config), "journal")["journal.store"]
+    finally:
+        gate.mend()
+    assert found.result == "fail"
+    assert {"id": "it is the journal of e-channel/MO-SIM-1/journal", "key": "it belongs to"}[changed] in found.value
+
+
+def test_an_older_journal_put_back_is_named(gate):
+    journal, kept = gate.directory / "journal.db", gate.directory / "journal.db.last-signed"
+    try:
+        before = journal.read_bytes()
+        written = SqliteJournal(journal, signer_beside(journal, origin_of("MO-SIM-1")))
+        for _ in range(150):
+            written.event("device_lost", {"device": "qr_camera"}, time.time())
+        written.tend(time.time() + 400)
+        written.close()
+        newer = kept.read_bytes()
+        journal.write_bytes(before)
+        kept.write_bytes(newer)
+        found = findings(Site(gate.config), "journal")["journal.store"]
+    finally:
+        gate.mend()
+    assert (found.result, "not those that journal.db.last-signed says were signed" in found.value) == ("fail", True)
+
+
+def test_what_is_no_socket_where_the_socket_belongs_is_named(gate):
+    try:
+        (gate.directory / "control.sock").write_text("")
+        found = findings(Site(gate.config), "service")["service.socket"]
+    finally:
+        gate.mend()
+    assert (found.result, "is no socket" in found.value) == ("fail", True)
+
+
+@pytest.mark.wire
+def test_lines_that_were_swapped_are_thought_of(gate):
+    devices = gate.files.changes["devices"]
+    board, module = devices["io_board"]["port"], devices["fingerprint"]["port"]
+    try:
+        gate.change("devices.io_board", port=module)
+        gate.change("devices.fingerprint", port=board)
+        found = findings(Site(gate.config), "io_board")["io_board.answer"]
+    finally:
+        gate.mend()
+    assert (found.result, "swapped" in found.remedy) == ("fail", True)
+
+
+def test_a_configuration_that_may_not_be_read_is_a_finding_and_no_mistake_of_usage(gate, monkeypatch, capsys):
+    monkeypatch.setattr(os, "access", lambda *_args, **_named: False)  # as it is for anybody but root
+    real = Path.read_text
+    denied = OSError(errno.EACCES, "Permission denied")
+    monkeypatch.setattr(Path, "read_text", lambda self, *a, **k: (_ for _ in ()).throw(denied) if self == gate.config else real(self, *a, **k))
+    code = main(["doctor", "--config", str(gate.config), "--json"], doctor_main)
+    report = json.loads(capsys.readouterr().out)
+    first = report["checks"][0]
+    assert (code, first["id"], first["result"]) == (ExitCode.CHECK_FAILED, "configuration.file", "fail")
+    assert "Permission denied" in first["value"]
+    assert "read it" in first["remedy"] or "sudo" in first["remedy"]
 
 
 @pytest.mark.wire

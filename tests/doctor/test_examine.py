@@ -48,6 +48,21 @@ def test_a_bug_blames_the_check_that_was_due_and_no_other():
     assert said[2][2] == "clock.behind comes first"
 
 
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [(ImportError("libzbar.so.0"), "install the package again"), (MemoryError(), "free -m"), (OSError(24, "Too many open files"), "ulimit -n")],
+)
+def test_what_the_machine_lacks_is_not_called_a_bug(error, remedy):
+    def run():
+        yield passed("clock.time")
+        raise error
+
+    blamed = list(examine([Group(IDS, run)]))[1]
+    assert blamed.result == "fail"
+    assert type(error).__name__ in blamed.value
+    assert remedy in blamed.remedy
+
+
 def test_an_error_is_a_finding_with_its_remedy():
     def run():
         raise errors.StoreError("the file\x1b is\ngone", "bring it back")
