@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from gate_controller.diagnostics.answers import SUDO, failed, passed
+from gate_controller.diagnostics.answers import SUDO, failed, passed, warned
 from gate_controller.diagnostics.findings import Finding
 from gate_controller.diagnostics.site import Site
 from gate_controller.settings import InvalidConfigurationError
@@ -33,7 +33,12 @@ def check(site: Site) -> Iterator[Finding]:
     yield passed("configuration.file", f"{site.config}{f' and {policy}' if policy else ''}")
     settings = site.settings
     if settings is not None:
-        yield passed("configuration.valid", f"gate {settings.gate.id}, {settings.gate.mode}, {settings.gate.lane.value}")
+        changed = [path for path in (site.config, policy) if path is not None and _is_newer(path, site)]
+        if changed:
+            text = f"{' and '.join(map(str, changed))}: changed since the gate controller started, which works with what it read then"
+            yield warned("configuration.valid", text, "if the change is meant: sudo systemctl restart gate-controller, when nobody is in the lane")
+        else:
+            yield passed("configuration.valid", f"gate {settings.gate.id}, {settings.gate.mode}, {settings.gate.lane.value}")
         return
     yield failed("configuration.valid", "; ".join(_first_of_each_file(site)), "gatectl config check lists every mistake with its line")
 
@@ -59,6 +64,17 @@ def _unreadable(path: Path) -> str:
     except tomllib.TOMLDecodeError as error:
         return f"{path}: is not TOML: {error}"
     return ""
+
+
+def _is_newer(path: Path, site: Site) -> bool:
+    """Whether the file was written after the gate controller that runs had read it."""
+    uptime_s = site.answer.get("uptime_s") if isinstance(site.answer, dict) else None
+    if not isinstance(uptime_s, int | float):
+        return False
+    try:
+        return path.stat().st_mtime > site.clock.wall() - uptime_s
+    except OSError:
+        return False
 
 
 def _policy_named(config: Path) -> Path | None:

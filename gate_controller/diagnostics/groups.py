@@ -23,10 +23,10 @@ def all_groups(site: Site) -> tuple[Group, ...]:
         _group(machine.CLOCK_IDS, machine.clock, site),
         _group(machine.DISK_IDS, machine.disk, site),
         _group(machine.FILE_IDS, machine.files, site),
-        _group(stores.TRUST_IDS, stores.trust, site),
-        _group(stores.ENROLMENT_IDS, stores.enrolment, site),
-        _group(stores.JOURNAL_IDS, stores.journal, site, 60.0),
-        _group(stores.REPLAY_IDS, stores.replay, site),
+        _group(stores.TRUST_IDS, _lost_too(stores.trust, "trust", "trust.fresh"), site),
+        _group(stores.ENROLMENT_IDS, _lost_too(stores.enrolment, "enrolment", "enrolment.store"), site),
+        _group(stores.JOURNAL_IDS, _lost_too(stores.journal, "journal", "journal.store"), site, 60.0),
+        _group(stores.REPLAY_IDS, _lost_too(stores.replay, "pass_verifier", "replay.store"), site),
         _group(stores.MODEL_IDS, stores.models, site, 60.0),
         _group(stores.QR_IDS, stores.qr_decoder, site),
         _group(machine.UDEV_IDS, machine.udev, site),
@@ -38,6 +38,16 @@ def all_groups(site: Site) -> tuple[Group, ...]:
 
 def _device(name: str, ask: Callable[[Site], Iterable[Finding]], site: Site) -> Iterable[Finding]:
     return service.device(name)(site) if site.mode is Mode.DAEMON else ask(site)
+
+
+def _lost_too(check: Callable[[Site], Iterable[Finding]], device: str, about: str) -> Callable[[Site], Iterable[Finding]]:
+    """The check, and of `about` what the gate controller says of the device (core.values.Device) as well."""
+
+    def run(site: Site) -> Iterable[Finding]:
+        for finding in check(site):
+            yield service.lost_by(site, device, finding) if finding.id == about else finding
+
+    return run
 
 
 def _group(ids: tuple[str, ...], check: Callable[[Site], Iterable[Finding]], site: Site, limit_s: float = 20.0) -> Group:

@@ -122,6 +122,8 @@ def _kiosk(site: Site) -> Finding:
     who_has_it = f"sudo ss -tnp 'sport = :{port}' names who is connected, sudo ss -ltnp 'sport = :{port}' who listens"
     try:
         with socket.create_connection((settings.kiosk.host, port), timeout=KIOSK_S) as line:
+            if site.mode is Mode.FILES and (site.listening or site.journal_held):
+                return skipped("kiosk.port", f"port {port} is held, it seems by the gate controller that does not answer: service.socket comes first")
             if site.mode is not Mode.DAEMON:
                 if Path("/run/systemd/system").is_dir():
                     return passed("kiosk.port", f"port {port} is held by systemd for the gate, or by another program")
@@ -155,6 +157,15 @@ def _beats(line: socket.socket, port: int, now: Callable[[], float]) -> bool:
             if b"event: heartbeat" in heard:
                 return True
     return False
+
+
+def lost_by(site: Site, device: str, finding: Finding) -> Finding:
+    """The finding, unless the gate controller has lost what it is about: files may be whole that it cannot use, or gone that it still has open."""
+    devices = site.answer.get("devices") if isinstance(site.answer, dict) else None
+    known = devices.get(device) if isinstance(devices, dict) else None
+    if finding.result == "fail" or not isinstance(known, dict) or known.get("state") != "lost":
+        return finding
+    return failed(finding.id, f"the gate controller says: {known.get('detail') or known.get('code')}", str(known.get("remedy", "")))
 
 
 def device(name: str) -> Callable[[Site], Iterator[Finding]]:

@@ -193,6 +193,45 @@ def test_a_configuration_that_may_not_be_read_is_a_finding_and_no_mistake_of_usa
     assert "read it" in first["remedy"] or "sudo" in first["remedy"]
 
 
+def running(gate, **status):
+    """The site beside a gate controller that says this."""
+    site = Site(gate.config)
+    site.answer = {"uptime_s": 60.0, "devices": {}, **status}
+    return site
+
+
+def test_a_configuration_that_was_changed_since_the_start_is_told(gate):
+    os.utime(gate.config, (time.time() - 3600,) * 2)
+    os.utime(gate.directory / "policy.toml", (time.time() - 3600,) * 2)
+    assert findings(running(gate), "configuration")["configuration.valid"].result == "pass"
+    os.utime(gate.directory / "policy.toml")
+    try:
+        found = findings(running(gate), "configuration")["configuration.valid"]
+    finally:
+        gate.mend()
+    assert (found.result, "policy.toml: changed since" in found.value, "restart" in found.remedy) == ("warn", True, True)
+
+
+@pytest.mark.parametrize(
+    ("device", "check"), [("journal", "journal.store"), ("pass_verifier", "replay.store"), ("enrolment", "enrolment.store"), ("trust", "trust.fresh")]
+)
+def test_what_the_gate_controller_has_lost_is_no_pass_because_the_files_are_whole(gate, device, check):
+    lost = {device: {"state": "lost", "code": "store", "detail": "moved while in use", "remedy": "put it back"}}
+    found = findings(running(gate, devices=lost), check.partition(".")[0])[check]
+    assert (found.result, found.value, found.remedy) == ("fail", "the gate controller says: moved while in use", "put it back")
+    assert findings(running(gate, devices={device: {"state": "ready"}}), check.partition(".")[0])[check].result == "pass"
+
+
+def test_the_page_of_a_gate_controller_that_hangs_is_not_called_another_programs(gate):
+    try:
+        INJECT["hold_port"](gate)
+        INJECT["hold_journal"](gate)
+        found = findings(Site(gate.config), "service")
+    finally:
+        gate.mend()
+    assert (found["service.socket"].result, found["kiosk.port"].result) == ("fail", "skip")
+
+
 @pytest.mark.wire
 def test_devices_are_left_alone_beside_a_daemon(gate):
     """Never both: with a daemon there, no device is opened."""
