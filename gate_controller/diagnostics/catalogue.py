@@ -30,6 +30,7 @@ CHECKS: dict[str, str] = {
     "service.lane": "Whether the lane is in service, and if not, why.",
     "service.officer": "Whether a call for an officer is pending.",
     "kiosk.port": "The traveller's display can get its page: the daemon serves it and gives signs of life there, or the port is free for it.",
+    "metrics.textfile": "The metrics file for node_exporter can be written, and is new where a gate controller runs. An old one is shown as if it were true.",
     "clock.time": "The clock shows a time in the life of this program. A wrong clock expires keys or lets old ones live on.",
     "clock.behind": "The clock is not behind the latest time the gate has seen. If it is, every pass is refused: it could bring back what was revoked.",
     "clock.synchronised": "The kernel's clock is disciplined (NTP, PTP). A gate without a network is set by hand; look at its drift each month.",

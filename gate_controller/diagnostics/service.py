@@ -19,8 +19,11 @@ from gate_controller.diagnostics.site import Mode, Site
 from gate_controller.ports.control import JsonObject
 from gate_controller.ports.errors import GateError
 
-IDS = ("service.socket", "service.version", "service.unit", "service.lane", "service.officer", "kiosk.port")
+IDS = ("service.socket", "service.version", "service.unit", "service.lane", "service.officer", "kiosk.port", "metrics.textfile")
 UNIT = "gate-controller.service"
+OLD_TIMES = 4
+"""How many times [metrics] every_s old the metrics' file may be."""
+_TEXTFILE = "the gate's user must be able to write in that directory, and the unit to reach it (ReadWritePaths=); the disk: df -h"
 KIOSK_S = 3.0
 """After so long without a sign of life the display says LANE CLOSED."""
 
@@ -38,6 +41,7 @@ def check(site: Site) -> Iterator[Finding]:
         yield _lane(answer)
         yield _call(answer)
     yield _kiosk(site)
+    yield _textfile(site)
 
 
 def _socket(site: Site) -> Finding:
@@ -47,6 +51,9 @@ def _socket(site: Site) -> Finding:
     if site.mode is Mode.DEVICES:
         if path.exists() and not path.is_socket():
             return failed("service.socket", f"{path} is there, and is no socket: the gate controller does not start", "what made it? put it elsewhere")
+        if not site.simulated and not path.parent.is_dir():
+            made = "systemctl start gate-controller.socket makes it; [control] socket names it"
+            return warned("service.socket", f"no gate controller runs, and {path.parent} for its socket is not there", made)
         if site.simulated or not path.exists():
             return passed("service.socket", "no gate controller runs; the devices are asked themselves")
         return warned("service.socket", f"{path} is there, and nobody listens at it", "a gate controller was killed; the next start takes the socket over")
@@ -137,6 +144,27 @@ def _kiosk(site: Site) -> Finding:
         if site.mode is Mode.DAEMON:
             return failed("kiosk.port", f"nothing answers at port {port}", f"sudo systemctl restart {UNIT}")
         return passed("kiosk.port", f"port {port} is free")
+
+
+def _textfile(site: Site) -> Finding:
+    file = site.settings.metrics.textfile if site.settings is not None else None
+    if site.settings is None or file is None:
+        return skipped("metrics.textfile", "the configuration names none")
+    if not file.parent.is_dir():
+        return failed("metrics.textfile", f"{file.parent} is not there", "install prometheus-node-exporter, or leave [metrics] textfile out")
+    try:
+        age_s = site.clock.wall() - file.stat().st_mtime
+    except OSError as error:
+        if site.mode is not Mode.DAEMON:
+            return passed("metrics.textfile", "there is none while no gate controller runs")
+        return failed("metrics.textfile", f"{file}: {error.strerror}", f"{_TEXTFILE}; journalctl -u {UNIT} | grep metrics")
+    if site.mode is Mode.DAEMON and age_s > OLD_TIMES * site.settings.metrics.every_s:
+        return failed("metrics.textfile", f"{file}: written {age_s:.0f} s ago", _TEXTFILE)
+    if site.mode is Mode.DEVICES:
+        return warned(
+            "metrics.textfile", f"{file}: left behind {age_s:.0f} s ago, and no gate controller runs", "it goes with the next start in good order, or: rm"
+        )
+    return passed("metrics.textfile", f"written {age_s:.0f} s ago")
 
 
 def _beats(line: socket.socket, port: int, now: Callable[[], float]) -> bool:

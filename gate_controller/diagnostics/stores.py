@@ -241,6 +241,9 @@ def _journal_store(site: Site, path: Path, key: VerifierKey | None) -> Finding:
         return _store("journal.store", error, path, site)
     if damage := _damage(path):
         return failed("journal.store", damage, EXAMINE)
+    if checkpoints and not last_signed_beside(path).exists():
+        text = f"{last_signed_beside(path)} is not there: whether the end of the journal was cut off cannot be seen"
+        return warned("journal.store", text, "bring it back if it was put elsewhere; gatectl journal verify --since compares with a checkpoint kept elsewhere")
     return passed("journal.store", f"{last} rows, {checkpoints} checkpoints")
 
 

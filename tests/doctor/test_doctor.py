@@ -232,6 +232,50 @@ def test_the_page_of_a_gate_controller_that_hangs_is_not_called_another_programs
     assert (found["service.socket"].result, found["kiosk.port"].result) == ("fail", "skip")
 
 
+def test_a_journal_without_what_was_signed_last_is_told(gate):
+    try:
+        (gate.directory / "journal.db.last-signed").unlink()
+        found = findings(Site(gate.config), "journal")["journal.store"]
+    finally:
+        gate.mend()
+    assert (found.result, "last-signed" in found.value) == ("warn", True)
+
+
+def test_a_directory_for_the_socket_that_is_not_there_is_told(gate):
+    try:
+        gate.change("control", socket=str(gate.directory / "none/control.sock"))
+        found = findings(Site(gate.config), "service")["service.socket"]
+    finally:
+        gate.mend()
+    assert (found.result, "none for its socket is not there" in found.value) == ("warn", True)
+
+
+@pytest.mark.parametrize(
+    ("there", "age_s", "daemon", "result"),
+    [
+        (True, 20.0, True, "pass"),
+        (True, 300.0, True, "fail"),
+        (True, 20.0, False, "warn"),
+        (False, 0.0, True, "fail"),
+        (False, 0.0, False, "pass"),
+        (None, 0.0, False, "fail"),
+    ],
+)
+def test_an_old_metrics_file_is_not_taken_for_the_truth(gate, there, age_s, daemon, result):
+    file = gate.directory / "collector/gate.prom"
+    try:
+        gate.change("metrics", textfile=str(file))
+        if there is not None:
+            file.parent.mkdir()
+        if there:
+            file.write_text("gate_up 1.0\n")
+            os.utime(file, (time.time() - age_s,) * 2)
+        found = findings(running(gate) if daemon else Site(gate.config), "metrics")["metrics.textfile"]
+    finally:
+        gate.mend()
+    assert found.result == result
+
+
 @pytest.mark.wire
 def test_devices_are_left_alone_beside_a_daemon(gate):
     """Never both: with a daemon there, no device is opened."""
