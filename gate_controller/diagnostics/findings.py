@@ -20,6 +20,7 @@ SCHEMA = 1
 LACKS: tuple[tuple[type[Exception], str], ...] = (
     (ImportError, "a part of the program is missing or damaged, or there is too little memory for it (free -m): install the package again"),
     (MemoryError, "too little memory: free -m, and what takes it: ps aux --sort=-rss | head"),
+    (PermissionError, "sudo gatectl doctor"),
     (OSError, "files that may be open (ulimit -n), memory (free -m), the disk (df -h, dmesg)"),
 )
 """What is not the check's own mistake, and where to look."""

@@ -84,6 +84,13 @@ class Errands:
             errand.answer.set_exception(error if isinstance(error, GateError) else RuntimeError("a bug in a device's test"))
             raise
 
+    def stop(self) -> None:
+        """End the one at hand before the device is used for something else: what it tidies up must not undo that. For the worker's thread."""
+        if self._now is not None:
+            errand = self._now
+            self._end()
+            errand.answer.set_exception(RefusedByStateError("the lane was given back meanwhile; the test has ended", "gatectl maintenance on"))
+
     def fail(self, error: GateError) -> None:
         """The device is lost: whoever waits is told. For the worker's thread."""
         while (errand := self._now or self._next()) is not None:

@@ -72,6 +72,8 @@ class FingerprintWorker(DeviceWorker):
     def step(self) -> None:
         """A command, an attempt of the running check, or a sign of life from an idle reader."""
         command = self.take(0 if self._check is not None or self.errands.at_work else self.around.options.idle_poll_s)
+        if command is not None:
+            self.errands.stop()
         match command:
             case c.PrepareBiometrics(crossing_id):
                 self._prepare(crossing_id)

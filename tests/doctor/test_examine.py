@@ -50,7 +50,12 @@ def test_a_bug_blames_the_check_that_was_due_and_no_other():
 
 @pytest.mark.parametrize(
     ("error", "remedy"),
-    [(ImportError("libzbar.so.0"), "install the package again"), (MemoryError(), "free -m"), (OSError(24, "Too many open files"), "ulimit -n")],
+    [
+        (ImportError("libzbar.so.0"), "install the package again"),
+        (MemoryError(), "free -m"),
+        (OSError(24, "Too many open files"), "ulimit -n"),
+        (PermissionError(13, "no"), "sudo"),
+    ],
 )
 def test_what_the_machine_lacks_is_not_called_a_bug(error, remedy):
     def run():

@@ -19,5 +19,5 @@ def test_a_journal_that_this_user_may_not_see_is_not_a_broken_one(tmp_path, monk
 
     monkeypatch.setattr(os, "access", lambda path, mode, **how: Path(path) != shut and looks(path, mode, **how))
     monkeypatch.setattr(Path, "exists", exists)  # whoever runs the tests may be root, who sees everything
-    found = stores._journal_store(SimpleNamespace(as_gate=False), shut / "journal.db")  # type: ignore[arg-type] # of the site this is all it asks
+    found = stores._journal_store(SimpleNamespace(as_gate=False), shut / "journal.db", None)  # type: ignore[arg-type] # of the site this is all it asks
     assert (found.result, "sudo" in found.remedy) == ("skip", True)

@@ -1,9 +1,11 @@
 """The fingerprint reader's test on its worker, with the real driver and a module at the speed of a real one, in virtual time."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
+from gate_controller.core import commands as c
 from gate_controller.ports.devices import Family
 from gate_controller.ports.errors import RefusedByStateError
 from gate_controller.runtime.device_tests import FINGERPRINT_WITHIN_S
@@ -42,7 +44,7 @@ class Trial:
         if not self.allowed:
             raise RefusedByStateError("not in maintenance", "")
 
-    def run(self, until_turn=None):
+    def run(self, until_turn=None, command=None):
         """All steps and turns until the answer, or until that turn."""
         asking = threading.Thread(target=self._ask)
         asking.start()
@@ -56,6 +58,9 @@ class Trial:
                 assert self.rig.clock.monotonic() == before, "an idle worker touches nothing between a test's turns"
             if len(self.turns) == until_turn:
                 self.allowed = False
+                if command is not None:
+                    self.worker.submit(command)
+                    self.worker.step()
             self.worker.errands.turn()
             self.turns.append(self.rig.clock.monotonic() - before)
             if not self.worker.errands.at_work:
@@ -83,6 +88,16 @@ def test_a_lane_given_back_between_two_turns_leaves_no_print_and_no_light(sessio
     assert isinstance(tested.error, RefusedByStateError)
     assert not any(isinstance(value, bytes) for value in vars(tested.rig.reader).values())
     assert tested.rig.module.state()["light"] == "off"
+
+
+def test_a_traveller_who_comes_while_a_test_still_runs_has_their_reference_loaded(session, make_record):
+    """The lane was given back during a long turn: what the test tidies up must not take away what the lane has just loaded."""
+    trial = Trial(session, 57600)
+    session.expect("x")
+    session.keep("x", replace(make_record(b"first"), fingers=(trial.rig.template("ada/right-index"),)))
+    trial.run(until_turn=6, command=c.PrepareBiometrics("x"))
+    assert isinstance(trial.error, RefusedByStateError)
+    assert trial.rig.reader._has_reference
 
 
 def test_smaller_packets_are_a_finding(session):
