@@ -116,7 +116,7 @@ uninstall:  ## take programs, units and links away again; configuration, keys an
 	@packaging/uninstall "$(DESTDIR)"
 
 .PHONY: doctor-faults
-doctor-faults: $(dev) $(models)  ## eighty-eight faults put into a simulated gate, and whether gatectl doctor names each cause (a quarter of an hour; root)
+doctor-faults: $(dev) $(models)  ## ninety-six faults put into a simulated gate, and whether gatectl doctor names each cause (a quarter of an hour; root)
 	@exec $(bin)/python -m tests.doctor $(ARGS)
 
 .PHONY: reference

@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gate_controller.journal import SqliteJournal
+from gate_controller.journal.key_file import origin_of, signer_beside
 from tests.doctor.gate import NOBODY, BrokenGate
 
 INJECT: dict[str, Callable[..., None]] = {}
@@ -117,6 +119,32 @@ def older_trust(gate: BrokenGate) -> None:
     gate.files.trust.bring(gate.config)
     shutil.rmtree(gate.directory / "trust")
     before.rename(gate.directory / "trust")
+
+
+@fault
+def foreign_journal(gate: BrokenGate, gate_id: str) -> None:
+    """The disk was copied from another gate."""
+    for path in _files(gate, "journal.db*"):
+        path.unlink()
+    journal = gate.directory / "journal.db"
+    _write_journal(journal, gate_id)
+
+
+@fault
+def older_journal(gate: BrokenGate) -> None:
+    """The journal is put back as it was before, without the file beside it."""
+    journal = gate.directory / "journal.db"
+    before = journal.read_bytes()
+    _write_journal(journal, "MO-SIM-1")
+    journal.write_bytes(before)
+
+
+def _write_journal(journal: Path, gate_id: str) -> None:
+    written = SqliteJournal(journal, signer_beside(journal, origin_of(gate_id)))
+    for number in range(150):
+        written.event("device_lost", {"device": "qr_camera", "number": str(number)}, time.time())
+    written.tend(time.time() + 400)
+    written.close()
 
 
 # --- whoever runs it ----------------------------------------------------------------------------------------------------------
