@@ -49,6 +49,13 @@ _EXCEPTIONS = {
     10: "gateway path unavailable",
     11: "gateway target did not answer",
 }
+_EXCEPTION_REMEDIES = {
+    4: "the board says that it is broken: power-cycle it; if it stays, replace it",
+    5: "the board is busy: power-cycle it if that lasts",
+    6: "the board is busy: does something else talk to it?",
+    10: "a gateway stands before the board: look at the gateway",
+    11: "a gateway stands before the board: look at the board's power and unit number",
+}
 
 
 class ModbusLine:
@@ -212,7 +219,7 @@ class ModbusLine:
         code = reply.exception_code if isinstance(reply, ExceptionResponse) else 0
         return DeviceRejectedError(
             f"{self._here}: refused function {request.function_code:02d} at address {request.address}: exception {code} ({_EXCEPTIONS.get(code, 'unknown')})",
-            "compare channels, registers and pulse with the board's manual",
+            _EXCEPTION_REMEDIES.get(code, "compare channels, registers and pulse with the board's manual"),
         )
 
     def _gone(self, error: Exception) -> DeviceAbsentError:

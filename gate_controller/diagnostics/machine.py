@@ -32,6 +32,8 @@ LATEST = datetime(2046, 1, 1, tzinfo=UTC)
 SET_CLOCK = "set it: sudo timedatectl set-time 'YYYY-MM-DD HH:MM:SS'; if it does not keep it, replace the battery of the main board"
 FREE_LEAST, FREE_LITTLE = 100 * 2**20, 2**30
 INODES_LEAST = 1000
+BESIDE = (".lock", "-wal", "-shm", "-journal", ".last-signed")
+"""What the stores and SQLite keep beside a database."""
 MEMORY_LEAST, MEMORY_LITTLE = 200 * 2**20, 500 * 2**20
 _TIME_ERROR = 5
 _STA_UNSYNC = 0x40
@@ -183,6 +185,10 @@ def _denied(settings: Settings) -> Iterator[Path]:
         want = os.R_OK | os.W_OK | (os.X_OK if stat.S_ISDIR(mode) else 0)
         if not os.access(path, want, effective_ids=True):
             yield path
+        # What lies beside it is of whoever made it: a gate that was started by hand as root leaves a lock that the service may not open.
+        for beside in (path.with_name(f"{path.name}{ending}") for ending in BESIDE):
+            if os.path.lexists(beside) and not os.access(beside, os.R_OK | os.W_OK, effective_ids=True):
+                yield beside
 
 
 def udev(site: Site) -> Iterator[Finding]:
@@ -196,10 +202,11 @@ def udev(site: Site) -> Iterator[Finding]:
         yield skipped("udev.rules", "the configuration names no device below /dev/gate")
     else:
         yield _rules({str(each) for each in named.values()})
-    if not endpoints:
-        yield skipped("udev.names", "no device of this configuration has a name below /dev")
+    if endpoints:
+        yield _names(endpoints)
         return
-    yield _names(endpoints)
+    shared = _shared({name: device.endpoint for name, device in settings.equipment.items() if device.endpoint.startswith("/")})
+    yield shared or skipped("udev.names", "no device of this configuration has a name below /dev")
 
 
 def _rules(named: set[str]) -> Finding:
@@ -223,12 +230,23 @@ def _names(endpoints: dict[str, str]) -> Finding:
         kind = examine(endpoint)
         if kind is not wanted:
             return failed("udev.names", f"{endpoint} ({name}) leads to {target}, which is {kind.value}", "compare the rules with: gatectl install devices")
-        if target in real:
-            return failed("udev.names", f"{name} and {real[target]} lead to the same device, {target}", "give each its own serial number in the rules")
         real[target] = name
+    if shared := _shared(endpoints):
+        return shared
     if not real:
         return warned("udev.names", "none of the names is there", "are the devices plugged in? then: sudo udevadm control --reload; sudo udevadm trigger")
     return passed("udev.names", ", ".join(f"{name} {target}" for target, name in real.items()))
+
+
+def _shared(endpoints: dict[str, str]) -> Finding | None:
+    """Two names of one device."""
+    real: dict[str, str] = {}
+    for name, endpoint in endpoints.items():
+        target = os.path.realpath(endpoint)
+        if target in real:
+            return failed("udev.names", f"{name} and {real[target]} lead to the same device, {target}", "give each its own serial number in the rules")
+        real[target] = name
+    return None
 
 
 def _bytes(count: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -165,6 +166,48 @@ def test_what_is_no_socket_where_the_socket_belongs_is_named(gate):
     finally:
         gate.mend()
     assert (found.result, "is no socket" in found.value) == ("fail", True)
+
+
+@pytest.mark.parametrize("beside", ["journal.db.lock", "replay.db-wal", "journal.db.last-signed"])
+def test_what_a_gate_run_by_hand_as_root_left_beside_a_store_is_named(gate, beside, monkeypatch):
+    looks = os.access
+    monkeypatch.setattr(os, "access", lambda path, *args, **named: Path(path).name != beside and looks(path, *args, **named))
+    try:
+        (gate.directory / beside).touch()
+        found = findings(Site(gate.config), "permissions")["permissions.stores"]
+    finally:
+        gate.mend()
+    assert (found.result, beside in found.value) == ("fail", True)
+
+
+def test_two_names_of_one_line_are_named(gate):
+    line = gate.directory / "line"
+    try:
+        line.symlink_to(gate.files.changes["devices"]["io_board"]["port"])
+        gate.change("devices.fingerprint", port=str(line))
+        found = findings(Site(gate.config), "udev")["udev.names"]
+    finally:
+        gate.mend()
+    assert (found.result, "same device" in found.value) == ("fail", True)
+
+
+@pytest.mark.wire
+def test_a_module_whose_power_fails_now_and_then_is_no_pass(gate):
+    ends = threading.Event()
+
+    def fail():
+        while not ends.wait(0.5):
+            gate.lane.ask("fingerprint", "fault", name="power_cycle")
+
+    failing = threading.Thread(target=fail)
+    failing.start()
+    try:
+        found = findings(Site(gate.config), "fingerprint")
+    finally:
+        ends.set()
+        failing.join()
+        gate.mend()
+    assert "fail" in {each.result for each in found.values()}
 
 
 @pytest.mark.wire

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from gate_controller.cli import asking, contacts
@@ -16,6 +18,7 @@ from gate_controller.diagnostics.groups import all_groups
 from gate_controller.diagnostics.site import Mode, Site
 from gate_controller.ports import errors
 from gate_controller.ports.services import EnrolmentState
+from simulators.fingerprint.loopback import VirtualClock
 from simulators.io_board.memory import MemoryIoBoard
 
 IDS = ("clock.time", "clock.behind", "clock.synchronised")
@@ -111,6 +114,21 @@ def test_a_directory_that_an_engineer_may_not_look_into_is_no_failure(tmp_path, 
     monkeypatch.setattr(machine, "_stores", lambda _settings: stores)
     monkeypatch.setattr(Path, "exists", lambda _self: (_ for _ in ()).throw(PermissionError("not root")))
     assert list(machine._file_systems(None)) == [tmp_path]
+
+
+@pytest.mark.parametrize(("level", "result"), [(250, "warn"), (120, "pass")])
+def test_a_camera_that_looks_into_the_light_is_told(level, result):
+    clock = VirtualClock()
+    pictures = itertools.count(1)
+
+    def frame(_newer, _deadline):
+        clock.advance(0.05)
+        number = next(pictures)
+        return SimpleNamespace(sequence=number, image=np.full((48, 64, 3), level + number % 2, np.uint8))
+
+    site = SimpleNamespace(clock=clock, option=lambda *_: None)
+    found = {each.id: each for each in devices._watch(site, "face_camera", SimpleNamespace(frame=frame))}
+    assert found["face_camera.picture"].result == result
 
 
 @pytest.mark.parametrize("look", ["doctor", "io show"])
