@@ -27,6 +27,8 @@ from gate_controller.ports.spans import duration
 ANSWER_S = 3.0
 EVERY_S = 2.0
 LONGEST_S = 1e10
+OFFICERS_PAGE = "officer.sock"
+"""Lies beside the control socket on the gate's PC, and is none."""
 CLOSED = frozenset({"out_of_service", "emergency"})
 
 
@@ -187,7 +189,7 @@ def _sockets(place: Path) -> list[Path]:
     try:
         if not place.is_dir():
             return [place]
-        found = sorted(each for each in place.iterdir() if each.is_socket())
+        found = sorted(each for each in place.iterdir() if each.is_socket() and each.name != OFFICERS_PAGE)
     except OSError:
         return [place]  # a line of its own says why
     if not found:

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from gate_controller.control.act_log import DENIED, DONE, FAILED, REFUSED, UNKNOWN, Act, ActLog
 from gate_controller.control.feed import EventFeed
-from gate_controller.control.requests import COUNTERS, IDENTITY_LENGTH, REASON_LENGTH, DeniedError, RequestError, answer, line_of, read_act
+from gate_controller.control.requests import COUNTERS, GATE_LENGTH, IDENTITY_LENGTH, REASON_LENGTH, DeniedError, RequestError, answer, line_of, read_act
 from gate_controller.control.roles import Caller, Role
 from gate_controller.control.routes import OPERATORS_ACTS
 from gate_controller.control.schemas import ACTIONS
@@ -49,10 +49,18 @@ class Acts:
         limits: What a client may cost.
         about: What the daemon knows of itself: members of the diagnostics.
         turn: Waits for a user's turn. Acts do not; what is denied does.
+        act_turn: Waits for a user's turn to act, which nobody's reading and no other user's acts put off.
     """
 
     def __init__(
-        self, gate: GateControl, feed: EventFeed, log: ActLog, limits: Limits, about: Callable[[], JsonObject], turn: Callable[[int], Awaitable[None]]
+        self,
+        gate: GateControl,
+        feed: EventFeed,
+        log: ActLog,
+        limits: Limits,
+        about: Callable[[], JsonObject],
+        turn: Callable[[int], Awaitable[None]],
+        act_turn: Callable[[int], Awaitable[None]],
     ) -> None:
         self._gate = gate
         self._feed = feed
@@ -60,6 +68,7 @@ class Acts:
         self._limits = limits
         self._about = about
         self._turn = turn
+        self._act_turn = act_turn
         self._denying = ThreadPoolExecutor(DENYING, thread_name_prefix="control denial")
 
     async def deny(self, name: str, caller: Caller, roles: frozenset[Role]) -> DeniedError:
@@ -78,9 +87,9 @@ class Acts:
             asked: The request.
             refuse: Given the number of the call that is answered, or None; may raise RefusedByStateError, which is on record like the gate's own.
         """
-        body = await read_act(asked.request, self._limits.request_s, ("action", "identity", "reason", "call"))
+        body = await read_act(asked.request, self._limits.request_s, ("action", "identity", "reason", "gate", "call"))
         action, identity, reason = (line_of(body, name, limit) for name, limit in (("action", 16), ("identity", IDENTITY_LENGTH), ("reason", REASON_LENGTH)))
-        call = body.get("call")
+        call, gate = body.get("call"), line_of(body, "gate", GATE_LENGTH)
         if call is not None and (type(call) is not int or not 0 <= call < COUNTERS):
             raise RequestError("call is not the number of a call", "leave it out, or take it from gatectl officer calls")
         if action not in ACTIONS:
@@ -94,6 +103,10 @@ class Acts:
         role = Role.OFFICER if Role.OFFICER in asked.caller.roles else asked.role
 
         def act_now() -> None:
+            own = self._gate.status().get("gate") if gate else gate
+            if gate != own:
+                msg = f"this is gate {own}, not {gate}; nothing was done"
+                raise RefusedByStateError(msg, "a forwarded port or socket leads to another gate than before: look at the lane again")
             if refuse is not None:
                 refuse(call)
             meant = 0 if call is None and refuse is not None else call  # whoever had to say which call, and said none, means that
@@ -165,6 +178,7 @@ class Acts:
             self._log.note(act, DONE)
             return result
 
+        await self._act_turn(act.caller.uid)
         return await asyncio.to_thread(carry_out)
 
 

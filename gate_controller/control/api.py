@@ -54,7 +54,9 @@ def control_app(
     """
     accounts = Accounts()
     turns = Turns(Pace(limits.answers_per_s, limits.answers_at_once), Pace(limits.all_answers_per_s, limits.all_answers_at_once))
-    acts = Acts(gate, feed, ActLog(gate, feed.clock), limits, about, lambda uid: turns.turn(accounts.account(uid)))
+    acting = Turns(Pace(limits.answers_per_s, limits.answers_at_once))
+    log = ActLog(gate, feed.clock)
+    acts = Acts(gate, feed, log, limits, about, lambda uid: turns.turn(accounts.account(uid)), lambda uid: acting.turn(accounts.account(uid)))
     reads = _Reads(gate, feed, metrics, limits, groups)
     callers = _Callers(groups)
     calls = Turns(Pace(limits.answers_per_s, limits.answers_at_once))
@@ -177,7 +179,7 @@ def _event_frame(event: Event, event_id: str | None = None) -> bytes:
 
 
 def _paced(turns: Turns, calls: Turns, accounts: Accounts) -> Middleware:
-    """Everything waits for its turn before it costs anything, but acts: those that are denied wait in Acts.deny().
+    """Everything waits for its turn before it costs anything, but acts: those wait in Acts, also what is denied.
 
     The calls are read before an officer acts: neither what else that user reads nor what others do holds this up.
     """

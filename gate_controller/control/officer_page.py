@@ -35,7 +35,7 @@ OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 """Where an SSH forward shows the page, at whatever port."""
 ACT_HEADER = "X-Gate-Act"
 """A script of another page cannot send it without asking first (CORS), and nobody here says yes."""
-MEMBERS = ("action", "identity", "reason", "call")
+MEMBERS = ("action", "identity", "reason", "gate", "call")
 ELSEWHERE = "this address is the officers' page and nothing else; see docs/officer.md"
 OFFICERS = frozenset({Role.OFFICER})
 _FILES = {"/": ("officer.html", "text/html"), "/officer.css": ("officer.css", "text/css"), "/officer.js": ("officer.js", "text/javascript")}
@@ -146,7 +146,7 @@ def _refuse_others_pages(request: web.Request, names: Collection[str]) -> None:
 
 
 async def _refuse_incomplete(request: web.Request, within_s: float) -> None:
-    """Refuse an act without identity and reason, or one that does not say which call it answers.
+    """Refuse an act without identity and reason, or one that does not say at which gate, and which call it answers.
 
     Raises:
         RequestError: Something is missing.
@@ -154,6 +154,8 @@ async def _refuse_incomplete(request: web.Request, within_s: float) -> None:
     body = await read_act(request, within_s, MEMBERS)
     line_of(body, "identity", IDENTITY_LENGTH, needed=True)
     line_of(body, "reason", REASON_LENGTH, needed=True)
+    if not body.get("gate"):
+        raise RequestError("the act does not say at which gate", "load the page anew: it is of an older version")
     if "call" not in body:
         raise RequestError("the act does not say which call it answers", 'send "call": its number, or null where nobody is called')
 

@@ -23,6 +23,7 @@ log = structlog.get_logger("gate.control")
 
 IDENTITY_LENGTH = 64
 REASON_LENGTH = 200
+GATE_LENGTH = 64
 _LOOKING_UP = ThreadPoolExecutor(16, thread_name_prefix="control caller")
 """Asks the user database, which may take its time; apart from acts, which may wait for a journal that hangs, and neither is to hold up the other."""
 _ASKED: dict[Hashable, asyncio.Future[Caller]] = {}

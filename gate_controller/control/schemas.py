@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gate_controller.control.requests import COUNTERS, IDENTITY_LENGTH, REASON_LENGTH
+from gate_controller.control.requests import COUNTERS, GATE_LENGTH, IDENTITY_LENGTH, REASON_LENGTH
 from gate_controller.control.roles import Role
 from gate_controller.core.prompts import Prompt
 from gate_controller.core.states import State
@@ -161,11 +161,12 @@ TESTED = object_of(
 
 OFFICER = object_of(
     "An officer's act; a release and a return of somebody need a reason",
-    ("reason", "call"),
+    ("reason", "call", "gate"),
     closed=True,
     action=one_of(*ACTIONS),
     identity=IDENTITY,
     reason=REASON,
+    gate=_line(GATE_LENGTH, "Id of the gate that is meant: another refuses the act"),
     call={
         **COUNTER,
         "description": "Number of the call that is answered, 0 that nobody is called; the act is refused if another is pending by now, or any. Left out: whatever is pending; a release and a return demand it",

@@ -295,8 +295,10 @@ class Actions(DisplayActions):
         self._note("officer_did_not_come", reason=self.reason.code if self.reason else "")
 
     def acknowledge(self) -> None:
-        """An officer took the call."""
-        if isinstance(self.event, e.OfficerAcknowledged):
+        """An officer took the call. One that is taken stays theirs until it is repeated: nobody puts the repeat off, or another officer aside, by taking it again."""
+        if isinstance(self.event, e.OfficerAcknowledged) and self.acknowledged_by is not None:
+            self._note("act_refused", act="officer_acknowledged", identity=self.event.identity, state=self.state.value)
+        elif isinstance(self.event, e.OfficerAcknowledged):
             self.acknowledged_by = self.event.identity
             if "officer" in self.deadlines:
                 self.deadlines["officer"] = self.now + self.policy.officer_attend_s

@@ -162,6 +162,7 @@ class Controller:
         out += lane.out
         prompt = Prompt.EMERGENCY_EXIT if emergency else Prompt.LANE_CLOSED
         lane._called = (Reason.INTERNAL_ERROR, 0)  # noqa: SLF001 - the status names it
+        lane.acknowledged_by, lane.call_number = None, max(lane.call_number + 1, int(now * 1000))  # whoever took an earlier call has not taken this one
         out += [c.SetLamp(lamp, lamp is Lamp.ENTRY_RED) for lamp in Lamp]
         out += [c.CallOfficer(Reason.INTERNAL_ERROR), c.ShowPrompt(prompt), c.NoteEvent("internal_error", (("type", type(error).__name__),))]
         return out

@@ -18,6 +18,7 @@ from gate_controller.ports.errors import RefusedByStateError, UnansweredError
 
 ANSWER_WITHIN_S = 2.0
 Answer = Future[list[c.Command]]
+REFUSALS = frozenset({"act_refused", "rearm_refused"})
 
 
 class Acts:
@@ -52,7 +53,11 @@ class Acts:
         if action not in acts:
             msg = f"unknown act {action!r}: one of {', '.join(acts)}"
             raise ValueError(msg)
-        self._ask(acts[action], action, "both doors must be confirmed closed, the emergency over, and the call the one that is pending; see `gatectl status`")
+        self._ask(
+            acts[action],
+            action,
+            "both doors must be confirmed closed, the emergency over, and the call the one that is pending, and not taken yet; see `gatectl officer calls`",
+        )
 
     def maintenance(self, on: bool, identity: str, uid: int | None) -> None:
         """See ports.control.GateControl."""
@@ -70,21 +75,32 @@ class Acts:
             if answer.cancel():
                 raise RefusedByStateError("the gate did not answer; nothing was done", "look at `gatectl status`") from error
             commands = _late(answer)  # it is being carried out just now
-        refused = [command for command in commands if isinstance(command, c.NoteEvent) and command.kind in {"act_refused", "rearm_refused"}]
-        if refused:
+        if any(map(is_refusal, commands)):
             msg = f"{act} is not possible in state {self._state().value}; nothing was done"
             raise RefusedByStateError(msg, remedy)
 
 
-def calls_of(controller: Controller, called_at: float | None, now: float) -> list[JsonObject]:
-    """See ports.control.GateControl.calls(). Times are monotonic seconds."""
+def is_refusal(command: c.Command) -> bool:
+    """Whether the core says by it that an act was not possible."""
+    return isinstance(command, c.NoteEvent) and command.kind in REFUSALS
+
+
+def pending_call(controller: Controller, called_at: float | None) -> tuple[JsonObject, float | None] | None:
+    """The call as it is now, and since when (monotonic seconds); None: nobody is called. For the decision thread: number and reason must be of one call."""
     call = controller.officer_call
     if call is None:
-        return []
-    since_s = round(now - called_at, 1) if called_at is not None else 0.0
+        return None
     prompt = controller.prompt.value if controller.prompt is not None else None
     where = {"state": controller.state.value, "prompt": prompt}
-    return [{"number": controller.call_number, "reason": call[0].code, "since_s": since_s, "acknowledged": call[2], "escalations": call[1], **where}]
+    return {"number": controller.call_number, "reason": call[0].code, "since_s": 0.0, "acknowledged": call[2], "escalations": call[1], **where}, called_at
+
+
+def calls_of(pending: tuple[JsonObject, float | None] | None, now: float) -> list[JsonObject]:
+    """See ports.control.GateControl.calls(). Times are monotonic seconds."""
+    if pending is None:
+        return []
+    call, called_at = pending
+    return [{**call, "since_s": round(now - called_at, 1) if called_at is not None else 0.0}]
 
 
 def _who(identity: str, uid: int | None) -> str:

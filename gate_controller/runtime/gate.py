@@ -26,7 +26,7 @@ from gate_controller.ports.control import EventSink, JsonObject
 from gate_controller.ports.devices import Image
 from gate_controller.ports.errors import GateError
 from gate_controller.ports.services import TravellerDisplay
-from gate_controller.runtime.acts import ANSWER_WITHIN_S, Acts, calls_of
+from gate_controller.runtime.acts import ANSWER_WITHIN_S, Acts, calls_of, is_refusal, pending_call
 from gate_controller.runtime.desk import Desk, Stores
 from gate_controller.runtime.devices import Devices
 from gate_controller.runtime.engineering import HUNG_S, Engineering, Workers
@@ -118,6 +118,7 @@ class Gate:
         self._engineering = Engineering(self._controller, workers, self._desk, lambda: (self._reports, self._reported_at), clock)
         self._thread = threading.Thread(target=self._run, name="decision", daemon=True)
         self._status = self._snapshot()
+        self._pending = pending_call(self._controller, None)
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -184,7 +185,7 @@ class Gate:
 
     def calls(self) -> list[JsonObject]:
         """See ports.control.GateControl."""
-        return calls_of(self._controller, self._called_at, self._clock.monotonic())
+        return calls_of(self._pending, self._clock.monotonic())
 
     def maintenance(self, on: bool, identity: str, uid: int | None = None) -> None:
         """See ports.control.GateControl."""
@@ -290,7 +291,8 @@ class Gate:
             self._qr.presentations.handed_on(event.text, now)
         self._act_noted = None
         for command in commands:
-            self._guarded(self._dispatch, command)
+            if letter.answer is None or not is_refusal(command):  # who asked is told, and notes it within bounds (control/act_log.py)
+                self._guarded(self._dispatch, command)
         if trace is not None:
             self._guarded(self._desk.submit, trace)
         if self._controller.state is not before:
@@ -377,6 +379,7 @@ class Gate:
 
     def _publish_status(self) -> None:
         status = self._snapshot()
+        self._pending = pending_call(self._controller, self._called_at)
         if status != self._status:
             self._status = status
             self._sink.publish("status", self._timed_status())

@@ -20,7 +20,7 @@ from tests.control.conftest import FakeGate, UnixConnection
 
 STATIC = resources.files("gate_controller.control").joinpath("static")
 FILES = {"/": "officer.html", "/officer.css": "officer.css", "/officer.js": "officer.js"}
-ACT = {"action": "release", "identity": "officer-7", "reason": "passport seen", "call": 7}
+ACT = {"action": "release", "identity": "officer-7", "reason": "passport seen", "gate": "fake-1", "call": 7}
 DOORS = {"entry_door": "closed", "exit_door": "closed"}
 OWN = {"Content-Type": "application/json", "Origin": "http://localhost:8080", "X-Gate-Act": "1", "Sec-Fetch-Site": "same-origin"}
 
@@ -246,6 +246,15 @@ def test_an_act_for_a_call_that_is_over_or_came_since_is_refused(page, gate, cal
     assert [(note["act"], note["outcome"], note["identity"]) for note in gate.notes] == [("officer.release", "refused", "officer-7")]
 
 
+def test_an_act_that_was_meant_for_another_gate_is_refused_and_on_record(page, gate):
+    """The port was forwarded to another gate while the question stood: where nobody is called, nothing else would tell."""
+    gate.call_pending = False
+    status, body = page().act({"call": None, "gate": "fake-2"})
+    assert (status, body["error"]) == (409, "this is gate fake-1, not fake-2; nothing was done")
+    assert gate.acts == []
+    assert [note["outcome"] for note in gate.notes] == ["refused"]
+
+
 def test_where_nobody_is_called_an_act_says_so(page, gate):
     gate.call_pending = False
     assert page().act({"call": None})[0] == 200
@@ -269,7 +278,8 @@ def test_nobody_acts_without_name_or_reason(page, gate, action, member, value):
         b"[]",
         b"{",
         b"[" * 2000,
-        b'{"action": "release", "identity": "a", "reason": "b"}',
+        b'{"action": "release", "identity": "a", "reason": "b", "gate": "fake-1"}',
+        b'{"action": "release", "identity": "a", "reason": "b", "call": 7}',
         b'{"action": "open", "identity": "a", "reason": "b", "call": 7}',
         b'{"action": "release", "identity": "a", "reason": "b", "call": 7, "door": 1}',
     ],

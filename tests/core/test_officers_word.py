@@ -53,3 +53,46 @@ def test_an_acknowledgement_is_refused_on_the_way_back_that_nobody_was_called_fo
     assert (lane.state, lane.controller.officer_call) == (State.RETURN_PATH, None)
     out = lane.tell(e.OfficerAcknowledged("officer 7"))
     assert [note.kind for note in out if isinstance(note, c.NoteEvent)] == ["act_refused"]
+
+
+def called(lane):
+    """Somebody inside for whom an officer is called."""
+    lane.admit().enter()
+    lane.tell(e.AssistanceRequested("officer 1"))
+    assert lane.state is State.OFFICER_REFERRAL
+    return lane
+
+
+def refused(out):
+    return [note.kind for note in out if isinstance(note, c.NoteEvent)] == ["act_refused"]
+
+
+@pytest.mark.invariant("INV-4")
+def test_taking_a_call_over_and_over_does_not_put_off_its_repeat(lane):
+    called(lane)
+    assert not refused(lane.tell(e.OfficerAcknowledged("officer 7")))
+    due = lane.now + lane.policy.officer_attend_s
+    while lane.now < due - 11:
+        lane.wait(10)
+        assert refused(lane.tell(e.OfficerAcknowledged("officer 7")))
+    lane.wait(due - lane.now + 1)
+    assert lane.controller.officer_call[1:] == (1, None), "louder, and nobody has taken it"
+    assert not refused(lane.tell(e.OfficerAcknowledged("officer 8")))
+
+
+def test_a_call_that_is_taken_is_not_taken_from_whoever_comes(lane):
+    called(lane)
+    lane.tell(e.OfficerAcknowledged("anna"))
+    assert refused(lane.tell(e.OfficerAcknowledged("ben")))
+    assert lane.controller.officer_call[2] == "anna"
+
+
+def test_after_a_bug_nobody_has_taken_the_call(lane):
+    called(lane)
+    lane.tell(e.OfficerAcknowledged("anna"))
+    number = lane.controller.call_number
+    lane.controller._lane.absorb = lambda *_: 1 / 0
+    lane.now += 1.0
+    lane.controller.handle(e.TimerExpired(), lane.now)
+    assert lane.controller.officer_call == (Reason.INTERNAL_ERROR, 0, None)
+    assert lane.controller.call_number > number

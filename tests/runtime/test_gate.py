@@ -325,6 +325,24 @@ def test_an_act_that_began_and_was_not_answered_in_time_may_have_been_done(ready
         ready.officer("acknowledge", "o7", "")
 
 
+def test_an_act_that_is_refused_is_told_and_left_to_the_control_socket_to_note(ready, monkeypatch):
+    """That notes it within bounds: whoever may ask must not fill the disk, nor the queue that passes wait in."""
+    submitted = []
+    monkeypatch.setattr(ready._desk, "submit", submitted.append)
+    answer = Future()
+    ready._decide(gate_module._Letter(e.OfficerAcknowledged("o7"), answer=answer))
+    assert [command.kind for command in answer.result(0)] == ["act_refused"]
+    assert submitted == []
+
+
+def test_a_calls_number_and_reason_are_of_one_call_for_whoever_asks_meanwhile(ready, monkeypatch):
+    monkeypatch.setattr(type(ready._controller), "officer_call", (Reason.TAILGATING, 0, None))
+    monkeypatch.setattr(type(ready._controller), "call_number", 7)
+    ready._publish_status()
+    monkeypatch.setattr(type(ready._controller), "call_number", 8)
+    assert [(call["number"], call["reason"]) for call in ready.calls()] == [(7, "tailgating")]
+
+
 def test_the_status_tells_everybody_that_a_call_was_taken_and_nobody_by_whom(ready, monkeypatch):
     monkeypatch.setattr(type(ready._controller), "officer_call", (Reason.TAILGATING, 1, "Chan Tai Man (uid 7)"))
     ready._publish_status()

@@ -127,7 +127,7 @@ function render() {
   set("exit-door", words(lane.doors?.exit_door) || "-");
   set("prompt", lane.prompt || "-");
   set("devices", lane.lost.map(words).join(", ") || "nothing");
-  for (const button of buttons) allow(button, live && (button.dataset.action !== "acknowledge" || call !== null));
+  for (const button of buttons) allow(button, live && (button.dataset.action !== "acknowledge" || (call !== null && !call.acknowledged)));
 
   const mark = urgent ? "\u25cf CALL" : !live ? "not connected" : call !== null ? "call taken" : STATES[lane.state] ?? words(lane.state);
   const title = `${mark} - gate ${lane.gate}`;
@@ -144,11 +144,12 @@ function render() {
 
 // The question that stands must be about the call that is pending now; else it may be about somebody else.
 function renderAsked(live) {
-  const stale = callNumber() !== asked.call;
+  const elsewhere = lane.gate !== asked.gate; // the port leads to another gate by now
+  const stale = elsewhere || callNumber() !== asked.call;
   allow($("confirm"), live && !stale && !asked.sending);
   if (asked.sending || asked.told) return;
   if (stale) {
-    const was = asked.call === null ? "An officer has been called since you opened this." : `Call ${asked.call} is over.`;
+    const was = elsewhere ? `This is gate ${lane.gate} now, not ${asked.gate}.` : asked.call === null ? "An officer has been called since you opened this." : `Call ${asked.call} is over.`;
     set("refused", `${was} Nothing was done. Close this and look again.`);
   } else {
     set("refused", live ? "" : "No connection to the gate: nothing can be done from here now.");
@@ -157,7 +158,7 @@ function renderAsked(live) {
 
 function ask(button) {
   if (!isLive() || !isAllowed(button)) return;
-  asked = { action: button.dataset.action, call: callNumber(), sending: false, told: false };
+  asked = { action: button.dataset.action, gate: lane.gate, call: callNumber(), sending: false, told: false };
   const reason = lane.call?.reason ?? null;
   set("ask-title", button.textContent);
   set("ask-does", $(`does-${asked.action}`).textContent);
@@ -173,7 +174,7 @@ function ask(button) {
 
 async function act() {
   const question = asked;
-  const { action, call } = question;
+  const { action, gate, call } = question;
   const identity = $("identity").value.trim();
   const reason = $("reason").value.trim();
   if (!identity || !reason) {
@@ -189,7 +190,7 @@ async function act() {
     const response = await fetch("act", {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-Gate-Act": "1" },
-      body: JSON.stringify({ action, identity, reason, call }),
+      body: JSON.stringify({ action, identity, reason, gate, call }),
       signal: AbortSignal.timeout(ANSWER_MS),
     });
     const said = await response.json();
@@ -217,8 +218,8 @@ function close() {
 function connect() {
   const source = new EventSource("events");
   source.addEventListener("status", (event) => {
-    heardAt = performance.now();
     lane = JSON.parse(event.data);
+    heardAt = performance.now();
     render();
   });
   source.addEventListener("error", () => {
