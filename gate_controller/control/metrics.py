@@ -149,6 +149,8 @@ def _trust(status: JsonObject) -> Iterable[Metric]:
     for role, number in store["versions"].items():
         version.add_metric([role], number)
     yield version
+    problem = float(store["problem"] is not None)
+    yield GaugeMetricFamily("gate_trust_import_problem", "1 while what was imported last cannot be used, and older trust is in force", value=problem)
     yield CounterMetricFamily("gate_trust_reload_failures", "Imported trust that could not be used", value=store["failures"])
     yield GaugeMetricFamily("gate_trust_latest_seen_seconds", "Latest time seen, seconds since the epoch", value=store["latest_seen"])
     yield GaugeMetricFamily("gate_trust_clock_behind_seconds", "How far the clock is behind the latest time seen", value=store["clock_behind_s"])

@@ -248,6 +248,17 @@ def test_a_call_that_is_over_while_the_officer_types_cannot_be_answered(officer,
     assert gate.acts == []
 
 
+def test_a_port_that_leads_to_another_gate_by_now_answers_no_question_about_the_first(officer, gate):
+    gate.call_pending = False
+    officer.waits_for(call="none")
+    officer.opens(officer.clicks, "[data-action=release]")
+    officer.types("officer-7")
+    gate.name = "fake-2"
+    officer.waits_for(confirm=False, refused=lambda text: text.startswith("This is gate fake-2 now, not fake-1. Nothing was done"))
+    officer.presses("Enter")
+    assert gate.acts == []
+
+
 def test_a_refusal_is_said_in_the_gates_own_words(officer, gate):
     gate.state = "ready"
     officer.opens(officer.clicks, "[data-action=release]")

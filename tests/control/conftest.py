@@ -38,6 +38,7 @@ class FakeGate:
     """A gate that is as strict as the port says; what it was asked to do stands in `acts`."""
 
     def __init__(self) -> None:
+        self.name = "fake-1"
         self.state = "officer_referral"
         self.call_pending = True
         self.acts: list[tuple[str, str, str, int | None]] = []
@@ -52,7 +53,7 @@ class FakeGate:
         self.status_calls += 1
         if self.failing:
             raise OSError("the secret of the gate")
-        return {"gate": "fake-1", "state": self.state, "reason": "face_mismatch", "officer_call": None, **TRUST}
+        return {"gate": self.name, "state": self.state, "reason": "face_mismatch", "officer_call": None, **TRUST}
 
     def officer(self, action: str, identity: str, reason: str, uid: int | None = None, call: int | None = None) -> None:
         if action not in {"acknowledge", "assist", "release", "return", "rearm"}:
