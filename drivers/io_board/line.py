@@ -213,7 +213,10 @@ class ModbusLine:
 
     def _garbled(self, what: str) -> DeviceProtocolError:
         self._distrust()
-        return DeviceProtocolError(f"{self._here}: {what}", "check wiring, termination and bias of the line, and that no other board has the same unit number")
+        return DeviceProtocolError(
+            f"{self._here}: {what}",
+            "check wiring, termination and bias of the line, and that no other board answers: one of the same unit number, or a gateway",
+        )
 
     def _rejected(self, request: ModbusPDU, reply: ModbusPDU) -> DeviceRejectedError:
         code = reply.exception_code if isinstance(reply, ExceptionResponse) else 0

@@ -19,7 +19,7 @@ from gate_controller.cli.json_output import print_json
 from gate_controller.cli.socket_option import one_line
 from gate_controller.diagnostics.site import Site
 from gate_controller.ports.devices import FingerprintOutcome
-from gate_controller.ports.errors import DeviceTimeoutError
+from gate_controller.ports.errors import DeviceAbsentError, DeviceTimeoutError
 
 Values = dict[str, Any]
 WATCH_S = 3.0
@@ -66,7 +66,14 @@ def fingerprint_info_command(site: Site, as_json: bool) -> None:
             info = dict(reader.describe())
     else:
         devices = client.diagnostics().get("devices", [])
-        info = next((each.get("info", {}) for each in devices if each.get("device") == "fingerprint"), {})
+        told: Values = next((each for each in devices if each.get("device") == "fingerprint"), {})
+        if told.get("state") == "lost":
+            from gate_controller.cli.failures import CommandFailedError
+
+            code = ExitCode.DEVICE_ABSENT if told.get("reason") == DeviceAbsentError.code else ExitCode.CHECK_FAILED
+            what = f"the gate controller has lost it: {told.get('detail')}"
+            raise CommandFailedError(what, str(told.get("remedy", "")), code)
+        info = told.get("info", {})
     if as_json:
         print_json(info)
     else:

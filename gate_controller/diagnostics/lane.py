@@ -72,4 +72,8 @@ def _judged(told: dict[str, str], *, still: bool) -> Iterator[Finding]:
     elif count == Occupancy.UNKNOWN.value:
         yield failed("lane.counter", "unknown", f"the counter gives no number or contradicts itself: power, cable, lens; {_WIRING}")
     else:
-        yield bad("lane.counter", count, "look into the chamber: is it empty? then clean and set up the counter anew; left luggage counts as somebody")
+        yield bad(
+            "lane.counter",
+            count,
+            "look into the chamber: is it empty? then clean and set up the counter anew; left luggage counts as somebody; at an installation: its wiring",
+        )

@@ -34,6 +34,8 @@ FREE_LEAST, FREE_LITTLE = 100 * 2**20, 2**30
 INODES_LEAST = 1000
 BESIDE = (".lock", "-wal", "-shm", "-journal", ".last-signed")
 """What the stores and SQLite keep beside a database."""
+WITHIN = ("lock", "floor")
+"""What the enrolments keep in their directory and write."""
 MEMORY_LEAST, MEMORY_LITTLE = 200 * 2**20, 500 * 2**20
 _TIME_ERROR = 5
 _STA_UNSYNC = 0x40
@@ -186,7 +188,7 @@ def _denied(settings: Settings) -> Iterator[Path]:
         if not os.access(path, want, effective_ids=True):
             yield path
         # What lies beside it is of whoever made it: a gate that was started by hand as root leaves a lock that the service may not open.
-        for beside in (path.with_name(f"{path.name}{ending}") for ending in BESIDE):
+        for beside in (path / name for name in WITHIN) if stat.S_ISDIR(mode) else (path.with_name(f"{path.name}{ending}") for ending in BESIDE):
             if os.path.lexists(beside) and not os.access(beside, os.R_OK | os.W_OK, effective_ids=True):
                 yield beside
 

@@ -21,6 +21,7 @@ from gate_controller.ports.errors import GateError
 
 IDS = ("service.socket", "service.version", "service.unit", "service.lane", "service.officer", "kiosk.port", "metrics.textfile")
 UNIT = "gate-controller.service"
+KIOSK_SOCKET = "gate-controller-kiosk.socket"
 OLD_TIMES = 4
 """How many times [metrics] every_s old the metrics' file may be."""
 _TEXTFILE = "the gate's user must be able to write in that directory, and the unit to reach it (ReadWritePaths=); the disk: df -h"
@@ -105,7 +106,9 @@ def _lane(status: JsonObject) -> Finding:
     state, reason = str(status.get("state")), status.get("reason")
     text = f"{state}{f': {reason}' if reason else ''}"
     if state in {"out_of_service", "emergency"}:
-        return failed("service.lane", text, "the checks that fail name the cause; docs/handbook.md has it by symptom; an emergency: gatectl officer rearm")
+        remedy = "the checks that fail name the cause; docs/handbook.md has it by symptom"
+        emergency = "; after it: gatectl officer rearm --identity WHO" if state == "emergency" or reason == "emergency" else ""
+        return failed("service.lane", text, remedy + emergency)
     if state == "maintenance":
         return warned("service.lane", text, "give the lane back: gatectl maintenance off")
     return passed("service.lane", text)
@@ -116,7 +119,7 @@ def _call(status: JsonObject) -> Finding:
     if not isinstance(call, dict):
         return passed("service.officer", "none")
     taken = "acknowledged" if call.get("acknowledged") else "nobody has acknowledged it"
-    return warned("service.officer", f"{call.get('reason')}: {taken}", "gatectl officer calls; gatectl officer acknowledge")
+    return warned("service.officer", f"{call.get('reason')}: {taken}", "gatectl officer calls; gatectl officer acknowledge --identity WHO")
 
 
 def _kiosk(site: Site) -> Finding:
@@ -129,11 +132,11 @@ def _kiosk(site: Site) -> Finding:
     who_has_it = f"sudo ss -tnp 'sport = :{port}' names who is connected, sudo ss -ltnp 'sport = :{port}' who listens"
     try:
         with socket.create_connection((settings.kiosk.host, port), timeout=KIOSK_S) as line:
-            if site.mode is Mode.FILES and (site.listening or site.journal_held):
-                return skipped("kiosk.port", f"port {port} is held, it seems by the gate controller that does not answer: service.socket comes first")
+            if site.mode is Mode.FILES and (site.listening or site.journal_held or isinstance(site.answer, NotPermittedError)):
+                return skipped("kiosk.port", f"port {port} is held, it seems by the gate controller that does not answer here: service.socket comes first")
             if site.mode is not Mode.DAEMON:
-                if Path("/run/systemd/system").is_dir():
-                    return passed("kiosk.port", f"port {port} is held by systemd for the gate, or by another program")
+                if _systemd_listens():
+                    return passed("kiosk.port", f"port {port} is held by {KIOSK_SOCKET} for the gate")
                 return failed("kiosk.port", f"port {port} is held by another program", f"sudo ss -ltnp 'sport = :{port}' names it")
             if _beats(line, port, site.clock.monotonic):
                 return passed("kiosk.port", f"port {port}: the page's signs of life come")
@@ -144,6 +147,16 @@ def _kiosk(site: Site) -> Finding:
         if site.mode is Mode.DAEMON:
             return failed("kiosk.port", f"nothing answers at port {port}", f"sudo systemctl restart {UNIT}")
         return passed("kiosk.port", f"port {port} is free")
+
+
+def _systemd_listens() -> bool:
+    """Whether systemd holds the page's port until the gate controller starts."""
+    if shutil.which("systemctl") is None or not Path("/run/systemd/system").is_dir():
+        return False
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        command = ["systemctl", "is-active", "--quiet", KIOSK_SOCKET]
+        return subprocess.run(command, check=False, timeout=10).returncode == 0  # noqa: S603 - a fixed command
+    return False
 
 
 def _textfile(site: Site) -> Finding:

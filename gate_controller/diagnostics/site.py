@@ -110,6 +110,12 @@ class Site:
         except GateError as error:
             return error
 
+    @property
+    def other_gate(self) -> str:
+        """Id of the gate whose controller answers here, if it is not that of the configuration; "" else."""
+        told = self.answer.get("gate") if isinstance(self.answer, dict) else None
+        return told if isinstance(told, str) and self.settings is not None and told != self.settings.gate.id else ""
+
     @cached_property
     def diagnostics(self) -> JsonObject:
         """What the daemon tells an engineer; empty where this user is none, or there is no daemon."""

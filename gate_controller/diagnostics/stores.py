@@ -224,6 +224,8 @@ def _other_gates(reader: JournalReader, site: Site) -> str:
 def _journal_store(site: Site, path: Path, key: VerifierKey | None) -> Finding:
     if not site.as_gate and path.parent.is_dir() and not os.access(path.parent, os.X_OK, effective_ids=True):
         return skipped("journal.store", "this user is not the gate's", SUDO)
+    if site.other_gate:
+        return skipped("journal.store", "the configuration is of another gate than the controller: configuration.valid comes first")
     if not os.path.lexists(path) and path.parent.is_dir() and not last_signed_beside(path).exists():
         return passed("journal.store", f"{path}: made at the first start")
     try:

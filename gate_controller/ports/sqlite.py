@@ -58,6 +58,10 @@ def connect(path: Path, what: str, mode: Literal["write", "read"], journal: Jour
         StoreError: It is missing, not permitted, damaged, or a setting does not read back.
     """
     with _file_errors(path, what):
+        if path.is_symlink() and not path.exists():
+            raise store_error(path, what, f"leads to {path.readlink()}, which is not there", "is that disk mounted? nothing is to be made in its place")
+        if path.exists() and not path.is_file():
+            raise store_error(path, what, "is not a regular file", "is the path in the configuration right?")
         if not path.is_file():
             raise store_error(path, what, "is missing", "is the path in the configuration right? else create or import it")
     with store_errors(path, what):

@@ -102,6 +102,16 @@ def test_without_a_daemon_the_device_itself_is_asked_and_is_not_there(run, argum
     assert "remedy:" in err
 
 
+@pytest.mark.parametrize(("reason", "code"), [("absent", ExitCode.DEVICE_ABSENT), ("timeout", ExitCode.CHECK_FAILED)])
+def test_a_reader_that_the_gate_has_lost_is_not_described_as_if_it_were_there(run, stub, reason, code):
+    lost = {"device": "fingerprint", "state": "lost", "reason": reason, "detail": "no answer", "remedy": "its cable", "info": {"model": "R503"}}
+    stub.answers["GET /v1/diagnostics"] = (200, {"devices": [lost]})
+    found, out, err = run("fingerprint", "info")
+    assert (found, out) == (code, "")
+    assert "no answer" in err
+    assert "remedy: its cable" in err
+
+
 def test_a_test_that_fails_is_exit_code_1(run, stub):
     stub.answers["POST /v1/devices/face/test"] = (200, {"device": "face", "result": "fail", "findings": ["no pic\x1bture"], "values": {"rate": 0}})
     code, out, _ = run("face", "test")
