@@ -200,7 +200,8 @@ class ZhianTecReader:
         before = self._held(module, deadline)
         nobodys = _nobodys(module)
         sent = own if own is not None and own != before else nobodys if before != nobodys else nobodys[::-1]
-        found = self._exchange(sent, deadline, lambda found: found == sent or sent != own)
+        # Of what is no template that it kept what it held, or let go of it, says nothing; that it holds something else does.
+        found = self._exchange(sent, deadline, lambda found: found == sent or (sent != own and (found == before or not any(found))))
         if found is None:
             what = f"{self._where} takes no template: what was sent is not there when it is read back"
             raise DeviceUntrustedError(what, "power-cycle the module; if it stays, fit another: nobody can be compared with it")

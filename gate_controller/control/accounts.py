@@ -11,6 +11,8 @@ from typing import Final
 
 SUBORDINATE: Final = -1
 """Stands for every subordinate user id."""
+LEAST: Final = 65536
+"""Below are the ids of people and services (login.defs(5)), whatever the file says."""
 FILE: Final = Path("/etc/subuid")
 
 
@@ -28,7 +30,7 @@ class Accounts:
 
     def account(self, uid: int | None) -> int | None:
         """As what a user id is counted: SUBORDINATE, or itself. None stays None."""
-        if uid is None or uid == 0:
+        if uid is None or uid < LEAST:
             return uid
         self._look()
         return SUBORDINATE if any(uid in ids for ids in self._ranges) else uid

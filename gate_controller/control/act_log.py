@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from gate_controller.control.accounts import Accounts
 from gate_controller.control.roles import Caller, Role
 from gate_controller.ports.clock import Clock
 from gate_controller.ports.control import GateControl
@@ -64,6 +65,7 @@ class ActLog:
         self._gate = gate
         self._clock = clock
         self._lock = threading.Lock()
+        self._accounts = Accounts()
         self._allowances: dict[int, _Allowance] = {}
 
     def note(self, act: Act, outcome: str) -> None:
@@ -91,6 +93,7 @@ class ActLog:
         """How many notes of this user were left out before this one; None: this one is, too."""
         with self._lock:
             now = self._clock.monotonic()
+            uid = self._accounts.account(uid) or 0
             key = uid if uid in self._allowances or len(self._allowances) < USERS else -1
             mine = self._allowances.setdefault(key, _Allowance(BURST, now))
             mine.left = min(BURST, mine.left + (now - mine.at) / REFILL_S)

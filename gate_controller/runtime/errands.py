@@ -88,8 +88,10 @@ class Errands:
         """End the one at hand before the device is used for something else: what it tidies up must not undo that. For the worker's thread."""
         if self._now is not None:
             errand = self._now
-            self._end()
-            errand.answer.set_exception(RefusedByStateError("the lane was given back meanwhile; the test has ended", "gatectl maintenance on"))
+            try:
+                self._end()
+            finally:
+                errand.answer.set_exception(RefusedByStateError("the lane needs the device; the test has ended", "gatectl maintenance on"))
 
     def fail(self, error: GateError) -> None:
         """The device is lost: whoever waits is told. For the worker's thread."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from drivers.fingerprint.commands import UploadedTemplate
 from gate_controller.ports.devices import Family
 from gate_controller.ports.errors import DeviceUntrustedError
 from tests.drivers.fingerprint_rig import Rig, opened
@@ -111,3 +114,14 @@ def test_a_template_reaches_the_slowest_line_within_what_a_lane_gives_it() -> No
     rig.reader.load_reference(rig.template("ada"), rig.soon(LOAD_WITHIN_S))
     assert 3.0 < rig.clock.monotonic() - began < LOAD_WITHIN_S - 1
     rig.reader.check_transfer(rig.soon(TRANSFER_WITHIN_S))
+
+
+def test_a_module_that_holds_something_else_than_it_was_sent_is_found_out_without_a_finger(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = opened()
+    upload = rig.reader._commands.upload_template
+    broken = iter(range(1, 200))
+    monkeypatch.setattr(
+        rig.reader._commands, "upload_template", lambda *args: replace(upload(*args) or UploadedTemplate(b"", True), data=bytes([next(broken)]) * 1536)
+    )
+    with pytest.raises(DeviceUntrustedError, match="takes no template"):
+        rig.reader.check_transfer(rig.soon(60))
