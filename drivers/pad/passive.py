@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -96,10 +97,10 @@ class PassiveJudge:
 
     def values(self) -> dict[str, float | None]:
         """Every cue over the presentation so far, by name; None where it could not be measured."""
-        shakes = [m.shake for m in self._motions if m.shake is not None]
-        depths = [m.face_depth for m in self._motions if m.face_depth is not None]
-        stills = [m.still for m in self._motions if m.still is not None]
-        together = [m.together for m in self._motions if m.together is not None]
+        shakes = _measured(m.shake for m in self._motions)
+        depths = _measured(m.face_depth for m in self._motions)
+        stills = _measured(m.still for m in self._motions)
+        together = _measured(m.together for m in self._motions)
         return {
             "shake": _log(np.mean(shakes)) if shakes else None,
             "together": float(np.mean(together)) if together else None,
@@ -135,3 +136,9 @@ class PassiveJudge:
 def _log(length: float | np.floating) -> float:
     """Of a length against the tracker's noise."""
     return math.log(max(float(length), 0.1 * FLOOR) / FLOOR)
+
+
+def _measured(values: Iterable[float | None]) -> list[float]:
+    """Those that were measured; none at all where one is no number: what spoils one stretch must not leave the judgement to the others."""
+    found = [value for value in values if value is not None]
+    return found if all(map(math.isfinite, found)) else []

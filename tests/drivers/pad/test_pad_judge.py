@@ -3,7 +3,9 @@
 import gc
 import hashlib
 import json
+import math
 import weakref
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -232,3 +234,14 @@ def test_coefficients_of_ones_own_are_checked(tmp_path, context):
 def test_broken_coefficients_are_refused(content):
     with pytest.raises(ConfigurationError, match="PAD coefficients"):
         fusion.load(content)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("spoilt", ["face_depth", "shake", "together"])
+def test_what_is_no_number_is_not_measured_and_leaves_the_judgement_to_no_other_stretch(spoilt: str, bad: float) -> None:
+    judge = passive.PassiveJudge(*fusion.load())
+    sound = passive.MotionCues(face_depth=2.0, shake=0.05, together=0.0, still=0.5)
+    judge._motions.extend([sound, sound])
+    assert judge.assess().score is not None
+    judge._motions.append(replace(sound, **{spoilt: bad}))
+    assert judge.assess().score is None
