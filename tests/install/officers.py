@@ -11,7 +11,7 @@ ON_PAGE = r"""
 import json, os, socket, sys
 method, path, host, uid, groups = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), [int(each) for each in sys.argv[5].split()]
 os.setgroups(groups); os.setgid(uid); os.setuid(uid)
-body = json.dumps({"action": "acknowledge", "identity": "o7", "reason": "boot", "call": None}) if method == "POST" else ""
+body = json.dumps({"action": "acknowledge", "identity": "o7", "reason": "boot", "gate": "MO-GB-01", "call": None}) if method == "POST" else ""
 own = f"Origin: http://{host}\r\nX-Gate-Act: 1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
 peer = socket.socket(socket.AF_UNIX); peer.settimeout(30)
 try:
