@@ -13,7 +13,6 @@ from gate_controller.diagnostics.findings import Finding
 from gate_controller.diagnostics.site import Site
 from gate_controller.settings import InvalidConfigurationError
 
-_NOT_YET = "what follows is of two gates"
 _SHOWN = 3
 """Of one file. A misspelt key makes two mistakes: one that is unknown, one that is missing."""
 IDS = ("configuration.file", "configuration.valid")
@@ -36,7 +35,9 @@ def check(site: Site) -> Iterator[Finding]:
     if settings is not None and site.other_gate:
         text = f"{site.config} is of gate {settings.gate.id}, and the gate controller at {site.control_socket} is {site.other_gate}"
         yield failed(
-            "configuration.valid", text, f"name its own with --config (systemctl cat gate-controller), or this gate's socket with --socket; {_NOT_YET}"
+            "configuration.valid",
+            text,
+            "name its own with --config (systemctl cat gate-controller), or this gate's socket with --socket; what follows is of two gates",
         )
         return
     if settings is not None:

@@ -15,8 +15,7 @@ import pytest
 from gate_controller.cli.exit_codes import ExitCode
 from gate_controller.cli.main import main
 from gate_controller.diagnostics import Site, service
-from gate_controller.journal import SqliteJournal
-from gate_controller.journal.key_file import make_key, origin_of, signer_beside
+from gate_controller.journal.key_file import make_key
 from tests.doctor.inject import INJECT
 from tests.doctor.looking import doctor_main, findings, running
 
@@ -37,17 +36,8 @@ def test_another_gates_journal_is_named_as_the_gate_does_that_refuses_it(gate, c
 
 
 def test_an_older_journal_put_back_is_named(gate):
-    journal, kept = gate.directory / "journal.db", gate.directory / "journal.db.last-signed"
     try:
-        before = journal.read_bytes()
-        written = SqliteJournal(journal, signer_beside(journal, origin_of("MO-SIM-1")))
-        for _ in range(150):
-            written.event("device_lost", {"device": "qr_camera"}, time.time())
-        written.tend(time.time() + 400)
-        written.close()
-        newer = kept.read_bytes()
-        journal.write_bytes(before)
-        kept.write_bytes(newer)
+        INJECT["older_journal"](gate)
         found = findings(Site(gate.config), "journal")["journal.store"]
     finally:
         gate.mend()
